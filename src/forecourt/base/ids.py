@@ -1,0 +1,51 @@
+"""Identifiers and randomness as a value that is handed in.
+
+`Ids()` is cryptographically random; `Ids(seed=1)` repeats.
+"""
+
+from __future__ import annotations
+
+import random
+import secrets
+import string
+import uuid
+
+_ALNUM_LOWER = string.ascii_lowercase + string.digits
+_ALNUM_UPPER = string.ascii_uppercase + string.digits
+_ALNUM = string.ascii_letters + string.digits
+# Access key ids and unique ids of IAM are base-32 words: no 0, 1, 8, 9.
+_BASE32 = string.ascii_uppercase + "234567"
+
+
+class Ids:
+    def __init__(self, seed: int | None = None) -> None:
+        self._random: random.Random = secrets.SystemRandom() if seed is None else random.Random(seed)
+
+    def bytes(self, count: int) -> bytes:
+        return self._random.randbytes(count)
+
+    def uuid(self) -> str:
+        return str(uuid.UUID(int=self._random.getrandbits(128), version=4))
+
+    def choice(self, alphabet: str, count: int) -> str:
+        return "".join(self._random.choices(alphabet, k=count))
+
+    def lower(self, count: int) -> str:
+        """Lower-case letters and digits: ids of APIs (10), resources (6), deployments (6)."""
+        return self.choice(_ALNUM_LOWER, count)
+
+    def upper(self, count: int) -> str:
+        return self.choice(_ALNUM_UPPER, count)
+
+    def alnum(self, count: int) -> str:
+        return self.choice(_ALNUM, count)
+
+    def base32(self, count: int) -> str:
+        return self.choice(_BASE32, count)
+
+    def digits(self, count: int) -> str:
+        return self.choice(string.digits, count)
+
+    def fraction(self) -> float:
+        """A number in [0, 1): jitter, canary and alias weights."""
+        return self._random.random()

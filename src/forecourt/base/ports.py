@@ -1,0 +1,65 @@
+"""Small ports that services use and the composition root fills. The consumer owns the interface."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from forecourt.base.asgi import Receive, Scope, Send
+
+
+class LogSink(Protocol):
+    """Where a function's output, access logs and execution logs go: CloudWatch Logs. Never blocks, never raises."""
+
+    def write(self, account: str, region: str, group: str, stream: str, timestamp_ms: int, message: str) -> None: ...
+
+
+class MetricSink(Protocol):
+    """Where CloudWatch's metrics are counted. In memory; costs about a microsecond."""
+
+    def record(
+        self,
+        account: str,
+        region: str,
+        namespace: str,
+        name: str,
+        dimensions: tuple[tuple[str, str], ...],
+        value: float,
+    ) -> None: ...
+
+
+class ApiInvoker(Protocol):
+    """Answers an invocation of a deployed API (REST, HTTP). The edge found `api_id`; `raw_path` starts with the stage,
+    except on an HTTP API's `$default` stage."""
+
+    async def invoke(self, api_id: str, raw_path: bytes, scope: Scope, receive: Receive, send: Send) -> None: ...
+
+
+class Credentials(Protocol):
+    """What a role's session is handed: to a Lambda environment, or to a caller of AssumeRole."""
+
+    access_key_id: str
+    secret_access_key: str
+    session_token: str
+    expires_at: float
+
+
+class RoleSessions(Protocol):
+    """Issues credentials of a role to one of our services that acts as it."""
+
+    async def assume(
+        self,
+        role_arn: str,
+        session_name: str,
+        service_principal: str,
+        conditions: Mapping[str, str],
+        duration_seconds: int = 3600,
+    ) -> Credentials:
+        """Raises `AccessDenied` where the role's trust policy does not let `service_principal` in."""
+        ...
+
+    async def principal(
+        self, role_arn: str, session_name: str, service_principal: str, conditions: Mapping[str, str]
+    ) -> Any:
+        """The `Principal` of such a session, for calls that stay inside the process."""
+        ...
