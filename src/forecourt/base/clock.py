@@ -81,10 +81,10 @@ class Clock:
         if when <= self.now():
             await asyncio.sleep(0)
             return
-        woken = asyncio.get_running_loop().create_future()
-        timer = self.call_at(when, lambda: woken.done() or woken.set_result(None))
+        woken = asyncio.Event()
+        timer = self.call_at(when, woken.set)
         try:
-            await woken
+            await woken.wait()
         finally:
             timer.cancel()
 
