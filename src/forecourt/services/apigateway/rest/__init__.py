@@ -1,0 +1,1 @@
+"""REST APIs: the control plane of `apigateway` (what is configured; `snapshot.py` is what of it gets deployed)."""
