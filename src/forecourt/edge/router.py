@@ -1,0 +1,145 @@
+"""The first step of every request: who answers it, by host and path.
+
+| host                                   | path                                             | answered by            |
+|----------------------------------------|--------------------------------------------------|------------------------|
+| any                                    | `/_forecourt/…`                                  | Forecourt's own pages  |
+| `{api}.execute-api.{anything}`         | `/…` (`/@connections/…`: the AWS API)            | the API's invocation   |
+| any                                    | `/_aws/execute-api/{api}/…`                      | the API's invocation   |
+| any                                    | `/restapis/{api}/{stage}/_user_request_/…`       | the API's invocation   |
+| `{prefix}.auth.{region}.{anything}`    | `/…`                                             | the pool's hosted UI   |
+| any                                    | `/_aws/cognito/{domain or pool}/…`               | the pool's hosted UI   |
+| any                                    | `/{poolId}/.well-known/…`                        | the pool's public keys |
+| any other                              |                                                  | the AWS API            |
+
+Custom domains and WebSocket APIs will find their place in this table.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from typing import NamedTuple, Protocol
+
+from forecourt.base.asgi import App, Receive, Scope, Send
+from forecourt.base.ids import Ids
+from forecourt.base.ports import ApiInvoker
+from forecourt.edge.body import ClientGone
+from forecourt.edge.respond import respond_json
+
+_log = logging.getLogger("forecourt.edge")
+
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html: request line and header values together.
+_API_HEADER_BYTES = 10_240
+
+_EXECUTE_API_HOST = re.compile(rb"^([a-z0-9]{3,64})\.execute-api\.", re.IGNORECASE)
+_HOSTED_UI_HOST = re.compile(rb"^([a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)\.auth\.", re.IGNORECASE)
+_EXECUTE_API_PATH = re.compile(rb"^/_aws/execute-api/([A-Za-z0-9]{3,64})(/.*)?$", re.DOTALL)
+_USER_REQUEST_PATH = re.compile(rb"^/restapis/([A-Za-z0-9]{3,64})/([^/]+)/_user_request_(/.*)?$", re.DOTALL)
+_COGNITO_PATH = re.compile(rb"^/_aws/cognito/([A-Za-z0-9_-]{1,128})(/.*)?$", re.DOTALL)
+_WELL_KNOWN_PATH = re.compile(rb"^/([a-z]{2,}(?:-[a-z]+)+-\d_[A-Za-z0-9]+)(/\.well-known/.*)$", re.DOTALL)
+
+
+class HostedUi(Protocol):
+    """The OAuth endpoints and pages of a user pool, and its public keys."""
+
+    async def serve(self, domain: str, raw_path: bytes, scope: Scope, receive: Receive, send: Send) -> None: ...
+
+    async def well_known(self, pool_id: str, raw_path: bytes, scope: Scope, receive: Receive, send: Send) -> None: ...
+
+
+class Invocation(NamedTuple):
+    """An API's id and the path behind it, which starts with the stage."""
+
+    api_id: str
+    raw_path: bytes
+
+
+def find_invocation(host: bytes, raw_path: bytes) -> Invocation | None:
+    found = _EXECUTE_API_HOST.match(host)
+    if found:
+        return None if raw_path.split(b"/", 3)[2:3] == [b"@connections"] else _invocation(found[1], raw_path)
+    if raw_path.startswith(b"/_aws/execute-api/"):
+        found = _EXECUTE_API_PATH.match(raw_path)
+        return _invocation(found[1], found[2] or b"/") if found else None
+    if raw_path.startswith(b"/restapis/"):
+        found = _USER_REQUEST_PATH.match(raw_path)
+        return _invocation(found[1], b"/" + found[2] + (found[3] or b"/")) if found else None
+    return None
+
+
+def _invocation(api_id: bytes, raw_path: bytes) -> Invocation:
+    return Invocation(api_id.decode("ascii").lower(), raw_path)
+
+
+class Router:
+    """The ASGI application. Counts the requests that are under way, so that a stop can wait for them."""
+
+    def __init__(self, *, aws: App, apis: ApiInvoker, hosted_ui: HostedUi, own: App, ids: Ids) -> None:
+        self._aws = aws
+        self._apis = apis
+        self._hosted_ui = hosted_ui
+        self._own = own
+        self._ids = ids
+        self.in_flight = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await send({"type": "websocket.close", "code": 1008, "reason": "WebSocket APIs are not implemented yet"})
+            return
+        request_id = self._ids.uuid()
+        scope["state"] = {"request_id": request_id}
+        self.in_flight += 1
+        try:
+            await self._route(scope, receive, send)
+        except ClientGone:
+            pass
+        except Exception:
+            _log.exception("a request failed", extra={"request_id": request_id})
+            await respond_json(
+                send, 500, {"message": "Internal server error"}, [(b"x-amzn-requestid", request_id.encode())]
+            )
+        finally:
+            self.in_flight -= 1
+
+    async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
+        raw_path: bytes = scope["raw_path"]
+        host = header(scope, b"host")
+        invocation = find_invocation(host, raw_path)
+        if invocation is not None:
+            if _header_bytes(scope) > _API_HEADER_BYTES:
+                await _refuse_headers(scope, send)
+                return
+            await self._apis.invoke(invocation.api_id, invocation.raw_path, scope, receive, send)
+        elif raw_path.startswith(b"/_forecourt/") or raw_path == b"/_forecourt":
+            await self._own(scope, receive, send)
+        elif found := _COGNITO_PATH.match(raw_path):
+            await self._hosted_ui.serve(found[1].decode(), found[2] or b"/", scope, receive, send)
+        elif found := _WELL_KNOWN_PATH.match(raw_path):
+            await self._hosted_ui.well_known(found[1].decode(), found[2], scope, receive, send)
+        elif found := _HOSTED_UI_HOST.match(host):
+            await self._hosted_ui.serve(found[1].decode().lower(), raw_path, scope, receive, send)
+        else:
+            await self._aws(scope, receive, send)
+
+
+def header(scope: Scope, name: bytes) -> bytes:
+    """The first header `name` (lower case), or nothing."""
+    for key, value in scope["headers"]:
+        if key == name:
+            found: bytes = value
+            return found
+    return b""
+
+
+def _header_bytes(scope: Scope) -> int:
+    line = len(scope["method"]) + len(scope["raw_path"]) + len(scope["query_string"])
+    return line + sum(len(name) + len(value) for name, value in scope["headers"])
+
+
+async def _refuse_headers(scope: Scope, send: Send) -> None:
+    await respond_json(
+        send,
+        431,
+        {"message": "Request Header Fields Too Large"},
+        [(b"x-amzn-requestid", scope["state"]["request_id"].encode())],
+    )

@@ -1,0 +1,189 @@
+"""Every setting once: name, type, default, help.
+
+A setting comes from, in this order: the command line (`--port 80`), the environment (`FORECOURT_PORT=80`), the file
+`forecourt.toml` in the working folder or the one that `FORECOURT_CONFIG` names (`port = 80`), the default here. The
+command line's options and `docs/settings.md` are made from this table.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+IamMode = Literal["off", "audit", "enforce"]
+
+
+class SettingsError(Exception):
+    """A setting that cannot be used. The message says which one, where it came from and what it may be."""
+
+
+class Setting(msgspec.Struct, frozen=True):
+    name: str
+    type: Any
+    default: Any
+    help: str
+    # Secrets are taken from the environment or the file, never from a command line that other users can list.
+    secret: bool = False
+
+    @property
+    def flag(self) -> str:
+        return "--" + self.name.replace("_", "-")
+
+    @property
+    def variable(self) -> str:
+        return "FORECOURT_" + self.name.upper()
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting("host", str, "127.0.0.1", "Address to listen on. Any but a loopback address turns IAM enforcement on."),
+    Setting("port", int, 4566, "Port to listen on."),
+    Setting("data", str, "data", "Folder that keeps everything. Created when missing."),
+    Setting("ephemeral", bool, False, "Keep everything in memory, forget it at the end, and allow /_forecourt/reset."),
+    Setting("public_url", str, "", "URL under which clients reach Forecourt. Default: http://localhost:PORT."),
+    Setting("log_level", Literal["debug", "info", "warning", "error"], "info", "How much to log."),
+    Setting("log_format", Literal["auto", "text", "json"], "auto", "auto: text on a terminal, JSON elsewhere."),
+    Setting(
+        "enforce_iam",
+        Literal["off", "audit", "enforce"],
+        "off",
+        "off: unknown credentials are the account's root (loopback only). audit: the same, and what would be denied is "
+        "logged. enforce: unknown credentials are refused.",
+    ),
+    Setting("root_access_key_id", str, "", "The first administrator's access key id.", secret=True),
+    Setting("root_secret_access_key", str, "", "The first administrator's secret access key.", secret=True),
+    Setting("master_key", str, "", "32 bytes in base64 that seal secrets at rest. Default: a file.", secret=True),
+    Setting("master_key_command", str, "", "A command that prints the master key (a vault's client, for example)."),
+    Setting("token_issuer", Literal["public", "amazonaws"], "public", "Form of `iss` in user pools' tokens."),
+    Setting("smtp_url", str, "", "smtp[s]://user:password@host:port for mail. Default: a local mailbox.", secret=True),
+    Setting("mail_from", str, "no-reply@verificationemail.com", "Sender of user pools' mail."),
+    Setting("sms_webhook", str, "", "URL that receives text messages as JSON. Default: the local mailbox."),
+    Setting("cognito_quotas", bool, False, "Apply Cognito's request-rate quotas by category."),
+    Setting("lambda_idle_seconds", int, 300, "A function's environment that was idle for so long is stopped."),
+    Setting("lambda_concurrency", int, 1000, "Concurrent executions of all functions of an account and region."),
+    Setting("mock_config", str, "", "Step Functions Local's MockConfigFile.json: task results without the tasks."),
+    Setting("drain_seconds", int, 25, "How long a stop waits for requests that are under way."),
+    Setting("backing", dict[str, str], {}, "Endpoint of a backing service: --backing dynamodb=http://localhost:8000."),
+    Setting("quotas", dict[str, int], {}, "Another value for a quota of AWS: --quotas apigateway.resources=600."),
+)
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    host: str
+    port: int
+    data: str
+    ephemeral: bool
+    public_url: str
+    log_level: Literal["debug", "info", "warning", "error"]
+    log_format: Literal["auto", "text", "json"]
+    enforce_iam: IamMode
+    root_access_key_id: str
+    root_secret_access_key: str
+    master_key: str
+    master_key_command: str
+    token_issuer: Literal["public", "amazonaws"]
+    smtp_url: str
+    mail_from: str
+    sms_webhook: str
+    cognito_quotas: bool
+    lambda_idle_seconds: int
+    lambda_concurrency: int
+    mock_config: str
+    drain_seconds: int
+    backing: dict[str, str]
+    quotas: dict[str, int]
+
+    @property
+    def on_loopback(self) -> bool:
+        return is_loopback(self.host)
+
+    @property
+    def iam_mode(self) -> IamMode:
+        """Off a loopback address unknown credentials are always refused."""
+        return self.enforce_iam if self.on_loopback else "enforce"
+
+    @property
+    def base_url(self) -> str:
+        return self.public_url.rstrip("/") or f"http://localhost:{self.port}"
+
+    @property
+    def data_folder(self) -> Path | None:
+        return None if self.ephemeral else Path(self.data)
+
+
+def is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def load(flags: Mapping[str, Any], environment: Mapping[str, str] | None = None) -> Settings:
+    """`flags` holds what the command line gave, by setting name. Raises `SettingsError`."""
+    environment = os.environ if environment is None else environment
+    file = _read_file(environment)
+    values: dict[str, Any] = {}
+    for setting in SETTINGS:
+        if flags.get(setting.name) not in (None, (), {}):
+            values[setting.name] = _convert(setting, flags[setting.name], setting.flag)
+        elif setting.variable in environment:
+            values[setting.name] = _convert(setting, environment[setting.variable], setting.variable)
+        elif setting.name in file:
+            values[setting.name] = _convert(setting, file[setting.name], f"forecourt.toml: {setting.name}")
+        else:
+            values[setting.name] = setting.default
+    if not 0 <= values["port"] <= 65535:
+        raise SettingsError(f"port is {values['port']}, but a port is a number from 0 to 65535")
+    return Settings(**values)
+
+
+def _read_file(environment: Mapping[str, str]) -> dict[str, Any]:
+    named = environment.get("FORECOURT_CONFIG")
+    path = Path(named or "forecourt.toml")
+    if not named and not path.exists():
+        return {}
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"cannot read {path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} is not valid TOML: {error}") from error
+    unknown = sorted(set(values) - {setting.name for setting in SETTINGS})
+    if unknown:
+        raise SettingsError(f"{path} has unknown settings: {', '.join(unknown)}. `forecourt start --help` lists them.")
+    return values
+
+
+def _convert(setting: Setting, value: Any, source: str) -> Any:
+    try:
+        if setting.type in (dict[str, str], dict[str, int]) and not isinstance(value, Mapping):
+            pairs = value.split(",") if isinstance(value, str) else value
+            value = dict(pair.strip().split("=", 1) for pair in pairs if pair.strip())
+        return msgspec.convert(value, setting.type, strict=False)
+    except ValueError as error:
+        raise SettingsError(f"{source} is {value!r}: {error}") from error
+
+
+def describe() -> str:
+    """`docs/settings.md`."""
+    lines = [
+        "# Settings",
+        "",
+        "Made by `forecourt settings` from `src/forecourt/settings.py`. A setting comes from the command line, the",
+        "environment or `forecourt.toml`, in this order.",
+        "",
+        "| flag | environment | default | what it does |",
+        "|---|---|---|---|",
+    ]
+    for setting in SETTINGS:
+        flag = "" if setting.secret else f"`{setting.flag}`"
+        default = "" if setting.default in ("", {}) else f"`{setting.default}`"
+        lines.append(f"| {flag} | `{setting.variable}` | {default} | {setting.help} |")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,16 @@
+"""Fixtures that drive a real server over the network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from forecourt.testing import Forecourt
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Forecourt]:
+    """One ephemeral Forecourt for the whole session: tests use names of their own and never reset it."""
+    with Forecourt() as forecourt:
+        yield forecourt

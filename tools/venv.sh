@@ -1,0 +1,43 @@
+#!/bin/sh
+# Makes the virtual environment $1 and installs the lock file $2 and this project into it. Safe to run again.
+set -eu
+venv=$1
+lock=$2
+
+find_python() {
+    for candidate in "${PYTHON:-}" python3.11 python3.12 python3.13 python3; do
+        [ -n "$candidate" ] || continue
+        if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+            echo "$candidate"
+            return
+        fi
+    done
+    echo "Forecourt needs Python 3.11 or newer. Install it, or name it: make PYTHON=/path/to/python3.11" >&2
+    exit 1
+}
+
+make_venv() {
+    rm -rf "$venv"
+    "$python" -m venv "$venv" 2>/dev/null && return
+    # Debian keeps venv's own pip in a package of its own.
+    version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+        echo "Installing python$version-venv ..."
+        apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "python$version-venv" >/dev/null
+        rm -rf "$venv"
+        "$python" -m venv "$venv"
+    else
+        rm -rf "$venv"
+        echo "Python has no venv here. As root: apt-get install python$version-venv" >&2
+        exit 1
+    fi
+}
+
+if ! "$venv/bin/python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+    python=$(find_python)
+    echo "Making $venv with $("$python" --version) ..."
+    make_venv
+fi
+echo "Installing $lock (about a minute the first time) ..."
+"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$lock"
+"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
