@@ -47,6 +47,10 @@ class Clock:
         """Seconds since the epoch."""
         return self._now() + self.offset_seconds
 
+    def machine_now(self) -> float:
+        """Seconds since the epoch by the machine's own clock: what clients sign their requests with."""
+        return self._now()
+
     def now_ms(self) -> int:
         """Milliseconds since the epoch."""
         return int(self.now() * 1000)
