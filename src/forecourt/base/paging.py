@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Sequence
 
 import msgspec
@@ -18,5 +17,5 @@ def decode_token(token: str) -> tuple[str, ...]:
     try:
         data = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
         return tuple(msgspec.json.decode(data, type=list[str]))
-    except (binascii.Error, msgspec.DecodeError, UnicodeError) as error:
+    except (ValueError, msgspec.MsgspecError) as error:
         raise ValueError("the page token is not valid") from error

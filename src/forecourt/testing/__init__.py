@@ -48,7 +48,7 @@ class Forecourt:
         where = ["--ephemeral"] if data is None else ["--data", str(data)]
         self._command = [sys.executable, "-m", "forecourt", "start", "--port", str(self.port), *where, *arguments]
         self._environment = {**os.environ, **(environment or {})}
-        self._output = tempfile.TemporaryFile()
+        self._output = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Forecourt:
