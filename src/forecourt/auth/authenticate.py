@@ -1,0 +1,98 @@
+"""From a request to a `Principal`.
+
+Three kinds of credentials arrive. Those that Forecourt issued (a user's access key, a sealed session) are always
+verified, on every address. Those that it does not know are, with `trust_unknown` (a loopback address without
+`enforce_iam`), the root of the account that a 12-digit access key id names, else of account 000000000000; otherwise
+they are refused. And some operations, so the model says, need none: their caller is anonymous.
+
+A deleted access key or a tampered session does not become a stranger who is trusted: see `sessions.KeyIds`.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+from forecourt.auth import aws_chunked, sigv4
+from forecourt.auth.errors import expired_token, failed, invalid_token, missing_token, unknown_key
+from forecourt.auth.sessions import TEMPORARY, Sessions, TokenInvalid
+from forecourt.auth.sigv4 import Refused, Signature, SignedRequest
+from forecourt.base.clock import Clock
+from forecourt.base.principal import ANONYMOUS, DEFAULT_ACCOUNT, Principal, root
+
+
+class CredentialSource(Protocol):
+    """Long-term access keys. IAM supplies it, from memory."""
+
+    async def access_key(self, access_key_id: str) -> tuple[str, Principal] | None:
+        """The secret and its owner; None for a key that is unknown or inactive."""
+        ...
+
+
+class Identity(NamedTuple):
+    """Who called, for which region and service they signed, and the body without its `aws-chunked` framing."""
+
+    principal: Principal
+    region: str
+    service: str
+    body: bytes
+
+
+class Authenticator:
+    def __init__(self, *, source: CredentialSource, sessions: Sessions, clock: Clock, trust_unknown: bool) -> None:
+        self._source = source
+        self._sessions = sessions
+        self._clock = clock
+        self._trust_unknown = trust_unknown
+
+    async def authenticate(self, request: SignedRequest, dialect: str, *, anonymous_allowed: bool = False) -> Identity:
+        """Raises `AuthenticationFailed` in the words of `dialect` (see `auth.errors`).
+
+        `anonymous_allowed`: the operation needs no signature. One that is there all the same and is not right counts
+        as none, as with AWS.
+        """
+        signature = None
+        try:
+            signature = sigv4.read_signature(request)
+            if signature is None and not anonymous_allowed:
+                raise missing_token()
+            if signature is not None:
+                return await self._identify(signature, request)
+        except Refused as refused:
+            if not anonymous_allowed:
+                raise failed(refused, dialect) from None
+        region, service = (signature.region, signature.service) if signature else ("", "")
+        return Identity(ANONYMOUS, region, service, request.body)
+
+    async def _identify(self, signature: Signature, request: SignedRequest) -> Identity:
+        secret, principal = await self._credentials(signature)
+        if secret is not None:
+            sigv4.verify(signature, request, secret, self._clock.now())
+        body = request.body
+        if signature.content_sha256.startswith(sigv4.STREAMING):
+            body = aws_chunked.decode(signature, secret, body).body
+        return Identity(principal, signature.region, signature.service, body)
+
+    async def _credentials(self, signature: Signature) -> tuple[str | None, Principal]:
+        """The secret to verify with (None: trusted unseen) and its owner."""
+        key = signature.access_key_id
+        if key.startswith(TEMPORARY):
+            session = self._session(key, signature.session_token)
+            if session is not None:
+                return session
+        elif (found := await self._source.access_key(key)) is not None:
+            return found
+        if not self._trust_unknown or self._sessions.key_ids.is_ours(key):
+            raise unknown_key()
+        account = key if len(key) == 12 and key.isascii() and key.isdigit() else DEFAULT_ACCOUNT
+        return None, root(account, key)
+
+    def _session(self, key: str, token: str) -> tuple[str, Principal] | None:
+        try:
+            secret, principal = self._sessions.open(key, token)
+        except TokenInvalid:
+            if self._trust_unknown and not self._sessions.key_ids.is_ours(key):
+                return None
+            raise invalid_token() from None
+        if principal.expires_at is not None and principal.expires_at <= self._clock.now():
+            raise expired_token()
+        return secret, principal

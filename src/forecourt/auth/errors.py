@@ -1,0 +1,99 @@
+"""What AWS calls a failed authentication, which depends on the protocol that was spoken.
+
+`dialect` is botocore's protocol name of the service that was called (`json`, `rest-json`, `query`, `rest-xml`, …) or
+`execute-api` for the invocation of a deployed API. The query protocol's services (IAM, STS) say `InvalidClientTokenId`
+where the JSON ones say `UnrecognizedClientException`, and S3 has words of its own.
+"""
+
+from __future__ import annotations
+
+from forecourt.auth.sigv4 import Reason, Refused
+from forecourt.base.errors import RemoteError
+
+_JSON = {
+    Reason.MISSING: "MissingAuthenticationTokenException",
+    Reason.INCOMPLETE: "IncompleteSignatureException",
+    Reason.QUERY_PARAMETERS: "IncompleteSignatureException",
+    Reason.MISMATCH: "InvalidSignatureException",
+    Reason.SKEWED: "InvalidSignatureException",
+    Reason.PRESIGNED_EXPIRED: "InvalidSignatureException",
+    Reason.NOT_SIGNED_HEADERS: "InvalidSignatureException",
+    Reason.BODY_MISMATCH: "InvalidSignatureException",
+    Reason.UNKNOWN_KEY: "UnrecognizedClientException",
+    Reason.INVALID_TOKEN: "UnrecognizedClientException",
+    Reason.EXPIRED_TOKEN: "ExpiredTokenException",
+}
+_QUERY = {
+    Reason.MISSING: ("MissingAuthenticationToken", 403),
+    Reason.INCOMPLETE: ("IncompleteSignature", 400),
+    Reason.QUERY_PARAMETERS: ("IncompleteSignature", 400),
+    Reason.MISMATCH: ("SignatureDoesNotMatch", 403),
+    Reason.SKEWED: ("SignatureDoesNotMatch", 403),
+    Reason.PRESIGNED_EXPIRED: ("SignatureDoesNotMatch", 403),
+    Reason.NOT_SIGNED_HEADERS: ("SignatureDoesNotMatch", 403),
+    Reason.BODY_MISMATCH: ("SignatureDoesNotMatch", 403),
+    Reason.UNKNOWN_KEY: ("InvalidClientTokenId", 403),
+    Reason.INVALID_TOKEN: ("InvalidClientTokenId", 403),
+    Reason.EXPIRED_TOKEN: ("ExpiredToken", 403),
+}
+_S3 = {
+    Reason.MISSING: ("AccessDenied", 403),
+    Reason.INCOMPLETE: ("AuthorizationHeaderMalformed", 400),
+    Reason.QUERY_PARAMETERS: ("AuthorizationQueryParametersError", 400),
+    Reason.MISMATCH: ("SignatureDoesNotMatch", 403),
+    Reason.SKEWED: ("RequestTimeTooSkewed", 403),
+    Reason.PRESIGNED_EXPIRED: ("AccessDenied", 403),
+    Reason.NOT_SIGNED_HEADERS: ("AccessDenied", 403),
+    Reason.BODY_MISMATCH: ("XAmzContentSHA256Mismatch", 400),
+    Reason.UNKNOWN_KEY: ("InvalidAccessKeyId", 403),
+    Reason.INVALID_TOKEN: ("InvalidToken", 400),
+    Reason.EXPIRED_TOKEN: ("ExpiredToken", 400),
+}
+_S3_WORDS = {
+    Reason.MISSING: "Access Denied",
+    Reason.SKEWED: "The difference between the request time and the current time is too large.",
+    Reason.PRESIGNED_EXPIRED: "Request has expired",
+    Reason.NOT_SIGNED_HEADERS: "There were headers present in the request which were not signed",
+    Reason.UNKNOWN_KEY: "The AWS Access Key Id you provided does not exist in our records.",
+    Reason.INVALID_TOKEN: "The provided token is malformed or otherwise invalid.",
+    Reason.EXPIRED_TOKEN: "The provided token has expired.",
+}
+DIALECTS: dict[str, dict[Reason, tuple[str, int]]] = {
+    "json": {reason: (code, 400) for reason, code in _JSON.items()},
+    "rest-json": {reason: (code, 403) for reason, code in _JSON.items()},
+    "execute-api": {reason: (code, 403) for reason, code in _JSON.items()},
+    "query": _QUERY,
+    "ec2": _QUERY,
+    "rest-xml": _S3,
+}
+
+
+def missing_token() -> Refused:
+    return Refused(Reason.MISSING, "Missing Authentication Token")
+
+
+def unknown_key() -> Refused:
+    return Refused(Reason.UNKNOWN_KEY, "The security token included in the request is invalid.")
+
+
+def invalid_token() -> Refused:
+    return Refused(Reason.INVALID_TOKEN, "The security token included in the request is invalid.")
+
+
+def expired_token() -> Refused:
+    return Refused(Reason.EXPIRED_TOKEN, "The security token included in the request is expired")
+
+
+class AuthenticationFailed(RemoteError):
+    """Code and status are those of the dialect; `reason` is ours, for logs and metrics."""
+
+    reason: Reason
+
+
+def failed(refused: Refused, dialect: str) -> AuthenticationFailed:
+    table = DIALECTS.get(dialect, DIALECTS["json"])
+    code, status = table[refused.reason]
+    words = _S3_WORDS.get(refused.reason, refused.message) if table is _S3 else refused.message
+    error = AuthenticationFailed(code, words, status)
+    error.reason = refused.reason
+    return error
