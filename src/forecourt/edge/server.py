@@ -76,6 +76,6 @@ class Server:
         raise PortTaken(f"the server ended while starting on {self._address}:{self._port}")
 
     async def stop(self) -> None:
-        self._granian.stop()
+        self._granian.stop()  # type: ignore[no-untyped-call]
         if self._serving is not None:
             await self._serving

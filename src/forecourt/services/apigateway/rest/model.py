@@ -295,8 +295,8 @@ class MethodSetting(Part, kw_only=True):
     """AWS's defaults; a setting of one method is whole and does not inherit from `*/*`."""
 
     metrics_enabled: bool = False
-    # OFF, ERROR, INFO
-    logging_level: str = "OFF"
+    # OFF, ERROR, INFO; None is OFF
+    logging_level: str | None = None
     data_trace_enabled: bool = False
     throttling_burst_limit: int = 5000
     throttling_rate_limit: float = 10_000.0
