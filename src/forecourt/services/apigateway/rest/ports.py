@@ -1,0 +1,52 @@
+"""What the control plane asks of others; the composition root fills these in."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from forecourt.base.call import CallContext
+from forecourt.services.apigateway.snapshot import Snapshot
+
+
+class Tester(Protocol):
+    """Runs a method, or an authorizer, as it is configured now, without a deployment. The data plane's."""
+
+    async def test_method(
+        self, context: CallContext, snapshot: Snapshot, resource_id: str, http_method: str, request: dict[str, Any]
+    ) -> dict[str, Any]:
+        """TestInvokeMethod: `request` and the result are shaped as the operation's."""
+        ...
+
+    async def test_authorizer(
+        self, context: CallContext, snapshot: Snapshot, authorizer_id: str, request: dict[str, Any]
+    ) -> dict[str, Any]:
+        """TestInvokeAuthorizer."""
+        ...
+
+
+class Usage(Protocol):
+    """The counters of usage plans' quotas."""
+
+    async def daily(
+        self, account: str, region: str, usage_plan_id: str, key_id: str, start_date: str, end_date: str
+    ) -> list[tuple[int, int]]:
+        """`(used, remaining)` of each day from `start_date` to `end_date`, both included (`2024-01-31`)."""
+        ...
+
+    async def set_remaining(
+        self, account: str, region: str, usage_plan_id: str, key_id: str, remaining: int
+    ) -> None:
+        """Sets what is left of the quota in the period that is running."""
+        ...
+
+
+class Caches(Protocol):
+    """The caches of stages in the data plane."""
+
+    async def flush_stage(self, account: str, region: str, rest_api_id: str, stage_name: str) -> None: ...
+
+    async def flush_authorizers(self, account: str, region: str, rest_api_id: str, stage_name: str) -> None: ...
+
+
+class Sealer(Protocol):
+    def seal(self, data: bytes, purpose: str) -> bytes: ...

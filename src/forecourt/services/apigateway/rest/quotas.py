@@ -1,0 +1,63 @@
+"""API Gateway's quotas on what one may configure, each adjustable as at AWS.
+
+https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-execution-service-limits-table.html
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from forecourt.services.apigateway.rest.errors import BadRequestException, LimitExceededException
+
+
+@dataclass(frozen=True)
+class Quotas:
+    # Per account and region
+    rest_apis: int = 600
+    regional_rest_apis: int = 600
+    private_rest_apis: int = 600
+    api_keys: int = 10_000
+    usage_plans: int = 300
+    client_certificates: int = 60
+    vpc_links: int = 20
+    domain_names: int = 120
+    # Per API
+    resources: int = 300
+    stages: int = 10
+    authorizers: int = 10
+    documentation_parts: int = 2_000
+    models: int = 300
+    request_validators: int = 300
+    # Per other things
+    api_stages_per_usage_plan: int = 300
+    usage_plans_per_api_key: int = 10
+    base_path_mappings_per_domain_name: int = 200
+    stage_variables: int = 100
+    tags: int = 50
+    # Sizes in bytes, lengths in characters, times
+    resource_policy_bytes: int = 8_192
+    mapping_template_bytes: int = 300 * 1024
+    model_schema_bytes: int = 400 * 1024
+    api_definition_bytes: int = 6 * 1024 * 1024
+    access_log_format_bytes: int = 3 * 1024
+    iam_role_name_chars: int = 128
+    timeout_min_ms: int = 50
+    timeout_max_ms: int = 29_000
+    regional_timeout_max_ms: int = 300_000
+    authorizer_ttl_max_seconds: int = 3_600
+    cache_ttl_max_seconds: int = 3_600
+
+
+def need_room(count: int, quota: int, noun: str, owner: str = "this API") -> None:
+    """Raises AWS's error where one more `noun` would be one too many."""
+    if count >= quota:
+        raise LimitExceededException(
+            f"Maximum number of {noun} for {owner} has been reached. "
+            f"Please contact AWS if you need additional {noun}."
+        )
+
+
+def need_size(data: str | bytes | None, quota: int, what: str) -> None:
+    size = len(data.encode() if isinstance(data, str) else data or b"")
+    if size > quota:
+        raise BadRequestException(f"{what} exceeds the maximum size of {quota} bytes")
