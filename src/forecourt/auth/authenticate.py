@@ -66,7 +66,7 @@ class Authenticator:
     async def _identify(self, signature: Signature, request: SignedRequest) -> Identity:
         secret, principal = await self._credentials(signature)
         if secret is not None:
-            sigv4.verify(signature, request, secret, self._clock.now())
+            sigv4.verify(signature, request, secret, self._clock.machine_now())
         body = request.body
         if signature.content_sha256.startswith(sigv4.STREAMING):
             body = aws_chunked.decode(signature, secret, body).body

@@ -1,0 +1,145 @@
+"""AWS's order of evaluation over all policies that bear on a request.
+
+    1. an explicit deny in any of them denies
+    2. the resource's policy may let the caller in by itself, inside one account
+    3. otherwise an identity policy must allow
+    4. a permissions boundary, where there is one, must allow too
+    5. session policies, where there are any, must allow too
+    6. a caller of another account needs both: an identity policy there and the resource's policy here
+    7. a role is assumed only where its trust policy allows, whatever else does
+
+What a resource's policy grants inside the account depends on whom it names (`Capacity`): the user or session itself is
+not held back by boundaries or session policies, a role or everyone is, and an account must still allow by its own
+identity policies. The account's root needs no identity policy.
+
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from forecourt.auth.policy.policy import Effect, Policy, Verdict
+from forecourt.auth.policy.principals import Capacity
+from forecourt.auth.policy.request import Request
+from forecourt.auth.policy.statement import Statement
+
+IDENTITY = "identity-based policy"
+RESOURCE = "resource-based policy"
+BOUNDARY = "permissions boundary"
+SESSION = "session policy"
+TRUST = "role trust policy"
+_ARTICLE = {IDENTITY: "an", RESOURCE: "a", BOUNDARY: "a", SESSION: "a", TRUST: "the"}
+
+
+class PolicySet(NamedTuple):
+    """All that bears on a request. None means that there is no such policy, which is not the same as an empty one."""
+
+    identity: Sequence[Policy] = ()
+    boundary: Policy | None = None
+    # Allowed is what every group allows; within a group (the policies of one AssumeRole) any one policy may.
+    session: Sequence[Policy] | None = None
+    resource: Policy | None = None
+    # The resource's policy is a role's trust policy: nobody comes in without it.
+    trust: bool = False
+    # The account that the resource belongs to; empty where it is the caller's.
+    resource_account: str = ""
+
+
+class Decision(NamedTuple):
+    """`statement` and `policy` decided; both None where nothing allowed, and `layer` says where that was missing."""
+
+    effect: Effect
+    layer: str
+    statement: Statement | None = None
+    policy: Policy | None = None
+
+    @property
+    def allowed(self) -> bool:
+        return self.effect is Effect.ALLOW
+
+    def because(self, action: str) -> str:
+        """The end of AWS's message: `because no identity-based policy allows the s3:GetObject action`."""
+        if self.effect is Effect.EXPLICIT_DENY:
+            return f"with an explicit deny in {_ARTICLE[self.layer]} {self.layer}"
+        return f"because no {self.layer} allows the {action} action"
+
+    @property
+    def reason(self) -> str:
+        """One line for people: what decided."""
+        if self.statement is not None:
+            name = f" {self.policy.name}" if self.policy is not None and self.policy.name else ""
+            verb = "allows" if self.allowed else "explicitly denies"
+            return f"{self.statement.name} of the {self.layer}{name} {verb} it"
+        return "the account's root may do it" if self.allowed else f"no {self.layer} allows it"
+
+
+def evaluate(request: Request, policies: PolicySet) -> Decision:
+    cross_account = bool(policies.resource_account) and policies.resource_account != request.principal.account
+    resource_layer = TRUST if policies.trust else RESOURCE
+    own, denied = _own_policies(request, policies)
+    if denied is not None:
+        return denied
+    grant = policies.resource.evaluate(request) if policies.resource is not None else None
+    if grant is not None and grant.effect is Effect.EXPLICIT_DENY:
+        return _decision(grant, resource_layer)
+    capacity = grant.capacity if grant is not None and grant.allowed else Capacity.NONE
+    if (cross_account or policies.trust) and capacity is Capacity.NONE:
+        return Decision(Effect.IMPLICIT_DENY, resource_layer)
+    if request.federated or request.principal.kind in ("service", "anonymous"):
+        # Neither has identity policies: what the resource's policy says is all.
+        return _decision(grant, resource_layer) if grant and capacity else Decision(Effect.IMPLICIT_DENY, RESOURCE)
+    if not cross_account and capacity is Capacity.ITSELF and grant is not None:
+        return _decision(grant, resource_layer)
+    identity = None if capacity is Capacity.ROLE and not cross_account else own.identity
+    for layer, verdict in ((IDENTITY, identity), (BOUNDARY, own.boundary), (SESSION, own.session)):
+        if verdict is not None and not verdict.allowed:
+            return Decision(Effect.IMPLICIT_DENY, layer)
+    if identity is None and grant is not None:
+        return _decision(grant, resource_layer)
+    return Decision(Effect.ALLOW, IDENTITY) if identity is None else _decision(identity, IDENTITY)
+
+
+class _Own(NamedTuple):
+    """What the caller's own policies say; None where there is no such layer (or, for the root, no need of one)."""
+
+    identity: Verdict | None
+    boundary: Verdict | None
+    session: Verdict | None
+
+
+def _own_policies(request: Request, policies: PolicySet) -> tuple[_Own, Decision | None]:
+    is_root = request.principal.kind == "root"
+    layers = (
+        (IDENTITY, None if is_root else policies.identity),
+        (BOUNDARY, None if policies.boundary is None else (policies.boundary,)),
+        (SESSION, policies.session),
+    )
+    verdicts = []
+    for layer, group in layers:
+        verdict = None if group is None else _any_of(request, group)
+        if verdict is not None and verdict.effect is Effect.EXPLICIT_DENY:
+            return _Own(None, None, None), _decision(verdict, layer)
+        verdicts.append(verdict)
+    return _Own(*verdicts), None
+
+
+_NO_POLICY = Policy(())
+_NOTHING = Verdict(Effect.IMPLICIT_DENY, None, Capacity.NONE, _NO_POLICY)
+
+
+def _any_of(request: Request, group: Sequence[Policy]) -> Verdict:
+    """The union of a layer's policies: a deny in one of them denies, an allow in one of them allows."""
+    found = _NOTHING
+    for policy in group:
+        verdict = policy.evaluate(request)
+        if verdict.effect is Effect.EXPLICIT_DENY:
+            return verdict
+        if verdict.allowed and not found.allowed:
+            found = verdict
+    return found
+
+
+def _decision(verdict: Verdict, layer: str) -> Decision:
+    return Decision(verdict.effect, layer, verdict.statement, verdict.policy)

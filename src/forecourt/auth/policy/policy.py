@@ -1,0 +1,106 @@
+"""A compiled policy, and what it says of one request when it stands alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from forecourt.auth.policy.parse import PolicyKind, parse_statements
+from forecourt.auth.policy.principals import Capacity
+from forecourt.auth.policy.request import Request
+from forecourt.auth.policy.statement import Statement
+
+# Actions come from AWS's list, but an API's own policies are asked about whatever is sent: so the memory has a bound.
+_REMEMBERED_ACTIONS = 512
+
+
+class Effect(Enum):
+    ALLOW = "Allow"
+    EXPLICIT_DENY = "ExplicitDeny"
+    IMPLICIT_DENY = "ImplicitDeny"
+
+
+class Verdict(NamedTuple):
+    """What one policy says: the effect, the statement that decided (None for an implicit deny), and how far an Allow
+    reaches the caller."""
+
+    effect: Effect
+    statement: Statement | None
+    capacity: Capacity
+    policy: Policy
+
+    @property
+    def allowed(self) -> bool:
+        return self.effect is Effect.ALLOW
+
+    @property
+    def reason(self) -> str:
+        where = f" of {self.policy.name}" if self.policy.name else ""
+        if self.statement is None:
+            return "no statement allows it"
+        verb = "allows" if self.effect is Effect.ALLOW else "denies"
+        return f"{self.statement.name}{where} {verb} it"
+
+
+class Policy:
+    """`name` is what a reason calls it: an ARN, or an inline policy's name."""
+
+    __slots__ = ("_by_action", "name", "statements")
+
+    def __init__(self, statements: tuple[Statement, ...], name: str = "") -> None:
+        self.statements = statements
+        self.name = name
+        self._by_action: dict[str, tuple[Statement, ...]] = {}
+
+    def named(self, name: str) -> Policy:
+        copy = Policy(self.statements, name)
+        copy._by_action = self._by_action
+        return copy
+
+    def covering(self, action: str) -> tuple[Statement, ...]:
+        """The statements whose action element takes in `action`, denials first."""
+        found = self._by_action.get(action)
+        if found is None:
+            lowered = action.lower()
+            covering = [statement for statement in self.statements if statement.covers_action(lowered)]
+            found = tuple(sorted(covering, key=lambda statement: statement.effect == "Allow"))
+            if len(self._by_action) >= _REMEMBERED_ACTIONS:
+                self._by_action.clear()
+            self._by_action[action] = found
+        return found
+
+    def evaluate(self, request: Request) -> Verdict:
+        best: Statement | None = None
+        reached = Capacity.NONE
+        for statement in self.covering(request.action):
+            capacity = statement.reach(request)
+            if capacity is Capacity.NONE:
+                continue
+            if statement.effect == "Deny":
+                return Verdict(Effect.EXPLICIT_DENY, statement, capacity, self)
+            if capacity > reached:
+                best, reached = statement, capacity
+        return Verdict(Effect.ALLOW if best else Effect.IMPLICIT_DENY, best, reached, self)
+
+    def trace(self, request: Request) -> list[str]:
+        """Of every statement, whether it applies, and if not, what did not match."""
+        lines = []
+        for statement in self.statements:
+            mismatch = statement.mismatch(request)
+            lines.append(f"{statement.name} ({statement.effect}): {mismatch or 'applies'}")
+        return lines
+
+
+def compile_policy(document: str | bytes | Mapping[str, Any], kind: PolicyKind = "any", name: str = "") -> Policy:
+    """Raises `PolicyInvalid` with IAM's words. Texts are compiled once."""
+    if isinstance(document, Mapping):
+        return Policy(parse_statements(document, kind), name)
+    compiled = _compile_text(document if isinstance(document, str) else document.decode("utf-8", "replace"), kind)
+    return compiled.named(name) if name else compiled
+
+
+@lru_cache(maxsize=4096)
+def _compile_text(document: str, kind: PolicyKind) -> Policy:
+    return Policy(parse_statements(document, kind))
