@@ -15,7 +15,7 @@ import secrets
 from pathlib import Path
 
 from forecourt.store.errors import StoreUnavailable
-from forecourt.store.sealing import sync_folder
+from forecourt.store.folder import sync_folder
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _DRAFTS = "drafts"
@@ -54,11 +54,12 @@ class Blobs:
     def _put(self, data: bytes) -> str:
         digest = hashlib.sha256(data).hexdigest()
         place = self.path(digest)
-        if not place.exists():
-            try:
+        try:
+            if not place.exists():
                 self._write(place, data)
-            except OSError as error:
-                raise _unavailable(error) from None
+            sync_folder(place.parent)  # also where another `put` made the name and has not synced it yet
+        except OSError as error:
+            raise _unavailable(error) from None
         return digest
 
     def _write(self, place: Path, data: bytes) -> None:
@@ -74,7 +75,6 @@ class Blobs:
             draft.rename(place)
         finally:
             draft.unlink(missing_ok=True)
-        sync_folder(place.parent)
 
     def _clear(self) -> None:
         for blob in self.folder.glob("??/*"):

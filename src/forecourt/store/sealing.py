@@ -24,6 +24,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from forecourt.store.errors import StoreUnavailable
+from forecourt.store.folder import sync_folder
 
 KEY_BYTES = 32
 FILE = "master.key"
@@ -116,12 +117,3 @@ def _decoded(text: str, source: str) -> bytes:
     if len(key) != KEY_BYTES:
         raise StoreUnavailable(f"The master key from {source} is not {KEY_BYTES} bytes in base64 or hex.")
     return key
-
-
-def sync_folder(folder: Path) -> None:
-    """Makes a rename in `folder` durable."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
