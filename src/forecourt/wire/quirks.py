@@ -1,0 +1,73 @@
+"""What the models can't say, service by service, with the evidence.
+
+Everything else in this package knows no service's name.
+"""
+
+from __future__ import annotations
+
+# The code that a service gives to a broken constraint. Elsewhere: `ValidationException`; `ValidationError` in query.
+VALIDATION_CODE: dict[str, str] = {
+    # "An error occurred (InvalidParameterException) when calling the DescribeUserPool operation: 1 validation error
+    # detected: Value 'x' at 'userPoolId' failed to satisfy constraint". The model has no ValidationException.
+    "cognito-idp": "InvalidParameterException",
+    # The same of CreateLogGroup, 'logGroupName'.
+    "logs": "InvalidParameterException",
+    # Neither model has another 400 than BadRequestException.
+    "apigatewayv2": "BadRequestException",
+    "pinpoint": "BadRequestException",
+    "apigatewaymanagementapi": "BadRequestException",
+    # Query-compatible: it still says what it said when it spoke query.
+    "cloudwatch": "ValidationError",
+}
+
+# API Gateway's messages name the operation's input before the member: "Value 'X' at 'putIntegrationInput.type' failed
+# to satisfy constraint: Member must satisfy enum value set: [...]".
+INPUT_IN_PATH = frozenset({"apigateway"})
+
+# IAM words a broken pattern of a name its own way: "The specified value for roleName is invalid. It must contain only
+# alphanumeric characters and/or the following: +=,.@_-" (IAM User Guide, troubleshooting; any SDK).
+NAME_PATTERNS: dict[str, dict[str, str]] = {
+    "iam": {
+        r"[\w+=,.@-]+": "It must contain only alphanumeric characters and/or the following: +=,.@_-",
+        r"[\w+=,.@-]*": "It must contain only alphanumeric characters and/or the following: +=,.@_-",
+        r"(\u002F)|(\u002F[\u0021-\u007E]+\u002F)": "It must begin and end with / and contain only alphanumeric "
+        "characters and/or / characters.",
+    },
+}
+
+# Members that an error always carries: Lambda says whose fault it was, in `Type`.
+ERROR_MEMBERS: dict[str, dict[str, str]] = {"lambda": {"Type": "User"}}
+
+# The word for a body that can't be parsed. Elsewhere SerializationException.
+MALFORMED_BODY: dict[str, str] = {"lambda": "InvalidRequestContentException"}
+
+# Largest bodies, in bytes. AWS: "Request must be smaller than 70167211 bytes for the CreateFunction operation",
+# "Request must be smaller than 6291456 bytes for the InvokeFunction operation" (Lambda quotas: 6 MB synchronous, 1 MB
+# asynchronous, 50 MB zipped, which base64 makes 70,167,211 bytes with the rest of the request).
+DEFAULT_BODY_LIMIT = 10 * 1024 * 1024
+BODY_LIMIT: dict[tuple[str, str], int] = {
+    ("lambda", "CreateFunction"): 70_167_211,
+    ("lambda", "UpdateFunctionCode"): 70_167_211,
+    ("lambda", "PublishLayerVersion"): 70_167_211,
+    ("lambda", "Invoke"): 6_291_556,
+    ("lambda", "InvokeWithResponseStream"): 6_291_556,
+}
+
+# The same fact has another name in the protocols that answer XML (AWS, "Common Errors" of IAM and of DynamoDB).
+QUERY_CODES: dict[str, str] = {
+    "AccessDeniedException": "AccessDenied",
+    "ThrottlingException": "Throttling",
+    "ValidationException": "ValidationError",
+    "UnknownOperationException": "InvalidAction",
+    "InvalidSignatureException": "SignatureDoesNotMatch",
+    "UnrecognizedClientException": "InvalidClientTokenId",
+    "MissingAuthenticationTokenException": "MissingAuthenticationToken",
+    "IncompleteSignatureException": "IncompleteSignature",
+    "ExpiredTokenException": "ExpiredToken",
+    "SerializationException": "MalformedQueryString",
+    "NotImplementedException": "NotImplemented",
+}
+
+# Of the services that share a signing name, the one meant where neither target, action nor path tells. Elsewhere the
+# one that is called as it signs.
+PREFERRED: dict[str, str] = {"execute-api": "apigatewaymanagementapi", "elasticloadbalancing": "elbv2"}
