@@ -76,6 +76,8 @@ class Server:
         raise PortTaken(f"the server ended while starting on {self._address}:{self._port}")
 
     async def stop(self) -> None:
+        """No new connections from here on; answers that are under way are still sent."""
+        if self._serving is None:
+            return
         self._granian.stop()  # type: ignore[no-untyped-call]
-        if self._serving is not None:
-            await self._serving
+        await self._serving

@@ -1,0 +1,33 @@
+"""Stands where a part is not built yet, and says so."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from forecourt.base.asgi import Receive, Scope, Send
+from forecourt.base.errors import NotImplementedYet
+from forecourt.base.principal import Principal
+from forecourt.edge.respond import respond_json
+
+
+class Absent:
+    async def access_key(self, access_key_id: str) -> tuple[str, Principal] | None:
+        return None
+
+    def record(self, *_: Any) -> None:
+        return
+
+    async def call(self, *_: Any) -> dict[str, Any]:
+        raise NotImplementedYet("Forecourt has no backing services yet")
+
+    async def http(self, *_: Any) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+        raise NotImplementedYet("Forecourt has no backing services yet")
+
+    async def invoke(self, api_id: str, raw_path: bytes, scope: Scope, receive: Receive, send: Send) -> None:
+        await respond_json(send, 501, {"message": "not built yet"})
+
+    async def serve(self, domain: str, raw_path: bytes, scope: Scope, receive: Receive, send: Send) -> None:
+        await respond_json(send, 501, {"message": "not built yet"})
+
+    async def well_known(self, pool_id: str, raw_path: bytes, scope: Scope, receive: Receive, send: Send) -> None:
+        await respond_json(send, 501, {"message": "not built yet"})

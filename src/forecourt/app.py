@@ -1,0 +1,176 @@
+"""The composition root: `Settings` -> a running process. The only module that imports every service.
+
+Read `Application.__init__` top to bottom: what is made first is used by what is made later, and the services know one
+another only through the dispatcher.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import shutil
+import tempfile
+import time
+from pathlib import Path
+from typing import Any, Protocol
+
+from forecourt import __version__
+from forecourt.absent import Absent
+from forecourt.auth.authenticate import Authenticator
+from forecourt.auth.authorize import PolicyAuthorizer
+from forecourt.auth.sessions import Sessions
+from forecourt.base.clock import Clock
+from forecourt.base.ids import Ids
+from forecourt.dispatch import Dispatcher
+from forecourt.edge.aws import AwsApi
+from forecourt.edge.own import OwnPages
+from forecourt.edge.router import Router
+from forecourt.edge.server import PortTaken, Server, check_port
+from forecourt.settings import Settings, load
+from forecourt.store import Document, StoreUnavailable, open_store
+from forecourt.store.blobs import Blobs
+from forecourt.store.sealing import COMMAND_VARIABLE, VARIABLE, Sealer, load_master_key
+
+_log = logging.getLogger("forecourt")
+
+# A clock offset is kept in the store: tokens and histories assume that time does not run backwards.
+_CLOCK = "clock"
+
+
+class CannotStart(Exception):
+    """Forecourt cannot start here. The message says why and what to do."""
+
+
+class ClockOffset(Document):
+    __kind__ = "forecourt.ClockOffset"
+    __key__ = ("name",)
+
+    name: str
+    seconds: float
+
+
+class Service(Protocol):
+    """What the composition root asks of a service."""
+
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+    async def reset(self) -> None: ...
+
+
+class Application:
+    def __init__(self, settings: Settings) -> None:
+        """Raises `CannotStart`."""
+        self.settings = settings
+        self.ready = False
+        self.new_administrator: tuple[str, str] | None = None
+        self._clock = Clock()
+        self._ids = Ids()
+        self._scratch = Path(tempfile.mkdtemp(prefix="forecourt-"))
+        try:
+            self._store = open_store(settings.data_folder, self._clock)
+            master_key = load_master_key(settings.data_folder, _key_source(settings))
+        except StoreUnavailable as error:
+            raise CannotStart(error.message) from error
+        self._sealer = Sealer(master_key)
+        self._blobs = Blobs((settings.data_folder or self._scratch) / "blobs")
+        self._compose(master_key)
+
+    def _compose(self, master_key: bytes) -> None:
+        settings, clock, ids, store = self.settings, self._clock, self._ids, self._store
+        sessions = Sessions(master_key, ids)
+        absent = Absent()
+        self.dispatcher = Dispatcher(PolicyAuthorizer(), lambda *_: (), absent)
+        self._services: list[Service] = []
+
+        trusting = Authenticator(
+            source=absent, sessions=sessions, clock=clock, trust_unknown=settings.iam_mode != "enforce"
+        )
+        strict = Authenticator(source=absent, sessions=sessions, clock=clock, trust_unknown=False)
+        aws = AwsApi(
+            dispatcher=self.dispatcher,
+            backing=absent,
+            trusting=trusting,
+            strict=strict,
+            public_url=settings.base_url,
+        )
+        own = OwnPages(self, clock, on_loopback=settings.on_loopback, ephemeral=settings.ephemeral)
+        self._router = Router(aws=aws, apis=absent, hosted_ui=absent, own=own, ids=ids)
+        self._server = Server(self._router, settings.host, settings.port)
+
+    async def start(self) -> None:
+        """Returns once everything that is deployed is served. Raises `CannotStart`."""
+        try:
+            check_port(self.settings.host, self.settings.port)
+            await self._restore_clock()
+            for service in self._services:
+                await service.start()
+            await self._server.start()
+        except (PortTaken, StoreUnavailable) as error:
+            await self.stop()
+            raise CannotStart(str(error)) from error
+        self.ready = True
+        _log.info("Forecourt %s serves on %s:%d", __version__, self.settings.host, self.settings.port)
+
+    async def stop(self) -> None:
+        """No new connections; what is under way gets `drain_seconds` to finish; then everything is closed."""
+        self.ready = False
+        await self._server.stop()
+        await self._drain()
+        for service in reversed(self._services):
+            await service.stop()
+        await self._store.close()
+        shutil.rmtree(self._scratch, ignore_errors=True)
+
+    async def _drain(self) -> None:
+        deadline = time.monotonic() + self.settings.drain_seconds
+        while self._router.in_flight and time.monotonic() < deadline:
+            await asyncio.sleep(0.01)
+        if self._router.in_flight:
+            _log.warning("%d requests were still under way at the end", self._router.in_flight)
+
+    # --- What Forecourt's own pages show and do (`edge.own.Inside`) ---
+
+    async def health(self) -> dict[str, Any]:
+        services = dict.fromkeys(self.dispatcher.implemented(), "running")
+        return {"status": "running", "version": __version__, "services": services}
+
+    def metrics(self) -> str:
+        return ""
+
+    async def mailbox(self) -> list[dict[str, Any]]:
+        return []
+
+    async def advance_clock(self, seconds: float) -> None:
+        moved = ClockOffset(name=_CLOCK, seconds=self._clock.offset_seconds + seconds)
+        await self._store.write(lambda tx: tx.put(moved))
+        self._clock.advance(seconds)
+
+    async def reset(self) -> None:
+        await self._store.reset()
+        for service in self._services:
+            await service.reset()
+
+    async def _restore_clock(self) -> None:
+        moved = await self._store.get(ClockOffset, _CLOCK)
+        if moved is not None:
+            self._clock.advance(moved.seconds)
+
+
+def _key_source(settings: Settings) -> dict[str, str]:
+    given = {VARIABLE: settings.master_key, COMMAND_VARIABLE: settings.master_key_command}
+    return {name: value for name, value in given.items() if value}
+
+
+def implemented_operations() -> dict[str, list[str]]:
+    """Operations by service, as `docs/coverage.md` lists them."""
+
+    async def compose() -> dict[str, list[str]]:
+        application = Application(load({"ephemeral": True}, {}))
+        try:
+            return application.dispatcher.implemented()
+        finally:
+            await application.stop()
+
+    return asyncio.run(compose())

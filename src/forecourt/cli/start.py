@@ -1,0 +1,84 @@
+"""`forecourt start`: serve until SIGINT or SIGTERM, then let what is under way finish."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+from typing import Any
+
+import click
+import uvloop
+from rich.console import Console
+
+from forecourt.app import Application, CannotStart
+from forecourt.cli.options import setting_options
+from forecourt.settings import Settings, SettingsError, load
+
+
+@click.command()
+@setting_options
+def start(**flags: Any) -> None:
+    """Serve AWS's API and the APIs that are deployed to it.
+
+    \b
+    forecourt start                          keep everything in ./data
+    forecourt start --data /srv/forecourt --host 0.0.0.0 --public-url https://aws.example.org
+    forecourt start --ephemeral --port 0     a throw-away run on a free port
+    """
+    try:
+        settings = load(flags)
+        logging.basicConfig(level=settings.log_level.upper())
+        uvloop.run(_serve(settings))
+    except SettingsError as error:
+        raise click.UsageError(str(error)) from error
+    except CannotStart as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _log_format(settings: Settings) -> str:
+    if settings.log_format == "auto":
+        return "text" if sys.stderr.isatty() else "json"
+    return settings.log_format
+
+
+async def _serve(settings: Settings) -> None:
+    application = Application(settings)
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopped.set)
+    await application.start()
+    try:
+        _banner(application)
+        await stopped.wait()
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            # A second signal ends the process at once: who asks twice does not want to wait.
+            loop.remove_signal_handler(number)
+        await application.stop()
+
+
+def _banner(application: Application) -> None:
+    settings = application.settings
+    console = Console(highlight=False, soft_wrap=True)
+    keeps = "in memory only" if settings.ephemeral else f"in {settings.data}/"
+    console.print(f"[bold green]Forecourt serves on {settings.base_url}[/]   (keeps everything {keeps})\n")
+    console.print(f"  export AWS_ENDPOINT_URL={settings.base_url} AWS_DEFAULT_REGION=us-east-1")
+    if settings.iam_mode == "enforce":
+        _show_administrator(console, application)
+    else:
+        console.print("  export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test      # any credentials will do here")
+    console.print("\n  aws apigateway get-rest-apis                                  # ask it something")
+    console.print(f"  curl {settings.base_url}/_forecourt/health")
+    console.print("  Ctrl-C stops it.\n")
+
+
+def _show_administrator(console: Console, application: Application) -> None:
+    keys = application.new_administrator
+    if keys is None:
+        console.print("  Unknown credentials are refused: use the access keys of this Forecourt's users.")
+        return
+    console.print("  The first administrator's keys, shown only this once:")
+    console.print(f"  export AWS_ACCESS_KEY_ID={keys[0]} AWS_SECRET_ACCESS_KEY={keys[1]}")
