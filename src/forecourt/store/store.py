@@ -8,6 +8,7 @@ write that returned before it began.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -36,15 +37,15 @@ def open_store(folder: Path | str | None, clock: Clock) -> Store:
     Raises `StoreUnavailable`, whose message says what to do: the folder can't be written, is in use by another
     process, or holds what is not a database of ours.
     """
-    lock = FolderLock(Path(folder)) if folder is not None else None
-    try:
-        database = Sqlite(lock.folder if lock is not None else None)
-        migrate.bring_up_to_date(database)
-        return Store(database, lock, clock)
-    except BaseException:
+    with contextlib.ExitStack() as undo:
+        lock = FolderLock(Path(folder)) if folder is not None else None
         if lock is not None:
-            lock.release()
-        raise
+            undo.callback(lock.release)
+        database = Sqlite(lock.folder if lock is not None else None)
+        undo.callback(database.close)
+        migrate.bring_up_to_date(database)
+        undo.pop_all()
+        return Store(database, lock, clock)
 
 
 class Store:
