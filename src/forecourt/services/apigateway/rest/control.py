@@ -2,27 +2,54 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from forecourt.base.call import Caller
 from forecourt.base.clock import Clock
 from forecourt.base.ids import Ids
+from forecourt.services.apigateway.rest.api.deployments import DeploymentsApi
+from forecourt.services.apigateway.rest.api.integrations import IntegrationsApi
+from forecourt.services.apigateway.rest.api.methods import MethodsApi
+from forecourt.services.apigateway.rest.api.noun import Noun, Tools
+from forecourt.services.apigateway.rest.api.resources import ResourcesApi
+from forecourt.services.apigateway.rest.api.rest_apis import RestApisApi
+from forecourt.services.apigateway.rest.api.stages import StagesApi
 from forecourt.services.apigateway.rest.ports import Caches, Sealer, Tester, Usage
 from forecourt.services.apigateway.rest.quotas import Quotas
 from forecourt.services.apigateway.rest.store import Configuration
 from forecourt.store import Store
 
+NOUNS: tuple[type[Noun], ...] = (
+    RestApisApi,
+    ResourcesApi,
+    MethodsApi,
+    IntegrationsApi,
+    DeploymentsApi,
+    StagesApi,
+)
 
-@dataclass(frozen=True)
-class Tools:
-    """What the operations work with."""
 
-    configuration: Configuration
-    clock: Clock
-    ids: Ids
-    caller: Caller
-    quotas: Quotas
-    tester: Tester | None = None
-    usage: Usage | None = None
-    caches: Caches | None = None
-    sealer: Sealer | None = None
+class RestControlPlane:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        ids: Ids,
+        caller: Caller,
+        sealer: Sealer,
+        tester: Tester,
+        usage: Usage,
+        caches: Caches,
+        quotas: Quotas | None = None,
+    ) -> None:
+        tools = Tools(
+            configuration=Configuration(store),
+            clock=clock,
+            ids=ids,
+            caller=caller,
+            quotas=quotas or Quotas(),
+            sealer=sealer,
+            tester=tester,
+            usage=usage,
+            caches=caches,
+        )
+        self.apis: tuple[object, ...] = tuple(noun(tools) for noun in NOUNS)

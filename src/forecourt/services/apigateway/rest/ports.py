@@ -33,9 +33,7 @@ class Usage(Protocol):
         """`(used, remaining)` of each day from `start_date` to `end_date`, both included (`2024-01-31`)."""
         ...
 
-    async def set_remaining(
-        self, account: str, region: str, usage_plan_id: str, key_id: str, remaining: int
-    ) -> None:
+    async def set_remaining(self, account: str, region: str, usage_plan_id: str, key_id: str, remaining: int) -> None:
         """Sets what is left of the quota in the period that is running."""
         ...
 

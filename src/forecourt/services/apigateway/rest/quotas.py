@@ -52,8 +52,7 @@ def need_room(count: int, quota: int, noun: str, owner: str = "this API") -> Non
     """Raises AWS's error where one more `noun` would be one too many."""
     if count >= quota:
         raise LimitExceededException(
-            f"Maximum number of {noun} for {owner} has been reached. "
-            f"Please contact AWS if you need additional {noun}."
+            f"Maximum number of {noun} for {owner} has been reached. Please contact AWS if you need additional {noun}."
         )
 
 
