@@ -1,0 +1,28 @@
+"""What ValidateStateMachineDefinition answers: findings with a code, a severity, a message and a place."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+Severity = Literal["ERROR", "WARNING"]
+
+SCHEMA = "SCHEMA_VALIDATION_FAILED"
+BAD_JSON = "INVALID_JSON_DESCRIPTION"
+MISSING_TARGET = "MISSING_TRANSITION_TARGET"
+MISSING_END = "MISSING_END_STATE"
+DUPLICATE = "DUPLICATE_STATE_NAME"
+
+
+class Diagnostic(NamedTuple):
+    code: str
+    message: str
+    location: str | None
+    severity: Severity = "ERROR"
+
+    def as_reason(self) -> str:
+        """As it stands in the message of `InvalidDefinition`."""
+        return f"{self.code}: {self.message} at {'null' if self.location is None else self.location}"
+
+
+def invalid_definition_message(errors: list[Diagnostic]) -> str:
+    return f"Invalid State Machine Definition: '{', '.join(error.as_reason() for error in errors)}'"

@@ -1,0 +1,327 @@
+"""JSONata expressions, `{% $states.input.order.total * 1.2 %}`, evaluated by the `jsonata-python` library in bounds.
+
+- What an expression may see: `$states.input`, `.context`, `.result`, `.errorOutput`, and the variables. There is no
+  context value, so `$` and `$$` are undefined.
+- Step Functions adds `$partition`, `$range`, `$hash`, `$random`, `$uuid` and `$parse`, and takes `$eval` away.
+- Randomness and time come from the scope, so the same visit of a state gives the same value again.
+- Bounds: evaluation steps (not seconds: a bound must decide the same on every machine), nesting, and the length of any
+  string or array on the way. What exceeds them fails with `States.QueryEvaluationError`.
+- The commonest expression, a plain path into `$states.input` through objects, does not reach the library at all.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable
+from typing import Any
+
+from jsonata.functions import Functions
+from jsonata.jexception import JException
+from jsonata.jsonata import Jsonata
+from jsonata.utils import Utils
+
+from forecourt.services.stepfunctions.asl import errors
+from forecourt.services.stepfunctions.asl.chance import seeded_fraction
+from forecourt.services.stepfunctions.asl.data import from_text
+from forecourt.services.stepfunctions.asl.errors import DefinitionError, StatesError
+from forecourt.services.stepfunctions.asl.intrinsics import hash_text
+from forecourt.services.stepfunctions.asl.jsonpath import MISSING
+from forecourt.services.stepfunctions.asl.scope import Scope
+
+_MOST_STEPS = 200_000
+_MOST_DEPTH = 120
+_MOST_LENGTH = 1_000_000
+_MOST_NODES = 500_000
+
+_EXPRESSION = re.compile(r"^\{%(.*)%\}$", re.DOTALL)
+_PLAIN_PATH = re.compile(r"\s*\$states\.(input|result|context)((?:\.[A-Za-z_][A-Za-z0-9_]*)*)\s*")
+UNDEFINED = MISSING
+
+
+def is_expression(text: Any) -> bool:
+    return isinstance(text, str) and text.startswith("{%") and text.endswith("%}") and len(text) >= 4
+
+
+class _Overrun(Exception):
+    """An expression left its bounds."""
+
+
+class _Meter:
+    """Counts one evaluation's steps and looks at every result's length."""
+
+    __slots__ = ("depth", "steps")
+
+    def __init__(self) -> None:
+        self.steps = 0
+        self.depth = 0
+
+    def enter(self, expression: Any, input: Any, environment: Any) -> None:
+        self.steps += 1
+        self.depth += 1
+        if self.steps > _MOST_STEPS:
+            raise _Overrun("The expression took too many steps")
+        if self.depth > _MOST_DEPTH:
+            raise _Overrun("The expression is nested or recurses too deeply")
+
+    def leave(self, expression: Any, input: Any, environment: Any, result: Any) -> None:
+        self.depth -= 1
+        if isinstance(result, (str, list)) and len(result) > _MOST_LENGTH:
+            raise _Overrun("A string or array within the expression is too long")
+
+
+class Expression:
+    """A compiled expression; `text` is what stands between `{%` and `%}`."""
+
+    __slots__ = ("_compiled", "_plain", "text")
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        plain = _PLAIN_PATH.fullmatch(text)
+        self._plain: tuple[str, tuple[str, ...]] | None = (
+            (plain.group(1), tuple(plain.group(2).split(".")[1:])) if plain else None
+        )
+        try:
+            compiled = Jsonata(text)
+        except JException as error:
+            raise DefinitionError(explain(error)) from error
+        except RecursionError as error:
+            raise DefinitionError("The expression is nested too deeply") from error
+        if compiled.errors:
+            raise DefinitionError(explain(compiled.errors[0]))
+        compiled.set_output_convert_nulls(False)
+        self._compiled = compiled
+
+    def evaluate(self, scope: Scope, field: str) -> Any:
+        """The value. Raises `States.QueryEvaluationError`, naming `field`, where it fails or yields nothing."""
+        value = self._follow_plain_path(scope) if self._plain else UNDEFINED
+        if value is UNDEFINED:
+            value = self._evaluate(scope, field)
+        if value is UNDEFINED:
+            raise self._failure(field, "returned nothing (undefined).")
+        return value
+
+    def _follow_plain_path(self, scope: Scope) -> Any:
+        assert self._plain is not None
+        root, names = self._plain
+        node: Any = {"input": scope.input, "result": scope.result}[root] if root != "context" else scope.context
+        for name in names:
+            node = node.get(name, UNDEFINED) if type(node) is dict else UNDEFINED
+            if node is UNDEFINED:
+                return UNDEFINED
+        # An array is a sequence to JSONata, with rules of its own
+        return UNDEFINED if type(node) is list or node is None else node
+
+    def _evaluate(self, scope: Scope, field: str) -> Any:
+        try:
+            return _plain_json(self._compiled.evaluate(None, _bindings(scope, self.text)))
+        except JException as error:
+            raise self._failure(field, f"threw an error: {explain(error)}") from error
+        except _Overrun as error:
+            raise self._failure(field, f"threw an error: {error}") from error
+        except RecursionError as error:
+            raise self._failure(field, "threw an error: The expression recurses too deeply") from error
+        except StatesError:
+            raise
+        except Exception as error:  # the library lets Python's own errors through
+            raise self._failure(field, f"threw an error: {type(error).__name__}: {error}") from error
+
+    def _failure(self, field: str, outcome: str) -> StatesError:
+        return StatesError(
+            errors.QUERY_EVALUATION_ERROR,
+            f"The JSONata expression '{self.text.strip()}' specified for the field '{field}' {outcome}",
+            location=field,
+        )
+
+
+def explain(error: Any) -> str:
+    """The library's message without the code in front of it, as AWS shows it."""
+    return re.sub(r"^[A-Z]\d{4}:\s*", "", str(error))
+
+
+@functools.lru_cache(maxsize=4096)
+def compile_expression(text: str) -> Expression:
+    """`text` with its `{%` and `%}`. Raises `DefinitionError`."""
+    match = _EXPRESSION.match(text)
+    if match is None:
+        raise DefinitionError("A JSONata expression must be enclosed in '{%' and '%}'")
+    return Expression(match.group(1).strip())
+
+
+# --- what the expression sees -----------------------------------------------------------------------------------------
+
+
+def _to_library(value: Any) -> Any:
+    return Utils.NULL_VALUE if value is None else value
+
+
+def _plain_json(value: Any) -> Any:
+    """The library's result as plain JSON values; `UNDEFINED` for nothing."""
+    if value is None:
+        return UNDEFINED
+    budget = [_MOST_NODES]
+
+    def plain(node: Any) -> Any:
+        budget[0] -= 1
+        if budget[0] < 0:
+            raise _Overrun("The result is too large")
+        if node is None or node is Utils.NULL_VALUE:
+            return None
+        if isinstance(node, dict):
+            return {key: plain(item) for key, item in node.items() if not Utils.is_function(item)}
+        if isinstance(node, list):
+            return [plain(item) for item in node]
+        if isinstance(node, (str, int, float)):
+            return node
+        raise _Overrun("The result is not a JSON value")
+
+    return plain(value)
+
+
+def _bindings(scope: Scope, text: str) -> dict[str, Any]:
+    meter = _Meter()
+    bound: dict[str, Any] = {name: _to_library(value) for name, value in scope.variables.items()}
+    states: dict[str, Any] = {"input": scope.input}
+    if "context" in text or "states" in text:
+        states["context"] = scope.context
+    if scope.result is not None:
+        states["result"] = scope.result
+    if scope.error_output is not None:
+        states["errorOutput"] = scope.error_output
+    bound["states"] = states
+    bound["__evaluate_entry"] = meter.enter
+    bound["__evaluate_exit"] = meter.leave
+    for name, make in _FUNCTIONS.items():
+        if name in text:
+            bound[name] = Jsonata.JLambda(make(scope))
+    return bound
+
+
+def _guarded(function: Callable[..., Any], cost: Callable[..., int]) -> Callable[[Scope], Callable[..., Any]]:
+    """One of the library's functions that could make something huge in a single step."""
+
+    def make(scope: Scope) -> Callable[..., Any]:
+        def call(*arguments: Any) -> Any:
+            if cost(*arguments) > 4 * _MOST_LENGTH:
+                raise _Overrun("A string within the expression is too long")
+            return function(*arguments)
+
+        return call
+
+    return make
+
+
+def _length(value: Any) -> int:
+    return len(value) if isinstance(value, (str, list)) else 1
+
+
+def _pad(text: Any, width: Any, fill: Any = None) -> Any:
+    return Functions.pad(text, width, fill)
+
+
+def _replace(text: Any, pattern: Any, replacement: Any, limit: Any = None) -> Any:
+    return Functions.replace(text, pattern, replacement, limit)
+
+
+def _join(parts: Any, separator: Any = None) -> Any:
+    return Functions.join([parts] if isinstance(parts, str) else parts, separator)
+
+
+def _random(scope: Scope) -> Callable[..., Any]:
+    return lambda seed=None: scope.chance.fraction() if seed is None else seeded_fraction(seed)
+
+
+def _shuffle(scope: Scope) -> Callable[..., Any]:
+    def shuffle(items: Any) -> Any:
+        if not isinstance(items, list):
+            return items
+        out = list(items)
+        for last in range(len(out) - 1, 0, -1):
+            other = scope.chance.integer(0, last + 1)
+            out[last], out[other] = out[other], out[last]
+        return out
+
+    return shuffle
+
+
+def _partition(array: Any, size: Any) -> list[Any]:
+    if not isinstance(array, list) or type(size) not in (int, float) or size < 1:
+        raise _Overrun("$partition takes an array and a positive number")
+    return [array[start : start + int(size)] for start in range(0, len(array), int(size))]
+
+
+def _range(first: Any, last: Any, step: Any = 1) -> list[Any]:
+    if any(type(value) not in (int, float) for value in (first, last, step)) or not step:
+        raise _Overrun("$range takes three numbers, of which the last must not be 0")
+    count = int((last - first) / step) + 1
+    if count > _MOST_LENGTH:
+        raise _Overrun("$range would make too long an array")
+    return [first + index * step for index in range(max(count, 0))]
+
+
+def _hash(data: Any, algorithm: Any = "SHA-1") -> str:
+    try:
+        return hash_text(data if isinstance(data, str) else Functions.string(data), algorithm)
+    except KeyError as error:
+        raise _Overrun(f"$hash does not know the algorithm {algorithm}") from error
+
+
+def _parse(text: Any) -> Any:
+    try:
+        return _to_library(from_text(text))
+    except (TypeError, ValueError) as error:
+        raise _Overrun("$parse takes a string that holds JSON") from error
+
+
+def _no_eval(*arguments: Any) -> Any:
+    raise _Overrun("$eval is not supported in Step Functions")
+
+
+def _now(scope: Scope) -> Callable[..., Any]:
+    return lambda picture=None, zone=None: Functions.datetime_from_millis(int(scope.now * 1000), picture, zone)
+
+
+_FUNCTIONS: dict[str, Callable[[Scope], Callable[..., Any]]] = {
+    "partition": lambda scope: _partition,
+    "range": lambda scope: _range,
+    "hash": lambda scope: _hash,
+    "random": _random,
+    "shuffle": _shuffle,
+    "uuid": lambda scope: scope.chance.uuid,
+    "parse": lambda scope: _parse,
+    "eval": lambda scope: _no_eval,
+    "now": _now,
+    "millis": lambda scope: lambda: int(scope.now * 1000),
+    "pad": _guarded(_pad, lambda text, width, fill=None: abs(int(width)) * max(_length(fill), 1)),
+    "replace": _guarded(
+        _replace, lambda text, pattern, replacement, limit=None: (_length(text) + 1) * _length(replacement)
+    ),
+    "join": _guarded(_join, lambda parts, separator=None: _length(parts) * _length(separator)),
+}
+
+# --- templates --------------------------------------------------------------------------------------------------------
+
+Build = Callable[[Scope], Any]
+
+
+def compile_jsonata(raw: Any, field: str) -> Build:
+    """Any JSON value in which strings may be expressions (Arguments, Output, Assign's members, Items, ...)."""
+    return _compile(raw, field) or (lambda scope: raw)
+
+
+def _compile(raw: Any, field: str) -> Build | None:
+    """The builder, or None for a constant."""
+    if is_expression(raw):
+        expression = compile_expression(raw)
+        return lambda scope: expression.evaluate(scope, field)
+    if isinstance(raw, dict):
+        members = [(key, value, _compile(value, f"{field}/{key}")) for key, value in raw.items()]
+        if not any(build for _, _, build in members):
+            return None
+        return lambda scope: {key: build(scope) if build else value for key, value, build in members}
+    if isinstance(raw, list):
+        items = [(value, _compile(value, f"{field}[{index}]")) for index, value in enumerate(raw)]
+        if not any(build for _, build in items):
+            return None
+        return lambda scope: [build(scope) if build else value for value, build in items]
+    return None
