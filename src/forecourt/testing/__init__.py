@@ -82,7 +82,7 @@ class Forecourt:
             if self._process.poll() is not None:
                 raise RuntimeError(f"Forecourt ended with status {self._process.returncode}:\n{self.output}")
             try:
-                self.ask("/_forecourt/ready")
+                self.ask("/_forecourt/ready", timeout_seconds=1)
             except OSError:
                 time.sleep(0.02)
             else:
@@ -109,11 +109,11 @@ class Forecourt:
         credentials = {"aws_access_key_id": account, "aws_secret_access_key": "test", **options}
         return boto3.client(service, endpoint_url=self.url, region_name=region, **credentials)  # type: ignore[call-overload]
 
-    def ask(self, path: str, content: Any = None) -> Any:
+    def ask(self, path: str, content: Any = None, timeout_seconds: float = 30) -> Any:
         """GET of one of Forecourt's own pages, or POST of `content` as JSON. Raises `OSError` (`HTTPError`)."""
         body = None if content is None else msgspec.json.encode(content)
         request = urllib.request.Request(self.url + path, body, {"content-type": "application/json"})
-        with urllib.request.urlopen(request, timeout=30) as response:
+        with urllib.request.urlopen(request, timeout=timeout_seconds) as response:
             return msgspec.json.decode(response.read())
 
     def advance_clock(self, seconds: float) -> float:
