@@ -15,9 +15,19 @@ from urllib.parse import quote
 
 from forecourt.wire.patterns import matcher
 
-_FREE_TEXT = ('plain', 'a b', 'ü/é?&=+%20', '<tag a="b">&amp;</tag>', "it's {\"json\": [1]}", "日本", "a,b;c:d", "#x y.z")
+_FREE_TEXT = (
+    "plain",
+    "a b",
+    "ü/é?&=+%20",
+    '<tag a="b">&amp;</tag>',
+    'it\'s {"json": [1]}',
+    "日本",
+    "a,b;c:d",
+    "#x y.z",
+)
 _HEADER_TEXT = ("plain", "a-b_c", "text/plain; q=1", "a.b/c")
 _MAX_DEPTH = 4
+_NESTED = ("structure", "list", "map")
 
 
 class Generator:
@@ -37,7 +47,7 @@ class Generator:
         return {
             name: self.value(member, depth + 1)
             for name, member in members.items()
-            if name in shape.required_members or depth < _MAX_DEPTH
+            if name in shape.required_members or depth < _MAX_DEPTH or member.type_name not in _NESTED
         }
 
     def required(self, shape: Any) -> dict[str, Any]:
@@ -48,13 +58,9 @@ class Generator:
         return max(low, min(high, self.random.choice((1, 2))))
 
     def _list(self, shape: Any, depth: int) -> list[Any]:
-        if depth >= _MAX_DEPTH and not shape.metadata.get("min"):
-            return [] if shape.serialization.get("location") is None else ["a"]
         return [self.value(shape.member, depth + 1) for _ in range(self._count(shape))]
 
     def _map(self, shape: Any, depth: int) -> dict[str, Any]:
-        if depth >= _MAX_DEPTH and not shape.metadata.get("min"):
-            return {}
         keys = {self.value(shape.key, depth + 1) for _ in range(self._count(shape))}
         return {key: self.value(shape.value, depth + 1) for key in sorted(keys)}
 
@@ -76,7 +82,8 @@ class Generator:
         plain = re.sub(r"\\[pP]\{\w+\}", "a-z", pattern) if "[" in pattern else pattern.replace(r"\p{ASCII}", "[a-z]")
         parsed = regex_parser.parse(plain.replace(r"[\w-_]", r"[\w\-_]"))
         for attempt in range(400):
-            text = "".join(self._regex(parsed, 1 + attempt % 40, attempt % 3 == 0))
+            repeat = (1 + attempt % 40, int(low) + attempt // 40)[attempt % 2]
+            text = "".join(self._regex(parsed, repeat, attempt % 6 == 0))
             if low <= len(text) <= high and matches(text):
                 return text
         raise AssertionError(f"nothing found for {pattern!r} of {low} to {high} characters")

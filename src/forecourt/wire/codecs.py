@@ -243,7 +243,7 @@ def xml_headers(request_id: str) -> Headers:
 
 
 def _rest_decoder(tools: Compilers, operation: Operation, shape: Shape) -> Decode:
-    steps = rest.input_steps(tools.model, shape)
+    steps = rest.input_steps(tools.model, operation, shape)
     read_body = _rest_body_reader(tools, shape)
 
     def decode(target: Target, request: HttpRequest) -> dict[str, Any]:

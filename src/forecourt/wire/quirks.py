@@ -68,6 +68,10 @@ QUERY_CODES: dict[str, str] = {
     "NotImplementedException": "NotImplemented",
 }
 
+# Where the model's paths begin, for a service that is asked below a stage
+# (`/{stage}/@connections/{id}`) or below another path of ours.
+PATH_START: dict[str, str] = {"apigatewaymanagementapi": "/@connections/"}
+
 # Of the services that share a signing name, the one meant where neither target, action nor path tells. Elsewhere the
 # one that is called as it signs.
 PREFERRED: dict[str, str] = {"execute-api": "apigatewaymanagementapi", "elasticloadbalancing": "elbv2"}

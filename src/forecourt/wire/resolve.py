@@ -158,7 +158,7 @@ def _by_host(request: HttpRequest) -> list[Entry]:
 def _rest(request: HttpRequest, candidates: list[Entry], region: str) -> Target:
     path = _path(request, candidates)
     for entry in _preferred_first(candidates):
-        match = routes.match(entry.name, request, path)
+        match = routes.match(entry.name, request, _from_start(entry.name, path))
         if match is None:
             continue
         found = model(entry.name).operations[match.operation]
@@ -180,6 +180,11 @@ def _path(request: HttpRequest, candidates: list[Entry]) -> str:
     if any(entry.name == "s3" for entry in candidates) and "s3" in labels[1:]:
         return f"/{'.'.join(labels[: labels.index('s3', 1)])}{path}"
     return path
+
+
+def _from_start(service: str, path: str) -> str:
+    start = quirks.PATH_START.get(service)
+    return path[path.index(start) :] if start is not None and start in path else path
 
 
 def _preferred_first(candidates: list[Entry]) -> Iterable[Entry]:

@@ -15,7 +15,7 @@ import msgspec
 
 from forecourt.wire.errors import SerializationException
 from forecourt.wire.messages import Headers, HttpRequest
-from forecourt.wire.models import Model, Ref, Shape
+from forecourt.wire.models import Model, Operation, Ref, Shape
 from forecourt.wire.query import TEXT_READERS, text_writer
 
 QueryFields = dict[str, list[str]]
@@ -25,6 +25,11 @@ InputStep = Callable[[HttpRequest, QueryFields, Mapping[str, str], dict[str, Any
 OutputStep = Callable[[Any, Headers], None]
 
 _MAX_FIELDS = 1000
+# What a signature puts into the query string of a presigned URL.
+_PRESIGNED = frozenset(
+    f"X-Amz-{name}"
+    for name in ("Algorithm", "Credential", "Date", "Expires", "SignedHeaders", "Signature", "Security-Token")
+)
 
 
 def parse_query(query_string: bytes) -> QueryFields:
@@ -43,12 +48,25 @@ def parse_query(query_string: bytes) -> QueryFields:
 # -- input -----------------------------------------------------------------------------------------------------------
 
 
-def input_steps(model: Model, shape: Shape) -> list[InputStep]:
+def input_steps(model: Model, operation: Operation, shape: Shape) -> list[InputStep]:
     steps = []
     for name, ref in shape.members.items():
-        if ref.location in _INPUT:
+        if ref.location == "querystring" and model.shape(ref).type == "map":
+            steps.append(_query_map(model, name, model.shape(ref), _named_fields(model, operation, shape)))
+        elif ref.location in _INPUT:
             steps.append(_INPUT[ref.location](model, name, ref))
     return steps
+
+
+def _named_fields(model: Model, operation: Operation, shape: Shape) -> frozenset[str]:
+    """The query string's fields that have a meaning of their own, so that a map of the others leaves them out."""
+    literals = {part.partition("=")[0] for part in operation.http.request_uri.partition("?")[2].split("&")}
+    members = {
+        ref.location_name or name
+        for name, ref in shape.members.items()
+        if ref.location == "querystring" and model.shape(ref).type != "map"
+    }
+    return frozenset(literals | members | _PRESIGNED)
 
 
 def _uri(model: Model, name: str, ref: Ref) -> InputStep:
@@ -63,8 +81,6 @@ def _uri(model: Model, name: str, ref: Ref) -> InputStep:
 
 def _querystring(model: Model, name: str, ref: Ref) -> InputStep:
     shape, key = model.shape(ref), ref.location_name or name
-    if shape.type == "map":
-        return _query_map(model, name, shape)
     if shape.type == "list":
         assert shape.member is not None
         member = TEXT_READERS[model.shape(shape.member).type]
@@ -80,13 +96,14 @@ def _querystring(model: Model, name: str, ref: Ref) -> InputStep:
     return step
 
 
-def _query_map(model: Model, name: str, shape: Shape) -> InputStep:
+def _query_map(model: Model, name: str, shape: Shape, named: frozenset[str]) -> InputStep:
     assert shape.value is not None
     many = model.shape(shape.value).type == "list"
 
     def step(_request: HttpRequest, query: QueryFields, _labels: Mapping[str, str], out: dict[str, Any]) -> None:
-        if query:
-            out[name] = {key: values if many else values[-1] for key, values in query.items()}
+        found = {key: values if many else values[-1] for key, values in query.items() if key not in named}
+        if found:
+            out[name] = found
 
     return step
 
