@@ -94,10 +94,11 @@ class Application:
             trusting=trusting,
             strict=strict,
             public_url=settings.base_url,
+            body_timeout_seconds=settings.client_timeout,
         )
         own = OwnPages(self, clock, on_loopback=settings.on_loopback, ephemeral=settings.ephemeral)
         self._router = Router(aws=aws, apis=absent, hosted_ui=absent, own=own, ids=ids)
-        self._server = Server(self._router, settings.host, settings.port)
+        self._server = Server(self._router, settings.host, settings.port, settings.client_timeout)
 
     async def start(self) -> None:
         """Returns once everything that is deployed is served. Raises `CannotStart`."""

@@ -67,6 +67,12 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("lambda_idle_seconds", int, 300, "A function's environment that was idle for so long is stopped."),
     Setting("lambda_concurrency", int, 1000, "Concurrent executions of all functions of an account and region."),
     Setting("mock_config", str, "", "Step Functions Local's MockConfigFile.json: task results without the tasks."),
+    Setting(
+        "client_timeout",
+        int,
+        60,
+        "Seconds that a client gets to send its request's headers, and again to send its body.",
+    ),
     Setting("drain_seconds", int, 25, "How long a stop waits for requests that are under way."),
     Setting("backing", dict[str, str], {}, "Endpoint of a backing service: --backing dynamodb=http://localhost:8000."),
     Setting("quotas", dict[str, int], {}, "Another value for a quota of AWS: --quotas apigateway.resources=600."),
@@ -94,6 +100,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     lambda_idle_seconds: int
     lambda_concurrency: int
     mock_config: str
+    client_timeout: int
     drain_seconds: int
     backing: dict[str, str]
     quotas: dict[str, int]

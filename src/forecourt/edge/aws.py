@@ -88,12 +88,14 @@ class AwsApi:
         trusting: Authenticator,
         strict: Authenticator,
         public_url: str,
+        body_timeout_seconds: float,
     ) -> None:
         self._dispatcher = dispatcher
         self._backing = backing
         self._trusting = trusting
         self._strict = strict
         self._public_url = public_url
+        self._body_timeout_seconds = body_timeout_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request_id: str = scope["state"]["request_id"]
@@ -103,7 +105,7 @@ class AwsApi:
         started = time.perf_counter()
         target: wire.Target | None = None
         try:
-            body = await read_body(receive, _body_limit(scope))
+            body = await read_body(receive, _body_limit(scope), self._body_timeout_seconds)
             request = wire.HttpRequest(
                 scope["method"], scope["raw_path"], scope["query_string"], scope["headers"], body
             )

@@ -7,9 +7,6 @@ import asyncio
 from forecourt.base.asgi import Message, Receive
 from forecourt.base.errors import ServiceError
 
-# A client gets so long for its whole body. Ten megabytes in this time is the speed of a poor mobile link.
-BODY_TIMEOUT_SECONDS = 60.0
-
 
 class RequestTooLarge(ServiceError):
     code = "RequestEntityTooLargeException"
@@ -25,7 +22,7 @@ class ClientGone(Exception):
     """The client closed the connection before its request was complete. Nobody waits for an answer."""
 
 
-async def read_body(receive: Receive, limit: int, timeout_seconds: float = BODY_TIMEOUT_SECONDS) -> bytes:
+async def read_body(receive: Receive, limit: int, timeout_seconds: float) -> bytes:
     """Raises `RequestTooLarge` over `limit` bytes, `RequestTimedOut`, and `ClientGone`."""
     try:
         async with asyncio.timeout(timeout_seconds):

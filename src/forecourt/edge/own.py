@@ -28,6 +28,7 @@ from forecourt.edge.origin import from_foreign_page
 from forecourt.edge.respond import respond, respond_json
 
 _BODY_LIMIT = 64 * 1024
+_BODY_SECONDS = 10.0
 # Beyond a hundred years datetimes overflow somewhere; nobody waits so long.
 _MOST_SECONDS = 100 * 365 * 86_400.0
 
@@ -116,7 +117,7 @@ class OwnPages:
 
     async def _advance_clock(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._require_private(scope)
-        body = await read_body(receive, _BODY_LIMIT)
+        body = await read_body(receive, _BODY_LIMIT, _BODY_SECONDS)
         try:
             seconds = msgspec.json.decode(body, type=Advance).seconds
         except msgspec.DecodeError as error:

@@ -16,8 +16,6 @@ from granian.server.embed import Server as Granian
 
 from forecourt.base.asgi import App
 
-# A client that has not sent its headers after so long is cut off.
-_HEADER_TIMEOUT_MS = 10_000
 # hyper's read buffer: bounds a request's headers (AWS allows 10,240 bytes to an API, which the router enforces).
 _BUFFER_BYTES = 64 * 1024
 _BACKLOG = 4096
@@ -43,9 +41,9 @@ def check_port(host: str, port: int) -> None:
 
 
 class Server:
-    """Serves `app` on `host:port` until `stop()`."""
+    """Serves `app` on `host:port` until `stop()`. A client that has not sent its headers in time is cut off."""
 
-    def __init__(self, app: App, host: str, port: int) -> None:
+    def __init__(self, app: App, host: str, port: int, header_timeout_seconds: float) -> None:
         self._address = "127.0.0.1" if host == "localhost" else host
         self._port = port
         self._granian = Granian(
@@ -57,7 +55,9 @@ class Server:
             websockets=True,
             backlog=_BACKLOG,
             backpressure=_BACKLOG,
-            http1_settings=HTTP1Settings(header_read_timeout=_HEADER_TIMEOUT_MS, max_buffer_size=_BUFFER_BYTES),
+            http1_settings=HTTP1Settings(
+                header_read_timeout=int(header_timeout_seconds * 1000), max_buffer_size=_BUFFER_BYTES
+            ),
             log_enabled=False,
         )
         self._serving: asyncio.Task[None] | None = None
