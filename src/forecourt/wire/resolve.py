@@ -68,7 +68,7 @@ def resolve(request: HttpRequest, default_region: str = DEFAULT_REGION) -> Targe
     candidates = _by_scope(scope) or _by_host(request)
     if candidates and all(entry.protocol in _REST for entry in candidates):
         return _rest(request, candidates, region)
-    return _query(request, candidates, region)
+    return _query(request, candidates, scope, region)
 
 
 # -- RPC by header -----------------------------------------------------------------------------------------------------
@@ -195,7 +195,7 @@ def _preferred_first(candidates: list[Entry]) -> Iterable[Entry]:
 # -- query -------------------------------------------------------------------------------------------------------------
 
 
-def _query(request: HttpRequest, candidates: list[Entry], region: str) -> Target:
+def _query(request: HttpRequest, candidates: list[Entry], scope: Scope, region: str) -> Target:
     fields = dict(form_of(request))
     action, version = fields.get("Action", ""), fields.get("Version", "")
     rest = [entry for entry in candidates if entry.protocol in _REST]
@@ -204,6 +204,8 @@ def _query(request: HttpRequest, candidates: list[Entry], region: str) -> Target
             return _rest(request, rest, region)
         if candidates:
             raise _missing(candidates)
+        if scope.signing_name:
+            raise UnknownService(f"AWS has no service that signs as {scope.signing_name[:200]!r}")
         raise UnknownService("Nothing in the request names an AWS service: no signature, target, action or host")
     service = _by_action(action, candidates or _by_version(version, action))
     protocol = _query_protocol(model(service))
