@@ -14,7 +14,7 @@ from typing import NamedTuple
 from forecourt.base.errors import UnknownOperation
 from forecourt.wire import quirks, routes
 from forecourt.wire.codecs import content_type, form_of
-from forecourt.wire.errors import InvalidAction, MissingAction, SerializationException, UnknownService
+from forecourt.wire.errors import InvalidAction, MissingAction, UnknownService
 from forecourt.wire.index import Entry, index
 from forecourt.wire.messages import HttpRequest, Target
 from forecourt.wire.models import Model, model
@@ -198,15 +198,8 @@ def _preferred_first(candidates: list[Entry]) -> Iterable[Entry]:
 def _query(request: HttpRequest, candidates: list[Entry], scope: Scope, region: str) -> Target:
     fields = dict(form_of(request))
     action, version = fields.get("Action", ""), fields.get("Version", "")
-    rest = [entry for entry in candidates if entry.protocol in _REST]
     if not action:
-        if rest:
-            return _rest(request, rest, region)
-        if candidates:
-            raise _missing(candidates)
-        if scope.signing_name:
-            raise UnknownService(f"AWS has no service that signs as {scope.signing_name[:200]!r}")
-        raise UnknownService("Nothing in the request names an AWS service: no signature, target, action or host")
+        return _without_action(request, candidates, scope, region)
     service = _by_action(action, candidates or _by_version(version, action))
     protocol = _query_protocol(model(service))
     found = model(service).operations.get(action)
@@ -217,10 +210,23 @@ def _query(request: HttpRequest, candidates: list[Entry], scope: Scope, region: 
     return Target(service=service, operation=action, protocol=protocol, region=region, unsigned=found.unsigned)
 
 
-def _missing(candidates: list[Entry]) -> MissingAction | UnknownOperation | SerializationException:
-    if candidates[0].protocol in _QUERY:
-        return MissingAction("Missing Action")
-    return UnknownOperation(f"{candidates[0].name} is asked by its X-Amz-Target header, which is missing")
+def _without_action(request: HttpRequest, candidates: list[Entry], scope: Scope, region: str) -> Target:
+    """Of the services that sign alike, a REST one may be meant: `sesv2` beside `ses`."""
+    if not candidates:
+        raise _nobody(scope)
+    rest = [entry for entry in candidates if entry.protocol in _REST]
+    first = next(iter(_preferred_first(candidates)))
+    if rest and (first.protocol in _REST or request.raw_path != b"/"):
+        return _rest(request, rest, region)
+    if first.protocol in _QUERY:
+        raise MissingAction("Missing Action")
+    raise UnknownOperation(f"{first.name} is asked by its X-Amz-Target header, which is missing")
+
+
+def _nobody(scope: Scope) -> UnknownService:
+    if scope.signing_name:
+        return UnknownService(f"AWS has no service that signs as {scope.signing_name[:200]!r}")
+    return UnknownService("Nothing in the request names an AWS service: no signature, target, action or host")
 
 
 def _query_protocol(found: Model) -> str:

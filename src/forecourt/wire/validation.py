@@ -132,12 +132,12 @@ class Checks:
             return self._structure(shape)
         if shape.type == "list":
             assert shape.member is not None
-            return self._elements(shape.member, "Member", list, _list_steps)
+            return self._elements(shape, shape.member, "Member", list, _list_steps)
         if shape.type == "map":
             assert shape.key is not None
             assert shape.value is not None
-            keys = self._elements(shape.key, "Map keys", list, _map_steps)
-            values = self._elements(shape.value, "Map value", lambda value: list(value.values()), _map_steps)
+            keys = self._elements(shape, shape.key, "Map keys", list, _map_steps)
+            values = self._elements(shape, shape.value, "Map value", lambda value: list(value.values()), _map_steps)
             if keys is None or values is None:
                 return keys or values
             return lambda value: [*(keys(value) or ()), *(values(value) or ())]
@@ -167,11 +167,11 @@ class Checks:
         return check_members
 
     def _elements(
-        self, ref: Ref, whose: str, items: Callable[[Any], list[Any]], steps: Callable[[Any], list[str]]
+        self, holder: Shape, ref: Ref, whose: str, items: Callable[[Any], list[Any]], steps: Callable[[Any], list[str]]
     ) -> Check | None:
         shape = self._model.shape(ref)
         if shape.type not in ("structure", "list", "map"):
-            return _all_of(constraints(shape), whose, items)
+            return _all_of(constraints(shape), whose, items, hidden=holder.sensitive or shape.sensitive)
         check = self.check(ref)
         if check is None:
             return None
@@ -198,7 +198,7 @@ def _own(shape: Shape) -> Check | None:
     return check
 
 
-def _all_of(wanted: list[Constraint], whose: str, items: Callable[[Any], list[Any]]) -> Check | None:
+def _all_of(wanted: list[Constraint], whose: str, items: Callable[[Any], list[Any]], *, hidden: bool) -> Check | None:
     if not wanted:
         return None
     text = f"{whose} must satisfy constraint: [{', '.join(text for _, text in wanted)}]"
@@ -206,7 +206,7 @@ def _all_of(wanted: list[Constraint], whose: str, items: Callable[[Any], list[An
     def check(value: Any) -> Sequence[Violation]:
         if all(holds(item) for item in items(value) for holds, _ in wanted):
             return _NONE
-        return [Violation("", f" '{show(value)}'", text)]
+        return [Violation("", "" if hidden else f" '{show(value)}'", text)]
 
     return check
 
