@@ -30,6 +30,8 @@ from forecourt.settings import Settings, load
 from forecourt.store import Document, StoreUnavailable, open_store
 from forecourt.store.blobs import Blobs
 from forecourt.store.sealing import COMMAND_VARIABLE, VARIABLE, Sealer, load_master_key
+from forecourt.telemetry.metrics import Metrics
+from forecourt.telemetry.prometheus import exposition
 
 _log = logging.getLogger("forecourt")
 
@@ -79,9 +81,10 @@ class Application:
 
     def _compose(self, master_key: bytes) -> None:
         settings, clock, ids, store = self.settings, self._clock, self._ids, self._store
+        self._metrics = metrics = Metrics(clock)
         sessions = Sessions(master_key, ids)
         absent = Absent()
-        self.dispatcher = Dispatcher(PolicyAuthorizer(), lambda *_: (), absent)
+        self.dispatcher = Dispatcher(PolicyAuthorizer(), lambda *_: (), metrics)
         self._services: list[Service] = []
 
         trusting = Authenticator(
@@ -138,7 +141,7 @@ class Application:
         return {"status": "running", "version": __version__, "services": services}
 
     def metrics(self) -> str:
-        return ""
+        return exposition(self._metrics)
 
     async def mailbox(self) -> list[dict[str, Any]]:
         return []
@@ -150,6 +153,7 @@ class Application:
 
     async def reset(self) -> None:
         await self._store.reset()
+        self._metrics.reset()
         for service in self._services:
             await service.reset()
 

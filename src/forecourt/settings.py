@@ -47,7 +47,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("ephemeral", bool, False, "Keep everything in memory, forget it at the end, and allow /_forecourt/reset."),
     Setting("public_url", str, "", "URL under which clients reach Forecourt. Default: http://localhost:PORT."),
     Setting("log_level", Literal["debug", "info", "warning", "error"], "info", "How much to log."),
-    Setting("log_format", Literal["auto", "text", "json"], "auto", "auto: text on a terminal, JSON elsewhere."),
+    Setting("log_format", Literal["auto", "plain", "json"], "auto", "auto: plain on a terminal, JSON elsewhere."),
     Setting(
         "enforce_iam",
         Literal["off", "audit", "enforce"],
@@ -86,7 +86,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ephemeral: bool
     public_url: str
     log_level: Literal["debug", "info", "warning", "error"]
-    log_format: Literal["auto", "text", "json"]
+    log_format: Literal["auto", "plain", "json"]
     enforce_iam: IamMode
     root_access_key_id: str
     root_secret_access_key: str

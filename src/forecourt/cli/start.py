@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import signal
-import sys
 from typing import Any
 
 import click
@@ -15,6 +13,7 @@ from rich.console import Console
 from forecourt.app import Application, CannotStart
 from forecourt.cli.options import setting_options
 from forecourt.settings import Settings, SettingsError, load
+from forecourt.telemetry import process_log
 
 
 @click.command()
@@ -29,18 +28,12 @@ def start(**flags: Any) -> None:
     """
     try:
         settings = load(flags)
-        logging.basicConfig(level=settings.log_level.upper())
+        process_log.configure(settings.log_level.upper(), form=settings.log_format)
         uvloop.run(_serve(settings))
     except SettingsError as error:
         raise click.UsageError(str(error)) from error
     except CannotStart as error:
         raise click.ClickException(str(error)) from error
-
-
-def _log_format(settings: Settings) -> str:
-    if settings.log_format == "auto":
-        return "text" if sys.stderr.isatty() else "json"
-    return settings.log_format
 
 
 async def _serve(settings: Settings) -> None:

@@ -114,10 +114,10 @@ class AwsApi:
         except ServiceError as error:
             response = wire.encode_error(target, error, request_id)
         except Exception:
-            _log.exception("a call failed", extra={"request_id": request_id})
+            _log.exception("a call failed")
             failure = InternalFailure("Forecourt failed to answer. Its log has the reason under this request id.")
             response = wire.encode_error(target, failure, request_id)
-        _log_call(target, response.status, started, request_id)
+        _log_call(target, response.status, started)
         await _send(scope, send, response)
 
     async def _answer(
@@ -178,11 +178,11 @@ def _has(scope: Scope, name: bytes) -> bool:
     return any(key == name for key, _ in scope["headers"])
 
 
-def _log_call(target: wire.Target | None, status: int, started: float, request_id: str) -> None:
+def _log_call(target: wire.Target | None, status: int, started: float) -> None:
     name = f"{target.service}:{target.operation}" if target else "?"
     level = logging.WARNING if status >= 500 else logging.INFO
     milliseconds = (time.perf_counter() - started) * 1000
-    _log.log(level, "%s %d %.1f ms", name, status, milliseconds, extra={"request_id": request_id})
+    _log.log(level, "%s %d %.1f ms", name, status, milliseconds)
 
 
 async def _send(scope: Scope, send: Send, response: wire.HttpResponse) -> None:

@@ -23,6 +23,7 @@ from typing import NamedTuple, Protocol
 from forecourt.base.asgi import App, Receive, Scope, Send
 from forecourt.base.ids import Ids
 from forecourt.base.ports import ApiInvoker
+from forecourt.base.request import request_id as current_request_id
 from forecourt.edge.body import ClientGone
 from forecourt.edge.respond import respond_json
 
@@ -88,13 +89,14 @@ class Router:
             return
         request_id = self._ids.uuid()
         scope["state"] = {"request_id": request_id}
+        current_request_id.set(request_id)
         self.in_flight += 1
         try:
             await self._route(scope, receive, send)
         except ClientGone:
             pass
         except Exception:
-            _log.exception("a request failed", extra={"request_id": request_id})
+            _log.exception("a request failed")
             await respond_json(
                 send, 500, {"message": "Internal server error"}, [(b"x-amzn-requestid", request_id.encode())]
             )

@@ -1,6 +1,6 @@
 """Forecourt's own log, on standard error: JSON lines for machines, plain lines on a terminal.
 
-Every line within a request carries its id: the edge sets `request_id` (a context variable, so tasks that the request
+Every line within a request carries its id: the edge sets `base.request.request_id` (a context variable, so tasks that the request
 starts inherit it).
 
     {"time": "2026-11-21T09:30:00.123Z", "level": "INFO", "logger": "forecourt.edge", "message": "…", "request_id": "…"}
@@ -12,13 +12,12 @@ from __future__ import annotations
 
 import logging
 import sys
-from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
 import msgspec
 
-request_id: ContextVar[str] = ContextVar("request_id", default="")
+from forecourt.base.request import request_id
 
 _COLOURS = {"DEBUG": "2", "INFO": "36", "WARNING": "33", "ERROR": "31", "CRITICAL": "1;31"}
 
