@@ -1,7 +1,7 @@
 """Forecourt's own log, on standard error: JSON lines for machines, plain lines on a terminal.
 
-Every line within a request carries its id: the edge sets `base.request.request_id` (a context variable, so tasks that the request
-starts inherit it).
+Every line within a request carries its id: the edge sets `base.request.request_id` (a context variable, so tasks that
+the request starts inherit it).
 
     {"time": "2026-11-21T09:30:00.123Z", "level": "INFO", "logger": "forecourt.edge", "message": "…", "request_id": "…"}
 
