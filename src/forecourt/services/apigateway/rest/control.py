@@ -12,10 +12,11 @@ from forecourt.services.apigateway.rest.api.noun import Noun, Tools
 from forecourt.services.apigateway.rest.api.resources import ResourcesApi
 from forecourt.services.apigateway.rest.api.rest_apis import RestApisApi
 from forecourt.services.apigateway.rest.api.stages import StagesApi
-from forecourt.services.apigateway.rest.ports import Caches, Sealer, Tester, Usage
+from forecourt.services.apigateway.rest.ports import Caches, Tester, Usage
 from forecourt.services.apigateway.rest.quotas import Quotas
 from forecourt.services.apigateway.rest.store import Configuration
 from forecourt.store import Store
+from forecourt.store.sealing import Sealer
 
 NOUNS: tuple[type[Noun], ...] = (
     RestApisApi,

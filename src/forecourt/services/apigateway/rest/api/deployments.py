@@ -60,10 +60,9 @@ class DeploymentsApi(Noun):
         if stage is None:
             need_room(found.count(Stage, api.id), self.quotas.stages, "stages")
             description = request.get("stageDescription")
-            stage = StagesApi(self.tools).new(
+            return StagesApi(self.tools).new(
                 api, {**request, "deploymentId": deployment.id, "description": description}
             )
-            return stage
         stage.deployment_id = deployment.id
         stage.description = request.get("stageDescription", stage.description)
         stage.cache_cluster_enabled = request.get("cacheClusterEnabled", stage.cache_cluster_enabled)

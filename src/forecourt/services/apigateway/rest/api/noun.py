@@ -9,9 +9,10 @@ from typing import Any, TypeAlias
 from forecourt.base.call import Caller
 from forecourt.base.clock import Clock
 from forecourt.base.ids import Ids
-from forecourt.services.apigateway.rest.ports import Caches, Sealer, Tester, Usage
+from forecourt.services.apigateway.rest.ports import Caches, Tester, Usage
 from forecourt.services.apigateway.rest.quotas import Quotas
 from forecourt.services.apigateway.rest.store import Configuration
+from forecourt.store.sealing import Sealer
 
 # A request's parameters, already valid against AWS's model; a reply's members.
 Request: TypeAlias = Mapping[str, Any]

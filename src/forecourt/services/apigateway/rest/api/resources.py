@@ -154,9 +154,8 @@ def moved_subtree(before: Resource, after: Resource, parent: Resource, resources
     """The subtree of `before` with the paths that it has as `after`, below `parent`."""
     if after.path_part is None:
         raise errors.no_resource()
-    path = join(parent.path, after.path_part)
-    moved = subtree(before, resources)
-    for resource in moved:
-        resource.path = path + resource.path.removeprefix(before.path) if resource.id != before.id else path
-    after.path = path
-    return [after, *moved[1:]]
+    after.path = join(parent.path, after.path_part)
+    below = subtree(before, resources)[1:]
+    for resource in below:
+        resource.path = after.path + resource.path.removeprefix(before.path)
+    return [after, *below]
