@@ -38,7 +38,7 @@ class PolicySet(NamedTuple):
 
     identity: Sequence[Policy] = ()
     boundary: Policy | None = None
-    # Allowed is what every group allows; within a group (the policies of one AssumeRole) any one policy may.
+    # What the session may do at most: any one of them may allow it.
     session: Sequence[Policy] | None = None
     resource: Policy | None = None
     # The resource's policy is a role's trust policy: nobody comes in without it.
@@ -92,12 +92,13 @@ def evaluate(request: Request, policies: PolicySet) -> Decision:
         return _decision(grant, resource_layer) if grant and capacity else Decision(Effect.IMPLICIT_DENY, RESOURCE)
     if not cross_account and capacity is Capacity.ITSELF and grant is not None:
         return _decision(grant, resource_layer)
-    identity = None if capacity is Capacity.ROLE and not cross_account else own.identity
+    granted = grant if capacity is Capacity.ROLE and not cross_account else None
+    identity = None if granted else own.identity
     for layer, verdict in ((IDENTITY, identity), (BOUNDARY, own.boundary), (SESSION, own.session)):
         if verdict is not None and not verdict.allowed:
             return Decision(Effect.IMPLICIT_DENY, layer)
-    if identity is None and grant is not None:
-        return _decision(grant, resource_layer)
+    if granted is not None:
+        return _decision(granted, resource_layer)
     return Decision(Effect.ALLOW, IDENTITY) if identity is None else _decision(identity, IDENTITY)
 
 

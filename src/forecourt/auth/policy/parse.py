@@ -17,6 +17,7 @@ import msgspec
 from forecourt.auth.policy import pattern
 from forecourt.auth.policy.conditions import Condition, ConditionInvalid, compile_condition
 from forecourt.auth.policy.principals import PrincipalInvalid, Principals
+from forecourt.auth.policy.resources import Resources
 from forecourt.auth.policy.statement import Statement
 
 PolicyKind = Literal["identity", "resource", "trust", "any"]
@@ -86,8 +87,7 @@ def _statement(item: Mapping[str, Any], index: int, kind: PolicyKind, variables:
         effect=item["Effect"],
         actions=_actions(actions, kind),
         not_actions=not_actions,
-        resources=_resources(resources, kind, variables),
-        not_resources=not_resources,
+        resources=_resources(resources, not_resources, kind, variables),
         principals=_principals(item, kind),
         not_principals="NotPrincipal" in item,
         conditions=_conditions(item.get("Condition"), variables),
@@ -132,19 +132,19 @@ def _actions(actions: list[str] | None, kind: PolicyKind) -> list[pattern.Match]
     return [pattern.wildcard(action, False, ignore_case=True) for action in actions]
 
 
-def _resources(resources: list[str] | None, kind: PolicyKind, variables: bool) -> list[pattern.Match] | None:
+def _resources(texts: list[str] | None, inverted: bool, kind: PolicyKind, variables: bool) -> Resources | None:
     if kind == "trust":
-        if resources is not None:
+        if texts is not None:
             raise PolicyInvalid("Has prohibited field Resource")
         return None
-    if resources is None and kind == "any":
+    if texts is None and kind == "any":
         return None
-    if not resources:
+    if not texts:
         raise PolicyInvalid("Policy statement must contain resources.")
     if kind == "identity":
-        for resource in resources:
+        for resource in texts:
             _check_resource(resource)
-    return [pattern.arn(resource, variables) for resource in resources]
+    return Resources(texts, variables, inverted)
 
 
 def _check_resource(resource: str) -> None:

@@ -12,8 +12,8 @@ from forecourt.auth.policy.principals import Capacity
 from forecourt.auth.policy.request import Request
 from forecourt.auth.policy.statement import Statement
 
-# Actions come from AWS's list, but an API's own policies are asked about whatever is sent: so the memory has a bound.
-_REMEMBERED_ACTIONS = 512
+# Which statements an action on a resource concerns is remembered per policy, for so many of them.
+_REMEMBERED = 512
 
 
 class Effect(Enum):
@@ -47,34 +47,34 @@ class Verdict(NamedTuple):
 class Policy:
     """`name` is what a reason calls it: an ARN, or an inline policy's name."""
 
-    __slots__ = ("_by_action", "name", "statements")
+    __slots__ = ("_concerned", "name", "statements")
 
     def __init__(self, statements: tuple[Statement, ...], name: str = "") -> None:
         self.statements = statements
         self.name = name
-        self._by_action: dict[str, tuple[Statement, ...]] = {}
+        self._concerned: dict[tuple[str, str], tuple[Statement, ...]] = {}
 
     def named(self, name: str) -> Policy:
         copy = Policy(self.statements, name)
-        copy._by_action = self._by_action
+        copy._concerned = self._concerned
         return copy
 
-    def covering(self, action: str) -> tuple[Statement, ...]:
-        """The statements whose action element takes in `action`, denials first."""
-        found = self._by_action.get(action)
+    def concerned(self, action: str, resource: str) -> tuple[Statement, ...]:
+        """The statements that may apply to `action` on `resource`, denials first."""
+        found = self._concerned.get((action, resource))
         if found is None:
             lowered = action.lower()
-            covering = [statement for statement in self.statements if statement.covers_action(lowered)]
-            found = tuple(sorted(covering, key=lambda statement: statement.effect == "Allow"))
-            if len(self._by_action) >= _REMEMBERED_ACTIONS:
-                self._by_action.clear()
-            self._by_action[action] = found
+            concerned = [statement for statement in self.statements if statement.may_concern(lowered, resource)]
+            found = tuple(sorted(concerned, key=lambda statement: statement.effect == "Allow"))
+            if len(self._concerned) >= _REMEMBERED:
+                self._concerned.clear()
+            self._concerned[action, resource] = found
         return found
 
     def evaluate(self, request: Request) -> Verdict:
         best: Statement | None = None
         reached = Capacity.NONE
-        for statement in self.covering(request.action):
+        for statement in self.concerned(request.action, request.resource):
             capacity = statement.reach(request)
             if capacity is Capacity.NONE:
                 continue

@@ -9,6 +9,7 @@ from forecourt.auth.policy.conditions import Condition
 from forecourt.auth.policy.pattern import Context, Match
 from forecourt.auth.policy.principals import Capacity, Principals
 from forecourt.auth.policy.request import Request
+from forecourt.auth.policy.resources import Resources
 
 Effect = Literal["Allow", "Deny"]
 
@@ -16,7 +17,7 @@ Effect = Literal["Allow", "Deny"]
 class Statement:
     """`index` counts from 1. `not_…` marks the inverted form of the element."""
 
-    __slots__ = ("actions", "conditions", "effect", "index", "not_actions", "not_principals", "not_resources",
+    __slots__ = ("actions", "conditions", "effect", "index", "not_actions", "not_principals",
                  "principals", "resources", "sid")  # fmt: skip
 
     def __init__(
@@ -27,8 +28,7 @@ class Statement:
         effect: Effect,
         actions: Sequence[Match],
         not_actions: bool,
-        resources: Sequence[Match] | None,
-        not_resources: bool,
+        resources: Resources | None,
         principals: Principals | None,
         not_principals: bool,
         conditions: Sequence[Condition],
@@ -39,7 +39,6 @@ class Statement:
         self.actions = actions
         self.not_actions = not_actions
         self.resources = resources
-        self.not_resources = not_resources
         self.principals = principals
         self.not_principals = not_principals
         self.conditions = conditions
@@ -53,9 +52,7 @@ class Statement:
         return any(match(action, {}) for match in self.actions) is not self.not_actions
 
     def covers_resource(self, resource: str, context: Context) -> bool:
-        if self.resources is None:
-            return True
-        return any(match(resource, context) for match in self.resources) is not self.not_resources
+        return self.resources is None or self.resources.cover(resource, context)
 
     def capacity(self, request: Request) -> Capacity:
         if self.principals is None:
@@ -65,6 +62,12 @@ class Statement:
             return reached
         return Capacity.NONE if reached else Capacity.ROLE
 
+    def may_concern(self, action: str, resource: str) -> bool:
+        """By action (in lower case) and resource alone. What depends on the context is left to `reach`."""
+        if not self.covers_action(action):
+            return False
+        return self.resources is None or self.resources.varying or self.resources.cover(resource, {})
+
     def failed_condition(self, context: Context) -> Condition | None:
         for condition in self.conditions:
             if not condition.holds(context):
@@ -72,8 +75,9 @@ class Statement:
         return None
 
     def reach(self, request: Request) -> Capacity:
-        """How far the statement, its action aside, applies to the request: NONE where it does not."""
-        if not self.covers_resource(request.resource, request.context):
+        """How far the statement applies to a request that it `may_concern`: NONE where it does not."""
+        resources = self.resources
+        if resources is not None and resources.varying and not resources.cover(request.resource, request.context):
             return Capacity.NONE
         for condition in self.conditions:
             if not condition.holds(request.context):
@@ -92,5 +96,5 @@ class Statement:
         if failed is None:
             return None
         given = request.context.get(failed.key.lower())
-        shown = "is missing" if given is None else f"is {given if isinstance(given, str) else list(given)}"
+        shown = "is missing" if given is None else f"is {given!r}"
         return f"the condition {failed} does not hold: {failed.key} {shown}"
