@@ -35,10 +35,9 @@ if TYPE_CHECKING:
     )
 
 HTTP_METHODS = ("GET", "PUT", "POST", "DELETE", "PATCH", "OPTIONS", "HEAD", "ANY")
-AUTHORIZATION_TYPES = ("NONE", "AWS_IAM", "CUSTOM", "COGNITO_USER_POOLS")
-WITH_AUTHORIZER = ("CUSTOM", "COGNITO_USER_POOLS")
+AUTHORIZATION_TYPES = ("NONE", "AWS_IAM", "CUSTOM", "COGNITO_USER_POOLS", "JWT")
 # The authorization type of a method -> the types of authorizer that it may name
-_AUTHORIZER_TYPES = {"CUSTOM": ("TOKEN", "REQUEST"), "COGNITO_USER_POOLS": ("COGNITO_USER_POOLS",)}
+_AUTHORIZER_TYPES = {"CUSTOM": ("TOKEN", "REQUEST"), "COGNITO_USER_POOLS": ("COGNITO_USER_POOLS",), "JWT": ("JWT",)}
 
 R = TypeVar("R", bound=Part)
 
@@ -193,7 +192,7 @@ def need_method(found: Found, api_id: str, method: Method) -> None:
 
 
 def _need_authorizer(found: Found, api_id: str, method: Method) -> None:
-    if method.authorization_type not in WITH_AUTHORIZER:
+    if method.authorization_type not in _AUTHORIZER_TYPES:
         method.authorizer_id = None
         return
     authorizer = found.maybe(Authorizer, api_id, method.authorizer_id) if method.authorizer_id else None
