@@ -20,6 +20,24 @@ class Absent:
     async def call(self, *_: Any) -> dict[str, Any]:
         raise NotImplementedYet("Forecourt has no backing services yet")
 
+    async def test_method(self, *_: Any) -> dict[str, Any]:
+        raise NotImplementedYet("not built yet")
+
+    async def test_authorizer(self, *_: Any) -> dict[str, Any]:
+        raise NotImplementedYet("not built yet")
+
+    async def daily(self, *_: Any) -> list[tuple[int, int]]:
+        raise NotImplementedYet("not built yet")
+
+    async def set_remaining(self, *_: Any) -> None:
+        raise NotImplementedYet("not built yet")
+
+    async def flush_stage(self, *_: Any) -> None:
+        return
+
+    async def flush_authorizers(self, *_: Any) -> None:
+        return
+
     async def http(self, *_: Any) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
         raise NotImplementedYet("Forecourt has no backing services yet")
 

@@ -19,6 +19,7 @@ from forecourt.absent import Absent
 from forecourt.auth.authenticate import Authenticator
 from forecourt.auth.authorize import PolicyAuthorizer
 from forecourt.auth.sessions import Sessions
+from forecourt.base.call import operations
 from forecourt.base.clock import Clock
 from forecourt.base.ids import Ids
 from forecourt.dispatch import Dispatcher
@@ -26,6 +27,7 @@ from forecourt.edge.aws import AwsApi
 from forecourt.edge.own import OwnPages
 from forecourt.edge.router import Router
 from forecourt.edge.server import PortTaken, Server, check_port
+from forecourt.services.apigateway.rest.control import RestControlPlane
 from forecourt.settings import Settings, load
 from forecourt.store import Document, StoreUnavailable, open_store
 from forecourt.store.blobs import Blobs
@@ -86,6 +88,17 @@ class Application:
         absent = Absent()
         self.dispatcher = Dispatcher(PolicyAuthorizer(), lambda *_: (), metrics)
         self._services: list[Service] = []
+        control = RestControlPlane(
+            store=store,
+            clock=clock,
+            ids=ids,
+            caller=self.dispatcher,
+            sealer=self._sealer,
+            tester=absent,
+            usage=absent,
+            caches=absent,
+        )
+        self.dispatcher.register("apigateway", operations(*control.apis))
 
         trusting = Authenticator(
             source=absent, sessions=sessions, clock=clock, trust_unknown=settings.iam_mode != "enforce"
