@@ -42,7 +42,8 @@ def _list(value: Any, what: str = "array") -> list[Any]:
 def _whole(value: Any, what: str) -> int:
     if type(value) not in (int, float):
         raise _Bad(f"The value for the {what} argument must be a number")
-    return int(round(value))
+    whole: int = round(value)
+    return whole
 
 
 def _string(value: Any, what: str = "string") -> str:
