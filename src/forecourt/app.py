@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import Any, Protocol
 
-from forecourt import __version__
+from forecourt import __version__, wire
 from forecourt.absent import Absent
 from forecourt.auth.authenticate import Authenticator
 from forecourt.auth.authorize import PolicyAuthorizer
@@ -86,7 +86,7 @@ class Application:
         self._metrics = metrics = Metrics(clock)
         sessions = Sessions(master_key, ids)
         absent = Absent()
-        self.dispatcher = Dispatcher(PolicyAuthorizer(), lambda *_: (), metrics)
+        self.dispatcher = Dispatcher(PolicyAuthorizer(), lambda *_: (), wire.check, metrics)
         self._services: list[Service] = []
         control = RestControlPlane(
             store=store,

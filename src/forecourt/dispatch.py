@@ -42,9 +42,10 @@ class BackingCaller(Protocol):
 class Dispatcher:
     """Calls an operation of any AWS service. Services are registered while the process is composed."""
 
-    def __init__(self, authorizer: Authorizer, describe: Describe, metrics: MetricSink) -> None:
+    def __init__(self, authorizer: Authorizer, describe: Describe, validate: Validate, metrics: MetricSink) -> None:
         self._authorizer = authorizer
         self._describe = describe
+        self._validate = validate
         self._metrics = metrics
         self._services: dict[str, Mapping[str, Handler]] = {}
         self._backing: BackingCaller | None = None
@@ -75,10 +76,17 @@ class Dispatcher:
     async def call(
         self, context: CallContext, service: str, operation: str, params: Mapping[str, Any]
     ) -> dict[str, Any]:
-        handlers = self._services.get(service)
-        if handlers is None:
+        """The `Caller` port: parameters are checked against AWS's model first."""
+        if service not in self._services:
             return await self._call_backing(context, service, operation, params)
-        handler = handlers.get(operation)
+        self._validate(service, operation, params)
+        return await self.run(context, service, operation, params)
+
+    async def run(
+        self, context: CallContext, service: str, operation: str, params: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """A call of a service of ours, whose parameters were checked when they were decoded."""
+        handler = self._services[service].get(operation)
         if handler is None:
             raise NotImplementedYet(
                 f"Forecourt does not implement {service}:{operation} yet. docs/coverage.md lists what it does."

@@ -22,7 +22,7 @@ from forecourt import wire
 from forecourt.auth.authenticate import Authenticator, Identity
 from forecourt.auth.sigv4 import SignedRequest
 from forecourt.base.asgi import Receive, Scope, Send
-from forecourt.base.call import CallContext, Caller
+from forecourt.base.call import CallContext
 from forecourt.base.errors import InternalFailure, ServiceError
 from forecourt.edge.body import read_body
 from forecourt.edge.origin import from_foreign_page, own_host
@@ -69,8 +69,12 @@ class BackingHttp(Protocol):
     ) -> tuple[int, list[tuple[bytes, bytes]], bytes]: ...
 
 
-class Dispatcher(Caller, Protocol):
+class Dispatcher(Protocol):
     def owns(self, service: str) -> bool: ...
+
+    async def run(
+        self, context: CallContext, service: str, operation: str, params: Mapping[str, Any]
+    ) -> dict[str, Any]: ...
 
     async def authorize(
         self, context: CallContext, service: str, operation: str, params: Mapping[str, Any]
@@ -137,7 +141,7 @@ class AwsApi:
         if not self._dispatcher.owns(target.service):
             return await self._pass_on(context, target, request)
         params = wire.decode(target, request)
-        result = await self._dispatcher.call(context, target.service, target.operation, params)
+        result = await self._dispatcher.run(context, target.service, target.operation, params)
         return wire.encode(target, result, request_id)
 
     async def _authenticate(self, scope: Scope, target: wire.Target, request: wire.HttpRequest) -> Identity:
