@@ -14,6 +14,12 @@ class Absent:
     async def access_key(self, access_key_id: str) -> tuple[str, Principal] | None:
         return None
 
+    async def assume(self, *_: Any) -> Any:
+        raise NotImplementedYet("not built yet")
+
+    async def principal(self, *_: Any) -> Any:
+        raise NotImplementedYet("not built yet")
+
     def record(self, *_: Any) -> None:
         return
 

@@ -28,10 +28,12 @@ from forecourt.edge.own import OwnPages
 from forecourt.edge.router import Router
 from forecourt.edge.server import PortTaken, Server, check_port
 from forecourt.services.apigateway.rest.control import RestControlPlane
+from forecourt.services.apigateway.service import ApiGateway
 from forecourt.settings import Settings, load
 from forecourt.store import Document, StoreUnavailable, open_store
 from forecourt.store.blobs import Blobs
 from forecourt.store.sealing import COMMAND_VARIABLE, VARIABLE, Sealer, load_master_key
+from forecourt.telemetry.log_store import LogStore
 from forecourt.telemetry.metrics import Metrics
 from forecourt.telemetry.prometheus import exposition
 
@@ -84,10 +86,11 @@ class Application:
     def _compose(self, master_key: bytes) -> None:
         settings, clock, ids, store = self.settings, self._clock, self._ids, self._store
         self._metrics = metrics = Metrics(clock)
+        logs = LogStore(settings.data_folder / "logs" if settings.data_folder else None, clock)
         sessions = Sessions(master_key, ids)
         absent = Absent()
         self.dispatcher = Dispatcher(PolicyAuthorizer(), lambda *_: (), wire.check, metrics)
-        self._services: list[Service] = []
+        self._services: list[Service] = [logs]
         control = RestControlPlane(
             store=store,
             clock=clock,
@@ -99,6 +102,10 @@ class Application:
             caches=absent,
         )
         self.dispatcher.register("apigateway", operations(*control.apis))
+        apis = ApiGateway(
+            store=store, caller=self.dispatcher, clock=clock, ids=ids, logs=logs, metrics=metrics, roles=absent
+        )
+        self._services.append(apis)
 
         trusting = Authenticator(
             source=absent, sessions=sessions, clock=clock, trust_unknown=settings.iam_mode != "enforce"
@@ -113,7 +120,7 @@ class Application:
             body_timeout_seconds=settings.client_timeout,
         )
         own = OwnPages(self, clock, on_loopback=settings.on_loopback, ephemeral=settings.ephemeral)
-        self._router = Router(aws=aws, apis=absent, hosted_ui=absent, own=own, ids=ids)
+        self._router = Router(aws=aws, apis=apis, hosted_ui=absent, own=own, ids=ids)
         self._server = Server(self._router, settings.host, settings.port, settings.client_timeout)
 
     async def start(self) -> None:

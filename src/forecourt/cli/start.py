@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import uvloop
 from rich.console import Console
 
-from forecourt.app import Application, CannotStart
 from forecourt.cli.options import setting_options
 from forecourt.settings import Settings, SettingsError, load
 from forecourt.telemetry import process_log
+
+if TYPE_CHECKING:
+    from forecourt.app import Application
 
 
 @click.command()
@@ -26,6 +28,9 @@ def start(**flags: Any) -> None:
     forecourt start --data /srv/forecourt --host 0.0.0.0 --public-url https://aws.example.org
     forecourt start --ephemeral --port 0     a throw-away run on a free port
     """
+    # Composing the application imports every service, which no other command should wait for.
+    from forecourt.app import CannotStart
+
     try:
         settings = load(flags)
         process_log.configure(settings.log_level.upper(), form=settings.log_format)
@@ -37,6 +42,8 @@ def start(**flags: Any) -> None:
 
 
 async def _serve(settings: Settings) -> None:
+    from forecourt.app import Application
+
     application = Application(settings)
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
