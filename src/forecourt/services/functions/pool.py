@@ -121,6 +121,9 @@ class Fleet:
         """
         pool = self.pool(spec)
         environment = self._take_idle(pool) or await self._wait(pool)
+        if not environment.answers:
+            # It ended between being handed over and being taken.
+            environment = await self._wait(pool)
         self._busy.add(environment)
         if self._memory_watch is None:
             self._watch_memory()

@@ -55,9 +55,10 @@ class RuntimeApi {
 
   // Sends an answer and asks for the next event, which is returned.
   async answer (path, body, headers = {}) {
+    const [accepted, next] = [this.reply(), this.reply()]
     this.post(path, body, headers, this.nextRequest)
-    this.check(await this.reply())
-    return this.reply()
+    this.check(await accepted)
+    return next
   }
 
   post (path, body, headers, followUp = '') {
@@ -152,9 +153,10 @@ class ResponseStream extends Writable {
       const type = header(error.errorType)
       trailers = `Lambda-Runtime-Function-Error-Type: ${type}\r\nLambda-Runtime-Function-Error-Body: ${body}\r\n`
     }
+    const [accepted, next] = [this.api.reply(), this.api.reply()]
     this.api.socket.write(`0\r\n${trailers}\r\n${this.api.nextRequest}`)
-    this.api.check(await this.api.reply())
-    return this.api.reply()
+    this.api.check(await accepted)
+    return next
   }
 }
 

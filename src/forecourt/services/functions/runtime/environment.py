@@ -78,6 +78,11 @@ class Environment:
     def usable(self) -> bool:
         return self._init_failure is None and self._session.usable
 
+    @property
+    def answers(self) -> bool:
+        """An invocation can be given to it, if only to hear why it did not initialize."""
+        return self._init_failure is not None or self._session.usable
+
     async def initialize(self, endpoint_url: str, log_stream: str, credentials: Credentials | None) -> None:
         """Starts the worker and waits until it asks for its first event. A failure is kept for the first `invoke`."""
         self._output.init_start(self.spec.runtime)
@@ -137,7 +142,7 @@ class Environment:
             return _failing("Runtime.ExitError", describe_exit(process.exited.result()))
         return _INIT_TIMED_OUT
 
-    async def invoke(self, invocation: Invocation, sink: Sink) -> Completion:
+    def invoke(self, invocation: Invocation, sink: Sink) -> asyncio.Future[Completion]:
         """Not to be called while an invocation is at work."""
         completed: asyncio.Future[Completion] = self._loop.create_future()
         if invocation.tail:
@@ -146,12 +151,16 @@ class Environment:
         complete = partial(self._complete, completed, invocation.request_id, self._loop.time())
         if self._init_failure is not None:
             complete(self._init_failure(invocation.request_id))
-            return await completed
+            self.stop()
+            return completed
+        if not self._session.usable:
+            complete(platform_failure(invocation.request_id, "Runtime.ExitError", describe_exit(0)))
+            return completed
         timeout = self.spec.timeout_seconds
         self._timer = self._loop.call_later(timeout, self._time_out, invocation.request_id)
         # The function compares with its own clock, which is the system's.
         self._session.invoke(invocation, sink, int((time.time() + timeout) * 1000), complete)
-        return await completed
+        return completed
 
     def _complete(self, completed: asyncio.Future[Completion], request_id: str, started: float, result: Result) -> None:
         duration_ms = (self._loop.time() - started) * 1000
