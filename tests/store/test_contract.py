@@ -146,6 +146,13 @@ async def test_find_by_leading_values_and_start(store: Store) -> None:
     assert ids(await store.find(Pet, "by_name", "1", starts_with="")) == ["3", "1", "2", "4"]
 
 
+async def test_list_by_start_of_the_next_part(store: Store) -> None:
+    await put(store, *[pet(id) for id in ("cat-1", "cat-2", "dog", "ca")])
+    assert ids(await store.list(Pet, "1", starts_with="cat")) == ["cat-1", "cat-2"]
+    assert ids(await store.list(Pet, "1", starts_with="cat", after=("1", "cat-1"))) == ["cat-2"]
+    assert ids(await store.list(Pet, starts_with="2")) == []
+
+
 async def test_a_multi_valued_index(store: Store) -> None:
     await put(store, pet("1", tags=["a", "b"]), pet("2", tags=["b", "b"]), pet("3"))
     assert ids(await store.find(Pet, "by_tag", "1", "b")) == ["1", "2"]

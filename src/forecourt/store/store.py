@@ -64,6 +64,7 @@ class Store:
         self,
         kind: type[D],
         *prefix: str,
+        starts_with: str | None = None,
         after: Key | None = None,
         limit: int | None = None,
         reverse: bool = False,
@@ -71,7 +72,7 @@ class Store:
         """As `Queries.list`."""
 
         def read(queries: Queries, most: int | None) -> Documents[D]:
-            return queries.list(kind, *prefix, after=after, limit=most, reverse=reverse)
+            return queries.list(kind, *prefix, starts_with=starts_with, after=after, limit=most, reverse=reverse)
 
         return await self._read_many(read, limit)
 

@@ -53,14 +53,16 @@ class Queries:
         self,
         kind: type[D],
         *prefix: str,
+        starts_with: str | None = None,
         after: Key | None = None,
         limit: int | None = None,
         reverse: bool = False,
     ) -> Documents[D]:
-        """The documents whose key starts with `prefix`, in key order, from behind the key `after` on."""
+        """The documents whose key begins with `prefix`, and whose next part starts with `starts_with`, in key order,
+        from behind the key `after` on."""
         shape = layout(kind)
         sql = self._sql.list_reverse if reverse else self._sql.list
-        within = keys.span(prefix, after=after, reverse=reverse)
+        within = keys.span(prefix, starts_with, after, reverse=reverse)
         return [shape.decode(body) for (body,) in self._ranged(sql, shape, within, limit)]
 
     def find(

@@ -137,7 +137,7 @@ class Metrics:
             if len(self._series) >= self._most_series:
                 self.dropped += 1
                 return None
-            default = _UNITS.get(said.name, "Count") if said.namespace.startswith("AWS/") else "None"
+            default = _UNITS.get(said.name, "Count") if said.namespace.startswith(("AWS/", "Forecourt/")) else "None"
             series = self._series[metric_id] = Series(metric_id, unit or default)
         return series
 

@@ -1,0 +1,59 @@
+"""CloudWatch Logs: groups, streams, events, filter patterns, retention, tags.
+
+`Logs` keeps groups and streams in the store and events in `telemetry.log_store`. A log sink that writes to a group or
+stream which is not there makes it, as AWS's services do with their own log groups.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from forecourt.base.clock import Clock, Timer
+from forecourt.services.logs.api.events import EventsApi
+from forecourt.services.logs.api.groups import GroupsApi
+from forecourt.services.logs.api.tags import TagsApi
+from forecourt.services.logs.model import LogGroup
+from forecourt.services.logs.store import LogsStore
+from forecourt.store import Store
+from forecourt.telemetry.log_store import LogStore
+
+_DAY_MS = 86_400_000
+_SWEEP_SECONDS = 3600.0
+
+
+class Logs:
+    def __init__(self, *, store: Store, events: LogStore, clock: Clock) -> None:
+        self._logs = LogsStore(store)
+        self._events = events
+        self._clock = clock
+        self._timer: Timer | None = None
+        self._sweeping: asyncio.Task[None] | None = None
+        self.apis = (GroupsApi(self._logs, events, clock), EventsApi(self._logs, events, clock), TagsApi(self._logs))
+        events.on_written = self._logs.note
+
+    async def start(self) -> None:
+        await self._events.start()
+        self._schedule()
+
+    async def stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._sweeping is not None:
+            await self._sweeping
+        await self._events.stop()
+
+    async def reset(self) -> None:
+        await self._events.reset()
+
+    async def sweep(self) -> None:
+        """Deletes events that are older than their group's retention. Whole segments only; reads see none of them."""
+        for group in await self._logs.store.list(LogGroup):
+            if group.retention_days:
+                await self._events.expire(group.key, self._clock.now_ms() - group.retention_days * _DAY_MS)
+
+    def _schedule(self) -> None:
+        self._timer = self._clock.call_later(_SWEEP_SECONDS, self._begin_sweep)
+
+    def _begin_sweep(self) -> None:
+        self._sweeping = asyncio.get_running_loop().create_task(self.sweep())
+        self._schedule()

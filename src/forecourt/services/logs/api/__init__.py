@@ -1,0 +1,1 @@
+"""The operations of CloudWatch Logs: groups and streams, events, tags."""
