@@ -1,0 +1,242 @@
+"""Every AWS service that is not ours: carried out by moto in this process, or by a remote endpoint.
+
+Whichever way a request came (an HTTP client's bytes, or a call from inside that `client` serialized), it is one
+`Request` and takes one path: remote, or its turn on moto's thread, then the journal, then the answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from forecourt.base.call import CallContext
+from forecourt.base.clock import Clock
+from forecourt.base.errors import InternalFailure
+from forecourt.services.backing import client, snapshot
+from forecourt.services.backing.embedded import Embedded, Outcome
+from forecourt.services.backing.errors import Broken, InvalidRequest, StateUnreadable, WouldWait
+from forecourt.services.backing.journal import Entry, Journal
+from forecourt.services.backing.message import Headers, Request, Response, not_replayable, only_reads, without_chunks
+from forecourt.services.backing.remote import Remote
+from forecourt.store import Store
+from forecourt.store.blobs import Blobs
+
+_log = logging.getLogger("forecourt.backing")
+
+# A journal of so many entries (a few seconds of replay) or bytes is followed by a snapshot.
+_MAX_ENTRIES = 5000
+_MAX_BYTES = 64 * 1024 * 1024
+# A queue is looked at again when something changed, and for what falls due by itself (delays, visibility) this often.
+_POLL_SECONDS = 0.25
+
+
+class Backing:
+    """`store` and `blobs` keep the embedded services' writes; without them nothing is kept (an ephemeral run).
+
+    Raises `ValueError` where an endpoint is not a URL.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: Store | None,
+        clock: Clock,
+        blobs: Blobs | None = None,
+        endpoints: Mapping[str, str] | None = None,
+    ) -> None:
+        self._clock = clock
+        self._remote = Remote(endpoints or {})
+        self._embedded = Embedded(clock)
+        self._journal: Journal | None = None
+        if store is not None and blobs is not None:
+            # Apart from other blobs: what is equal to a function's code must not go with a bucket's object.
+            self._journal = Journal(store, Blobs(blobs.folder / "backing"))
+        self._turn = asyncio.Lock()
+        self._loaded = False
+        self._changed = asyncio.Event()
+        self._closing = False
+        self._max_entries = _MAX_ENTRIES
+        self._compacting: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Nothing is loaded before it is needed."""
+
+    async def stop(self) -> None:
+        self._closing = True
+        self._wake()
+        if self._loaded and self._journal is not None and self._journal.entries:
+            async with self._turn:
+                await self._compact()
+        self._embedded.close()
+        await self._remote.close()
+
+    async def reset(self) -> None:
+        async with self._turn:
+            await self._embedded.on_thread(self._embedded.reset)
+            if self._journal is not None:
+                self._journal.forget()
+        self._wake()
+
+    # -- the two ways in -----------------------------------------------------------------------------------------------
+
+    async def call(
+        self, context: CallContext, service: str, operation: str, params: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """As `Caller.call`. Raises `RemoteError` with what the service answered."""
+        host = urlsplit(context.public_url).netloc or "localhost:4566"
+        request = client.serialize(
+            service, operation, params, account=context.account, region=context.region, host=host
+        )
+        return client.parse(service, operation, await self._run(request))
+
+    async def http(
+        self,
+        context: CallContext,
+        service: str,
+        method: str,
+        raw_path: bytes,
+        query_string: bytes,
+        headers: Headers,
+        body: bytes,
+    ) -> tuple[int, Headers, bytes]:
+        """Answers a client's own request: status, headers, body."""
+        request = Request(
+            service=service,
+            account=context.account,
+            region=context.region,
+            method=method,
+            raw_path=raw_path,
+            query_string=query_string,
+            headers=without_chunks(headers, body),
+            body=body,
+        )
+        response = await self._run(request)
+        return response.status, response.headers, response.body
+
+    async def _run(self, request: Request) -> Response:
+        if self._remote.serves(request.service):
+            return await self._remote.run(request)
+        await self._load()
+        try:
+            return await self._wait_for(request)
+        except Broken as failure:
+            raise _explained(failure) from failure
+
+    # -- moto ----------------------------------------------------------------------------------------------------------
+
+    async def _wait_for(self, request: Request) -> Response:
+        """A ReceiveMessage waits here, not on moto's thread."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        while True:
+            changed = self._changed
+            try:
+                return await self._shielded(request)
+            except WouldWait as wait:
+                left = began + wait.seconds - loop.time()
+            if left <= 0 or self._closing:
+                return await self._shielded(request, patient=False)
+            try:
+                await asyncio.wait_for(changed.wait(), min(left, _POLL_SECONDS))
+            except TimeoutError:
+                continue
+
+    async def _shielded(self, request: Request, *, patient: bool = True) -> Response:
+        """What moto carried out is kept, even if the one who asked has gone."""
+        return await asyncio.shield(asyncio.ensure_future(self._carry_out(request, patient)))
+
+    async def _carry_out(self, request: Request, patient: bool) -> Response:
+        at, seed = self._clock.now(), secrets.token_bytes(16)
+        async with self._turn:
+            outcome: Outcome = await self._embedded.on_thread(self._embedded.run, request, at, seed, patient)
+            response = outcome.response
+            if only_reads(request) or not outcome.changed:
+                return response
+            kept = await self._keep(Entry(request, at, seed, response.status))
+        if kept is not None:
+            await kept
+            self._compact_if_long()
+        self._wake()
+        return response
+
+    async def _keep(self, entry: Entry) -> asyncio.Future[None] | None:
+        if self._journal is None:
+            return None
+        if not_replayable(entry.request):
+            await self._journal.flush()
+            if await self._compact():
+                return None
+        return self._journal.append(entry)
+
+    def _wake(self) -> None:
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
+
+    # -- the journal ---------------------------------------------------------------------------------------------------
+
+    async def _load(self) -> None:
+        if self._loaded:
+            return
+        async with self._turn:
+            if not self._loaded and self._journal is not None:
+                await self._restore(self._journal)
+            self._loaded = True
+
+    async def _restore(self, journal: Journal) -> None:
+        """Raises `StateUnreadable`: to begin empty would be to lose what was acknowledged."""
+        kept = await journal.snapshot()
+        if kept is not None:
+            state, version = kept
+            try:
+                await self._embedded.on_thread(self._embedded.restore, state)
+            except Exception as error:
+                _log.exception("the kept state of the embedded services cannot be read")
+                raise StateUnreadable(version, snapshot.moto_version()) from error
+        differing = 0
+        async for page in journal.pages():
+            differing += await self._embedded.on_thread(self._embedded.replay, page)
+        if differing:
+            _log.warning("%d of %d kept requests were answered otherwise than before", differing, journal.entries)
+
+    def _compact_if_long(self) -> None:
+        journal = self._journal
+        if journal is None or self._compacting is not None or self._closing:
+            return
+        if journal.entries >= self._max_entries or journal.bytes >= _MAX_BYTES:
+            self._compacting = asyncio.create_task(self._compact_in_turn())
+
+    async def _compact_in_turn(self) -> None:
+        try:
+            async with self._turn:
+                if not await self._compact():
+                    self._max_entries *= 2
+        finally:
+            self._compacting = None
+
+    async def _compact(self) -> bool:
+        """Whether the state could be kept whole. To be called in one's turn."""
+        journal = self._journal
+        assert journal is not None
+        await journal.flush()
+        try:
+            state = await self._embedded.on_thread(snapshot.dump)
+        except snapshot.NotPicklable as error:
+            _log.warning("the embedded services' state is kept as a journal only: %s", error)
+            return False
+        await journal.begin_from(state, snapshot.moto_version())
+        return True
+
+
+def _explained(failure: Broken) -> InvalidRequest | InternalFailure:
+    """moto trips over parameters that AWS refuses: then it was the caller's mistake."""
+    wrong = client.mistakes(failure.request)
+    if wrong:
+        return InvalidRequest(wrong)
+    _log.error("moto failed: %s", failure, exc_info=failure.__cause__)
+    return InternalFailure(
+        f"The embedded {failure.request.service} (moto) failed. Forecourt's log has the reason under this request id."
+    )

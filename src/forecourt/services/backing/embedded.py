@@ -1,0 +1,274 @@
+"""moto, embedded: one thread that runs requests one after the other on moto's WSGI applications.
+
+moto is imported when the first request comes (a third of a second), each service when it is first asked. moto is not
+thread-safe, so it has one thread, and nothing that waits may run there: a ReceiveMessage that finds its queue empty
+comes back as `WouldWait`, and whoever asked asks again later.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple, TypeVar
+from urllib.parse import unquote_to_bytes
+
+from forecourt.base.clock import Clock
+from forecourt.base.errors import NotImplementedYet
+from forecourt.services.backing import snapshot
+from forecourt.services.backing.errors import Broken, WouldWait
+from forecourt.services.backing.journal import Entry
+from forecourt.services.backing.message import Headers, Request, Response, operation_of
+from forecourt.services.backing.shims import Shims
+
+_log = logging.getLogger("forecourt.backing")
+_T = TypeVar("_T")
+
+# moto reads account and access key from here; the signature was verified before, or there is none to verify.
+_CREDENTIAL = (
+    "AWS4-HMAC-SHA256 Credential=AKIAFORECOURTBACKING/20260101/{}/{}/aws4_request, SignedHeaders=host, Signature=0"
+)
+_ACCOUNT_HEADER = "HTTP_X_MOTO_ACCOUNT_ID"
+# What a client may not say: who it is, to moto; and a region by the back door of the user agent.
+_WITHHELD = (b"authorization", b"user-agent", b"expect", b"connection", b"transfer-encoding", b"content-length")
+# What WSGI's server would have added, and our own server adds.
+_OURS = ("date", "server", "connection", "content-length", "transfer-encoding")
+
+
+class Outcome(NamedTuple):
+    """`changed`: whether the state may be another than before."""
+
+    response: Response
+    changed: bool
+
+
+class Embedded:
+    def __init__(self, clock: Clock) -> None:
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="forecourt-moto")
+        self._shims = Shims(clock)
+        self._dispatcher: Any = None
+        self._apps: dict[str, Any] = {}
+
+    async def on_thread(self, function: Callable[..., _T], *args: Any) -> _T:
+        """Runs `function` where moto lives."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, function, *args)
+
+    def close(self) -> None:
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    # -- on moto's thread ----------------------------------------------------------------------------------------------
+
+    def load(self) -> None:
+        if self._dispatcher is not None:
+            return
+        from moto.moto_server import werkzeug_app
+
+        werkzeug_app.DISABLE_GLOBAL_CORS = True  # type: ignore[attr-defined]  # the edge's business
+        self._dispatcher = werkzeug_app.DomainDispatcherApplication(werkzeug_app.create_backend_app)
+        self._shims.install()
+
+    def run(self, request: Request, at: float, seed: bytes, patient: bool) -> Outcome:
+        """A `patient` request rather waits than finds nothing. Raises `NotImplementedYet`, `WouldWait`, `Broken`."""
+        self.load()
+        _receiving.patient, _receiving.unchanged = patient, False
+        environ = _environ(request)
+        try:
+            app = self._app(environ, request)
+            with self._shims.fixed(at, seed):
+                response = _respond(app, environ)
+            return Outcome(response, response.status < 400 and not _receiving.unchanged)
+        except WouldWait:
+            raise
+        except NotImplementedError as error:
+            raise NotImplementedYet(_unimplemented(request)) from error
+        except Exception as error:
+            raise Broken(request) from error
+
+    def restore(self, state: bytes) -> None:
+        self.load()
+        snapshot.restore(state)
+        self._shims.install()
+
+    def replay(self, entries: Sequence[Entry]) -> int:
+        """Carries out again what was kept. Returns how many are answered with another status than before."""
+        differing = 0
+        for entry in entries:
+            try:
+                outcome = self.run(entry.request, entry.at, entry.seed, False)
+                differing += outcome.response.status != entry.status
+            except (NotImplementedYet, Broken):
+                _log.exception("a kept request fails: %s", operation_of(entry.request) or entry.request.method)
+                differing += 1
+        return differing
+
+    def reset(self) -> None:
+        if self._dispatcher is not None:
+            from moto.core.base_backend import BackendDict
+            from moto.core.model_instances import reset_model_data
+
+            BackendDict.reset()
+            reset_model_data()
+
+    def _app(self, environ: dict[str, Any], request: Request) -> Any:
+        name = self._moto_name(environ)
+        if name is None:
+            raise NotImplementedError
+        if name not in self._apps:
+            self._apps[name] = self._dispatcher.create_app(name)
+            self._shims.install()
+            _patch(name)
+        return self._apps[name]
+
+    def _moto_name(self, environ: dict[str, Any]) -> str | None:
+        """moto's own inference, without its doors to its administration (`/moto-api`)."""
+        host = self._dispatcher.infer_service_region_host(environ, environ["PATH_INFO"])
+        for name, pattern in self._dispatcher.backend_url_patterns:
+            if pattern.match(f"http://{host}"):
+                return str(name)
+        return "s3control" if host == "s3control" else host if host in _BARE_HOSTS else None
+
+
+_BARE_HOSTS = ("dynamodb", "dynamodbstreams", "sesv2")
+
+
+def _unimplemented(request: Request) -> str:
+    operation = operation_of(request) or f"{request.method} {request.raw_path.decode('latin-1')[:200]}"
+    return (
+        f"The embedded {request.service} (moto) does not have {operation}. "
+        f"A remote endpoint may: --backing {request.service}=http://…"
+    )
+
+
+def _environ(request: Request) -> dict[str, Any]:
+    """PEP 3333, with the raw path that moto wants."""
+    raw_path = request.raw_path.decode("latin-1")
+    host = request.header(b"host") or "localhost:4566"
+    name, _, port = host.rpartition(":") if ":" in host else (host, "", "80")
+    environ: dict[str, Any] = {
+        "REQUEST_METHOD": request.method,
+        "SCRIPT_NAME": "",
+        "PATH_INFO": unquote_to_bytes(raw_path).decode("latin-1"),
+        "QUERY_STRING": request.query_string.decode("latin-1"),
+        "RAW_URI": raw_path,
+        "REQUEST_URI": raw_path,
+        "SERVER_NAME": name,
+        "SERVER_PORT": port if port.isdigit() else "80",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "REMOTE_ADDR": "127.0.0.1",
+        "CONTENT_LENGTH": str(len(request.body)),
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": "http",
+        "wsgi.input": io.BytesIO(request.body),
+        "wsgi.errors": io.StringIO(),
+        "wsgi.multithread": False,
+        "wsgi.multiprocess": False,
+        "wsgi.run_once": False,
+    }
+    _add_headers(environ, request.headers)
+    environ["HTTP_HOST"] = host
+    environ["HTTP_AUTHORIZATION"] = _CREDENTIAL.format(request.region, _signing_name(request))
+    environ[_ACCOUNT_HEADER] = request.account
+    return environ
+
+
+def _add_headers(environ: dict[str, Any], headers: Headers) -> None:
+    preserved: dict[str, str] = {}
+    for raw_name, raw_value in headers:
+        if raw_name in _WITHHELD or raw_name.startswith(b"x-moto-"):
+            continue
+        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
+        key = name.upper().replace("-", "_")
+        if key not in ("CONTENT_TYPE", "CONTENT_LENGTH"):
+            key = f"HTTP_{key}"
+        if "_" in name:
+            # S3 tells `x-amz-meta-a_b` from `x-amz-meta-a-b`; WSGI does not.
+            preserved[key] = name
+        environ[key] = f"{environ[key]},{value}" if key in environ else value
+    environ["moto.preserved_header_names"] = preserved
+
+
+# What moto's inference knows a service by, where that is not what botocore signs with.
+_SIGNING_NAMES = {"dynamodbstreams": "dynamodb", "s3control": "s3", "sesv2": "ses", "iot-data": "iotdata"}
+
+
+def _signing_name(request: Request) -> str:
+    scope = request.header(b"authorization").partition("Credential=")[2].partition(",")[0].split("/")
+    if len(scope) >= 4 and scope[-1] == "aws4_request":
+        return scope[-2]
+    return _SIGNING_NAMES.get(request.service, request.service)
+
+
+def _respond(app: Callable[..., Iterable[bytes]], environ: dict[str, Any]) -> Response:
+    started: list[Any] = []
+
+    def start_response(status: str, headers: list[tuple[str, str]], _exc_info: Any = None) -> Callable[[bytes], None]:
+        started[:] = [int(status.split(" ", 1)[0]), headers]
+        return _no_write
+
+    answer = app(environ, start_response)
+    try:
+        body = b"".join(answer)
+    finally:
+        close = getattr(answer, "close", None)
+        if close is not None:
+            close()
+    status, headers = started
+    kept = [(name.lower().encode(), _latin1(value)) for name, value in headers if name.lower() not in _OURS]
+    if environ["REQUEST_METHOD"] == "HEAD":
+        kept += [(b"content-length", _latin1(value)) for name, value in headers if name.lower() == "content-length"]
+    return Response(status, kept, body)
+
+
+def _no_write(_data: bytes) -> None:
+    raise NotImplementedError("PEP 3333's write() is not offered")
+
+
+def _latin1(text: str) -> bytes:
+    return str(text).encode("latin-1", "replace")
+
+
+# -- moto's long poll --------------------------------------------------------------------------------------------------
+
+
+class _Receiving:
+    """How the request that runs now receives: set before, and told after. moto's thread only."""
+
+    patient = True
+    unchanged = False
+
+
+_receiving = _Receiving()
+
+
+def _patch(name: str) -> None:
+    patch = _PATCHES.get(name)
+    if patch is not None:
+        patch()
+
+
+def _patch_sqs() -> None:
+    """A ReceiveMessage that would wait for a message says so instead of waiting."""
+    from moto.sqs.models import SQSBackend
+
+    receive = SQSBackend.receive_message
+    if getattr(receive, "__forecourt__", False):
+        return
+
+    def receive_message(
+        self: Any, queue_name: str, count: int, wait_seconds_timeout: int, *args: Any, **more: Any
+    ) -> Any:
+        before = len(self.get_queue(queue_name)._messages)
+        found = receive(self, queue_name, count, 0, *args, **more)
+        # An empty answer changes something only if messages went to the dead-letter queue.
+        _receiving.unchanged = not found and before == len(self.get_queue(queue_name)._messages)
+        if not found and wait_seconds_timeout and _receiving.patient:
+            raise WouldWait(wait_seconds_timeout)
+        return found
+
+    receive_message.__forecourt__ = True  # type: ignore[attr-defined]
+    SQSBackend.receive_message = receive_message  # type: ignore[method-assign]
+
+
+_PATCHES: dict[str, Callable[[], None]] = {"sqs": _patch_sqs}
