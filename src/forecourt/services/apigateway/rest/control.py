@@ -5,13 +5,28 @@ from __future__ import annotations
 from forecourt.base.call import Caller
 from forecourt.base.clock import Clock
 from forecourt.base.ids import Ids
+from forecourt.services.apigateway.rest.api.account import AccountApi, ClientCertificatesApi, VpcLinksApi
+from forecourt.services.apigateway.rest.api.api_keys import ApiKeysApi
+from forecourt.services.apigateway.rest.api.authorizers import AuthorizersApi
+from forecourt.services.apigateway.rest.api.definitions import DefinitionsApi
 from forecourt.services.apigateway.rest.api.deployments import DeploymentsApi
+from forecourt.services.apigateway.rest.api.documentation import DocumentationPartsApi, DocumentationVersionsApi
+from forecourt.services.apigateway.rest.api.domains import (
+    BasePathMappingsApi,
+    DomainNameAccessAssociationsApi,
+    DomainNamesApi,
+)
+from forecourt.services.apigateway.rest.api.gateway_responses import GatewayResponsesApi
 from forecourt.services.apigateway.rest.api.integrations import IntegrationsApi
+from forecourt.services.apigateway.rest.api.invoke import InvokeApi
 from forecourt.services.apigateway.rest.api.methods import MethodsApi
+from forecourt.services.apigateway.rest.api.models import ModelsApi, RequestValidatorsApi
 from forecourt.services.apigateway.rest.api.noun import Noun, Tools
 from forecourt.services.apigateway.rest.api.resources import ResourcesApi
 from forecourt.services.apigateway.rest.api.rest_apis import RestApisApi
 from forecourt.services.apigateway.rest.api.stages import StagesApi
+from forecourt.services.apigateway.rest.api.tags import TagsApi
+from forecourt.services.apigateway.rest.api.usage_plans import UsageApi, UsagePlanKeysApi, UsagePlansApi
 from forecourt.services.apigateway.rest.ports import Caches, Tester, Usage
 from forecourt.services.apigateway.rest.quotas import Quotas
 from forecourt.services.apigateway.rest.store import Configuration
@@ -20,11 +35,30 @@ from forecourt.store.sealing import Sealer
 
 NOUNS: tuple[type[Noun], ...] = (
     RestApisApi,
+    DefinitionsApi,
     ResourcesApi,
     MethodsApi,
     IntegrationsApi,
     DeploymentsApi,
     StagesApi,
+    InvokeApi,
+    ModelsApi,
+    RequestValidatorsApi,
+    AuthorizersApi,
+    GatewayResponsesApi,
+    DocumentationPartsApi,
+    DocumentationVersionsApi,
+    ApiKeysApi,
+    UsagePlansApi,
+    UsagePlanKeysApi,
+    UsageApi,
+    AccountApi,
+    ClientCertificatesApi,
+    VpcLinksApi,
+    DomainNamesApi,
+    BasePathMappingsApi,
+    DomainNameAccessAssociationsApi,
+    TagsApi,
 )
 
 

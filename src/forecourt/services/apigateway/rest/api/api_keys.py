@@ -142,7 +142,7 @@ def _subscribe(found: Found, key: ApiKey, usage_plan_ids: list[str]) -> list[str
     return warnings
 
 
-def _rows(body: bytes) -> list[dict[str, object] | Request]:
+def _rows(body: bytes) -> list[Request]:
     """The keys of an API key file. Its column names are not case-sensitive; `name` and `key` must be there."""
     try:
         reader = csv.DictReader(io.StringIO(body.decode("utf-8-sig")), skipinitialspace=True)

@@ -100,8 +100,7 @@ class UsagePlansApi(Noun):
 def need_plan(found: Found, plan: UsagePlan, quotas: Quotas) -> None:
     if not plan.name.strip():
         raise BadRequestException("Usage Plan name cannot be blank")
-    if len(plan.api_stages) > quotas.api_stages_per_usage_plan:
-        need_room(len(plan.api_stages), quotas.api_stages_per_usage_plan, "API stages", "this usage plan")
+    need_room(len(plan.api_stages) - 1, quotas.api_stages_per_usage_plan, "API stages", "this usage plan")
     for given in plan.api_stages:
         if not found.maybe(Stage, given.api_id, given.stage):
             raise NotFoundException(f"API Stage not found: {given.api_id}:{given.stage}")
@@ -146,8 +145,8 @@ class UsagePlanKeysApi(Noun):
         for other in others:
             if stages & {(stage.api_id, stage.stage) for stage in found.get(UsagePlan, other).api_stages}:
                 raise ConflictException(
-                    f"API Key {key.id} cannot be subscribed to usage plan {plan.id}: usage plan {other}, to which it is "
-                    "subscribed, has the same API stage"
+                    f"API Key {key.id} cannot be subscribed to usage plan {plan.id}: it is subscribed to usage plan "
+                    f"{other}, which has the same API stage"
                 )
 
     @operation("GetUsagePlanKey")

@@ -1,0 +1,83 @@
+"""An OpenAPI document as data: JSON or YAML, with its local references resolved on demand."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, TypeAlias
+
+import yaml
+
+from forecourt.services.apigateway.rest.errors import BadRequestException
+
+Json: TypeAlias = dict[str, Any]
+
+HTTP_METHODS = ("get", "put", "post", "delete", "patch", "options", "head")
+ANY_METHOD = "x-amazon-apigateway-any-method"
+EXTENSION = "x-amazon-apigateway-"
+_LONGEST_CHAIN = 20
+
+
+class _Loader(yaml.CSafeLoader):
+    """YAML without its dates: `version: 2024-01-31` is text here as it is in JSON."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in yaml.CSafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def parse(body: bytes, refusal: str) -> Json:
+    """Raises BadRequestException with `refusal` where `body` is neither a JSON nor a YAML object."""
+    try:
+        document = _load(body)
+    except (ValueError, yaml.YAMLError, RecursionError):
+        raise BadRequestException(refusal) from None
+    if not isinstance(document, dict):
+        raise BadRequestException(refusal)
+    return document
+
+
+def _load(body: bytes) -> Any:
+    text = body.decode("utf-8-sig")
+    if text.lstrip()[:1] == "{":
+        return json.loads(text)
+    # Aliases can blow a small file up; the documents of this world use none.
+    if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=_Loader)):
+        raise ValueError("aliases are not supported")
+    return yaml.load(text, Loader=_Loader)
+
+
+def is_swagger(document: Json) -> bool:
+    return str(document.get("swagger", "")).startswith("2.")
+
+
+def is_openapi(document: Json) -> bool:
+    return str(document.get("openapi", "")).startswith("3.")
+
+
+def resolve(document: Json, node: Any) -> Json:
+    """`node`, or what its `$ref` points at within the document; an empty object where that is nothing."""
+    for _ in range(_LONGEST_CHAIN):
+        if not isinstance(node, dict):
+            return {}
+        if "$ref" not in node:
+            return node
+        node = _pointed_at(document, str(node["$ref"]))
+    return {}
+
+
+def _pointed_at(document: Json, reference: str) -> Any:
+    node: Any = document
+    for part in reference.removeprefix("#/").split("/"):
+        node = node.get(part.replace("~1", "/").replace("~0", "~")) if isinstance(node, dict) else None
+    return node
+
+
+def obj(value: Any) -> Json:
+    """`value` where it is an object, else an empty one: documents leave out, and get wrong, what they like."""
+    return value if isinstance(value, dict) else {}
+
+
+def items(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
