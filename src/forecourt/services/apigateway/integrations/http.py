@@ -1,0 +1,198 @@
+"""HTTP backends.
+
+`HTTP_PROXY`: the client's request goes to the backend as it is, the backend's answer comes back as it is; what is
+mapped is set on top. `HTTP` sends what its mappings and its template made, and nothing else. Everything that does not
+depend on the request was decided when the plan was compiled.
+https://docs.aws.amazon.com/apigateway/latest/developerguide/setup-http-integrations.html
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from urllib.parse import quote_plus
+
+from forecourt.services.apigateway.integrations.custom import Backend, Mapped
+from forecourt.services.apigateway.integrations.headers import NOT_TO_BACKEND, forwarded, from_backend
+from forecourt.services.apigateway.integrations.mapping import RequestMappings, compile_request_mappings
+from forecourt.services.apigateway.integrations.uri import UriTemplate
+from forecourt.services.apigateway.plan.errors import GatewayError, configuration_error
+from forecourt.services.apigateway.plan.messages import (
+    MAX_PAYLOAD_BYTES,
+    Headers,
+    IntegrationResponse,
+    MethodRequest,
+    MethodResponse,
+    Served,
+)
+from forecourt.services.apigateway.plan.ports import Handler, Ports
+from forecourt.services.apigateway.rest.model import Integration
+from forecourt.upstream import (
+    ConnectFailed,
+    InvalidRequest,
+    Origin,
+    Request,
+    Response,
+    ResponseTooLarge,
+    TimedOut,
+    Upstream,
+    UpstreamError,
+)
+
+# Bodies up to this size are read whole before they are sent on; larger ones are streamed.
+STREAM_ABOVE_BYTES = 64 * 1024
+
+
+def http_proxy(integration: Integration, served: Served, ports: Ports) -> Handler:
+    mappings = compile_request_mappings(integration.request_parameters, served.variables)
+    uri = UriTemplate(integration.uri or "", served.variables)
+    path = mappings.path
+    build_headers = _header_builder(mappings, served)
+    add_query = _query_builder(mappings)
+    method = (integration.http_method or "ANY").encode()
+    timeout = integration.timeout_in_millis / 1000
+    upstream = ports.upstream
+    now = asyncio.get_running_loop().time
+
+    async def proxy(request: MethodRequest) -> MethodResponse:
+        body = request.body
+        if mappings.needs_body or (body.length is not None and body.length <= STREAM_ABOVE_BYTES):
+            await body.read()
+        body.check_length()
+        target = uri.render(lambda name: path[name](request) if name in path else None)
+        outgoing = Request(
+            request.method.encode() if method == b"ANY" else method,
+            add_query(target.path, request).encode("latin-1"),
+            build_headers(target.origin, request),
+            body.whole if body.is_whole else body.stream(),
+            body.length,
+        )
+        started = now()
+        response = await send_to_backend(upstream, target.origin, outgoing, timeout)
+        content, length = await body_for_client(response)
+        headers = from_backend(response.headers)
+        return MethodResponse(
+            status=response.status,
+            headers=headers,
+            body=content,
+            length=length,
+            integration_latency_ms=(now() - started) * 1000,
+        )
+
+    return proxy
+
+
+def http_backend(integration: Integration, served: Served, ports: Ports) -> Backend:
+    """The backend of an `HTTP` integration."""
+    uri = UriTemplate(integration.uri or "", served.variables)
+    method = (integration.http_method or "ANY").encode()
+    timeout = integration.timeout_in_millis / 1000
+    user_agent = (b"user-agent", f"AmazonAPIGateway_{served.api_id}".encode())
+    api_id = (b"x-amzn-apigateway-api-id", served.api_id.encode())
+
+    async def call(request: MethodRequest, mapped: Mapped) -> IntegrationResponse:
+        target = uri.render(mapped.path.get)
+        headers: Headers = [(b"host", target.origin.authority.encode())]
+        headers += [(name.lower().encode(), value.encode()) for name, value in mapped.headers]
+        named = {name for name, _ in headers}
+        defaults = [user_agent, (b"content-type", b"application/json"), (b"accept", b"application/json"), api_id]
+        headers += [header for header in defaults if header[0] not in named]
+        headers.append((b"x-amzn-trace-id", request.trace_id.encode("latin-1")))
+        query = "&".join(f"{quote_plus(name)}={quote_plus(value)}" for name, value in mapped.query)
+        verb = request.method.encode() if method == b"ANY" else method
+        body = b"" if verb in (b"GET", b"HEAD") and not mapped.has_template else mapped.body
+        outgoing = Request(verb, _with_query(target.path, query).encode("latin-1"), headers, body)
+        response = await send_to_backend(ports.upstream, target.origin, outgoing, timeout)
+        try:
+            content = await response.read(MAX_PAYLOAD_BYTES)
+        except UpstreamError as error:
+            raise as_gateway_error(error) from error
+        return IntegrationResponse(status=response.status, headers=response.headers, body=content)
+
+    return call
+
+
+async def send_to_backend(upstream: Upstream, origin: Origin, request: Request, timeout: float) -> Response:
+    """Raises `GatewayError` for what goes wrong on the way there and back."""
+    try:
+        return await upstream.send(origin, request, timeout)
+    except UpstreamError as error:
+        raise as_gateway_error(error) from error
+    except InvalidRequest as error:
+        raise configuration_error(str(error)) from error
+
+
+def as_gateway_error(error: UpstreamError) -> GatewayError:
+    if isinstance(error, TimedOut):
+        return GatewayError("INTEGRATION_TIMEOUT", detail=str(error))
+    if isinstance(error, ResponseTooLarge):
+        return configuration_error(f"Integration response is larger than allowed maximum: {error}")
+    kind = "Network error communicating with endpoint" if isinstance(error, ConnectFailed) else "Bad response"
+    return GatewayError("INTEGRATION_FAILURE", detail=f"{kind}: {error}")
+
+
+async def body_for_client(response: Response) -> tuple[bytes | AsyncIterator[bytes], int | None]:
+    """The body, whole where it is here or its size is unknown, else as a stream of known length."""
+    if response.body is not None:
+        return response.body, None
+    length = response.length
+    try:
+        if length is None or length > MAX_PAYLOAD_BYTES or length <= STREAM_ABOVE_BYTES:
+            return await response.read(MAX_PAYLOAD_BYTES), None
+    except UpstreamError as error:
+        raise as_gateway_error(error) from error
+    return response.chunks(), length
+
+
+def _header_builder(mappings: RequestMappings, served: Served) -> Callable[[Origin, MethodRequest], Headers]:
+    mapped = [(name.lower().encode(), source) for name, source in mappings.headers]
+    dropped = NOT_TO_BACKEND | {name for name, _ in mapped}
+    api_id = (b"x-amzn-apigateway-api-id", served.api_id.encode())
+
+    def build(origin: Origin, request: MethodRequest) -> Headers:
+        headers: Headers = [(b"host", origin.authority.encode())]
+        connection = None
+        for header in request.headers:
+            if header[0] not in dropped:
+                headers.append(header)
+            elif header[0] == b"connection":
+                connection = header[1]
+        if connection is not None and connection.lower() not in (b"keep-alive", b"close"):
+            named = {option.strip().lower() for option in connection.split(b",")}
+            headers = [header for header in headers if header[0] not in named]
+        scope = request.scope
+        server = scope.get("server")
+        headers += forwarded(request.headers, request.source_ip, scope["scheme"], server[1] if server else 443)
+        headers.append((b"x-amzn-trace-id", request.trace_id.encode("latin-1")))
+        headers.append(api_id)
+        for name, source in mapped:
+            value = source(request)
+            for item in value if isinstance(value, list) else (value,):
+                if item is not None:
+                    headers.append((name, item.encode()))
+        return headers
+
+    return build
+
+
+def _query_builder(mappings: RequestMappings) -> Callable[[str, MethodRequest], str]:
+    if not mappings.query:
+        return lambda path, request: _with_query(path, request.raw_query.decode("latin-1"))
+    names = {name for name, _ in mappings.query}
+
+    def build(path: str, request: MethodRequest) -> str:
+        raw = request.raw_query.decode("latin-1")
+        kept = [pair for pair in raw.split("&") if pair and pair.partition("=")[0] not in names]
+        for name, source in mappings.query:
+            value = source(request)
+            values = value if isinstance(value, list) else [value]
+            kept += [f"{quote_plus(name)}={quote_plus(item)}" for item in values if item is not None]
+        return _with_query(path, "&".join(kept))
+
+    return build
+
+
+def _with_query(path: str, query: str) -> str:
+    if not query:
+        return path
+    return f"{path}&{query}" if "?" in path else f"{path}?{query}"

@@ -1,0 +1,225 @@
+"""`AWS_PROXY` to Lambda: the request as an event (payload format 1.0), the function's answer as the response.
+
+https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+from typing import Any
+
+import msgspec
+
+from forecourt.services.apigateway.integrations.binary import BinaryMediaTypes
+from forecourt.services.apigateway.integrations.headers import FROM_BACKEND
+from forecourt.services.apigateway.integrations.lambda_function import (
+    FunctionError,
+    caller_context,
+    function_of,
+    invoke,
+)
+from forecourt.services.apigateway.integrations.mapping import query_pairs
+from forecourt.services.apigateway.plan.context import request_context
+from forecourt.services.apigateway.plan.errors import configuration_error, malformed_proxy_response
+from forecourt.services.apigateway.plan.messages import (
+    MAX_PAYLOAD_BYTES,
+    Headers,
+    MethodRequest,
+    MethodResponse,
+    Served,
+)
+from forecourt.services.apigateway.plan.ports import Handler, Ports
+from forecourt.services.apigateway.rest.model import Integration
+
+_MEMBERS = frozenset({"statusCode", "headers", "multiValueHeaders", "body", "isBase64Encoded"})
+
+# Names as clients and AWS's own examples spell them. The server gives all names in lower case, as HTTP/2 has them.
+_SPELLINGS = {
+    name.lower().encode(): name
+    for name in """
+        Accept Accept-Charset Accept-Encoding Accept-Language Access-Control-Request-Headers
+        Access-Control-Request-Method Age Authorization Cache-Control Content-Disposition Content-Encoding
+        Content-Language Content-Length Content-Type Cookie Date DNT ETag Forwarded From Host If-Match
+        If-Modified-Since If-None-Match If-Range If-Unmodified-Since Link Location Origin Pragma Range Referer
+        Sec-Fetch-Dest Sec-Fetch-Mode Sec-Fetch-Site Upgrade-Insecure-Requests User-Agent Via X-Amz-Date
+        X-Amz-Security-Token X-Amz-Content-SHA256 X-Amzn-Trace-Id X-Requested-With x-api-key
+    """.split()  # noqa: SIM905 - a table
+}
+# The gateway keeps to itself what concerns its own connection with the client.
+_NOT_IN_EVENT = frozenset(
+    (
+        b"connection",
+        b"content-md5",
+        b"expect",
+        b"keep-alive",
+        b"max-forwards",
+        b"proxy-authenticate",
+        b"server",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+        b"www-authenticate",
+        b"x-forwarded-for",
+        b"x-forwarded-port",
+        b"x-forwarded-proto",
+        b"x-amzn-trace-id",
+        b"content-length",
+    )
+)
+
+
+def lambda_proxy(integration: Integration, served: Served, ports: Ports, binary: BinaryMediaTypes) -> Handler:
+    function = function_of(integration.uri or "", served.variables)
+    context_of = caller_context(served, ports, integration.credentials)
+    timeout = integration.timeout_in_millis / 1000
+    now = asyncio.get_running_loop().time
+
+    async def proxy(request: MethodRequest) -> MethodResponse:
+        if function is None:
+            raise configuration_error(f"Invalid ARN specified in the request: {integration.uri}")
+        await request.body.read()
+        payload = msgspec.json.encode(build_event(request, binary))
+        started = now()
+        try:
+            _, answer = await invoke(ports, await context_of(request), function, payload, timeout)
+        except FunctionError as error:
+            raise malformed_proxy_response(f"customer function error: {error}") from error
+        latency_ms = (now() - started) * 1000
+        return read_answer(request, answer, binary, latency_ms)
+
+    return proxy
+
+
+def build_event(request: MethodRequest, binary: BinaryMediaTypes) -> dict[str, Any]:
+    headers, all_headers = event_headers(request)
+    query, all_query = _event_query(request)
+    body, is_base64 = event_body(request, binary)
+    return {
+        "resource": request.resource_path,
+        "path": request.path_for_event,
+        "httpMethod": request.method,
+        "headers": headers or None,
+        "multiValueHeaders": all_headers or None,
+        "queryStringParameters": query or None,
+        "multiValueQueryStringParameters": all_query or None,
+        "pathParameters": request.path_parameters or None,
+        "stageVariables": dict(request.served.variables) or None,
+        "requestContext": request_context(request),
+        "body": body,
+        "isBase64Encoded": is_base64,
+    }
+
+
+def event_headers(request: MethodRequest) -> tuple[dict[str, str], dict[str, list[str]]]:
+    every: dict[str, list[str]] = {}
+    for key, value in request.headers:
+        if key not in _NOT_IN_EVENT:
+            every.setdefault(_SPELLINGS.get(key) or key.decode("latin-1"), []).append(value.decode("latin-1"))
+    server = request.scope.get("server")
+    came_by = [value.decode("latin-1") for key, value in request.headers if key == b"x-forwarded-for"]
+    every["X-Forwarded-For"] = [", ".join([*came_by, request.source_ip])]
+    every["X-Forwarded-Port"] = [str(server[1] if server else 443)]
+    every["X-Forwarded-Proto"] = [request.scope["scheme"]]
+    every["X-Amzn-Trace-Id"] = [request.trace_id]
+    return {name: values[-1] for name, values in every.items()}, every
+
+
+def _event_query(request: MethodRequest) -> tuple[dict[str, str], dict[str, list[str]]]:
+    every: dict[str, list[str]] = {}
+    if request.raw_query:
+        for name, value in query_pairs(request):
+            every.setdefault(name, []).append(value)
+    return {name: values[-1] for name, values in every.items()}, every
+
+
+def event_body(request: MethodRequest, binary: BinaryMediaTypes) -> tuple[str | None, bool]:
+    body = request.body.whole
+    if binary and binary.holds(request.header(b"content-type")):
+        return (base64.b64encode(body).decode() if body else None), bool(body)
+    return (body.decode("utf-8", "replace") if body else None), False
+
+
+# -- the answer
+
+
+def read_answer(request: MethodRequest, payload: bytes, binary: BinaryMediaTypes, latency_ms: float) -> MethodResponse:
+    """Raises `GatewayError` (502) where `payload` is not in the proxy format."""
+    try:
+        answer = msgspec.json.decode(payload)
+    except msgspec.DecodeError:
+        answer = None
+    if not isinstance(answer, dict) or not _MEMBERS.issuperset(answer):
+        raise malformed_proxy_response("Malformed Lambda proxy response")
+    return MethodResponse(
+        status=_status(answer),
+        headers=_answer_headers(answer),
+        body=_answer_body(answer, request, binary),
+        integration_latency_ms=latency_ms,
+    )
+
+
+def _status(answer: dict[str, Any]) -> int:
+    value = answer.get("statusCode", 200)
+    try:
+        status = int(value)
+    except (TypeError, ValueError):
+        status = 0
+    if isinstance(value, bool) or not 100 <= status <= 999:
+        raise malformed_proxy_response(f"Malformed Lambda proxy response: statusCode {value!r}")
+    return status
+
+
+def _answer_headers(answer: dict[str, Any]) -> Headers:
+    """`headers` and `multiValueHeaders` merged; where both have a name, the multiple values count."""
+    merged: dict[bytes, list[Any]] = {}
+    for name, value in _mapping(answer, "headers").items():
+        merged[name.lower().encode()] = [value]
+    for name, values in _mapping(answer, "multiValueHeaders").items():
+        merged[name.lower().encode()] = values if isinstance(values, list) else [values]
+    headers: Headers = []
+    for key, values in merged.items():
+        target = FROM_BACKEND.get(key, key)
+        if target is not None:
+            headers += [(target, _header_value(value)) for value in values if value is not None]
+    if b"content-type" not in merged:
+        headers.append((b"content-type", b"application/json"))
+    return headers
+
+
+def _mapping(answer: dict[str, Any], member: str) -> dict[str, Any]:
+    value = answer.get(member)
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise malformed_proxy_response(f"Malformed Lambda proxy response: {member}")
+    return value
+
+
+def _header_value(value: Any) -> bytes:
+    if isinstance(value, bool):
+        return b"true" if value else b"false"
+    if isinstance(value, dict | list):
+        raise malformed_proxy_response("Malformed Lambda proxy response: a header's value is not a string")
+    text = str(value)
+    if "\r" in text or "\n" in text or "\0" in text:
+        raise malformed_proxy_response("Malformed Lambda proxy response: a header's value holds a line break")
+    return text.encode("utf-8")
+
+
+def _answer_body(answer: dict[str, Any], request: MethodRequest, binary: BinaryMediaTypes) -> bytes:
+    body = answer.get("body")
+    if body is None:
+        return b""
+    if not isinstance(body, str):
+        raise malformed_proxy_response("Malformed Lambda proxy response: body is not a string")
+    if len(body) > MAX_PAYLOAD_BYTES:
+        raise malformed_proxy_response("the response is larger than allowed maximum")
+    if answer.get("isBase64Encoded") and binary and binary.accepted(request.header(b"accept")):
+        try:
+            return base64.b64decode(body, validate=True)
+        except binascii.Error as error:
+            raise malformed_proxy_response("Unable to base64 decode the body") from error
+    return body.encode("utf-8")

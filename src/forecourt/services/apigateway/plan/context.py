@@ -1,0 +1,125 @@
+"""`$context`: what a template, an access log, a Lambda event or a parameter mapping may ask of a request.
+
+One table of names, each with the function that answers it, so that nothing is computed that nobody asks for.
+https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-mapping-template-reference.html#context-variable-reference
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from forecourt.services.apigateway.plan.messages import MethodRequest
+
+
+def _host(request: MethodRequest) -> str:
+    host = (request.header(b"host") or b"").decode("latin-1")
+    served = request.served
+    if ".execute-api." in host:
+        return host
+    return f"{served.api_id}.execute-api.{served.region}.{served.domain_suffix}"
+
+
+def _request_time(request: MethodRequest) -> str:
+    """CLF: `19/Nov/2026:11:40:00 +0000`."""
+    return datetime.fromtimestamp(request.time, UTC).strftime("%d/%b/%Y:%H:%M:%S +0000")
+
+
+def _user_agent(request: MethodRequest) -> str | None:
+    agent = request.header(b"user-agent")
+    return None if agent is None else agent.decode("latin-1")
+
+
+# Those of `$context` itself, in the order of a Lambda event's `requestContext`
+_PLAIN: Mapping[str, Callable[[MethodRequest], Any]] = {
+    "resourceId": lambda r: r.resource_id,
+    "resourcePath": lambda r: r.resource_path,
+    "httpMethod": lambda r: r.method,
+    "extendedRequestId": lambda r: r.extended_request_id,
+    "requestTime": _request_time,
+    "path": lambda r: f"/{r.served.stage}{r.raw_path.decode('latin-1')}",
+    "accountId": lambda r: r.served.account,
+    "protocol": lambda r: f"HTTP/{r.scope['http_version']}",
+    "stage": lambda r: r.served.stage,
+    "domainPrefix": lambda r: _host(r).split(".", 1)[0],
+    "requestTimeEpoch": lambda r: int(r.time * 1000),
+    "requestId": lambda r: r.request_id,
+    "domainName": _host,
+    "deploymentId": lambda r: r.served.deployment_id,
+    "apiId": lambda r: r.served.api_id,
+}
+_FURTHER: Mapping[str, Callable[[MethodRequest], Any]] = {
+    "apiName": lambda r: r.served.api_name,
+    "isCanaryRequest": lambda r: r.served.is_canary,
+    "operationName": lambda r: r.operation_name,
+    "xrayTraceId": lambda r: r.trace_id.removeprefix("Root="),
+    "identity.sourceIp": lambda r: r.source_ip,
+    "identity.userAgent": _user_agent,
+}
+
+# A Lambda event shows these whether or not they are known.
+_IDENTITY_OF_EVENT = (
+    "cognitoIdentityPoolId",
+    "accountId",
+    "cognitoIdentityId",
+    "caller",
+    "sourceIp",
+    "principalOrgId",
+    "accessKey",
+    "cognitoAuthenticationType",
+    "cognitoAuthenticationProvider",
+    "userArn",
+    "userAgent",
+    "user",
+)
+
+
+def context_value(request: MethodRequest, name: str) -> Any:
+    """`$context.{name}`; None where there is no such thing."""
+    known = _PLAIN.get(name) or _FURTHER.get(name)
+    if known is not None:
+        return known(request)
+    head, _, rest = name.partition(".")
+    branch: Mapping[str, Any] = {
+        "authorizer": request.authorizer,
+        "identity": request.identity,
+        "error": request.error,
+    }.get(head, {})
+    return branch.get(rest)
+
+
+def identity_of_event(request: MethodRequest) -> dict[str, Any]:
+    identity: dict[str, Any] = dict.fromkeys(_IDENTITY_OF_EVENT)
+    identity.update(request.identity)
+    identity["sourceIp"] = request.source_ip
+    identity["userAgent"] = _user_agent(request)
+    return identity
+
+
+def request_context(request: MethodRequest) -> dict[str, Any]:
+    """The `requestContext` of a Lambda proxy event."""
+    context = {name: known(request) for name, known in _PLAIN.items()}
+    context["identity"] = identity_of_event(request)
+    if request.authorizer:
+        context["authorizer"] = dict(request.authorizer)
+    if request.operation_name:
+        context["operationName"] = request.operation_name
+    if request.served.is_canary:
+        context["isCanaryRequest"] = True
+    return context
+
+
+def context_tree(request: MethodRequest) -> dict[str, Any]:
+    """All of `$context`, as a template sees it."""
+    tree = {name: known(request) for name, known in _PLAIN.items()}
+    for name, known in _FURTHER.items():
+        if "." not in name:
+            tree[name] = known(request)
+    identity = {name: value for name, value in identity_of_event(request).items() if value is not None}
+    tree["identity"] = identity
+    tree["authorizer"] = dict(request.authorizer)
+    tree["error"] = dict(request.error)
+    tree["requestOverride"] = {"header": {}, "path": {}, "querystring": {}}
+    tree["responseOverride"] = {"header": {}}
+    return tree

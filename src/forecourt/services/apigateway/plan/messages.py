@@ -1,0 +1,229 @@
+"""The four forms a request takes on its way, each frozen, each complete.
+
+    MethodRequest -> IntegrationRequest -> [backend] -> IntegrationResponse -> MethodResponse
+
+Headers are as they stand on the wire: pairs of bytes, names in lower case where they came from a client.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+import msgspec
+
+from forecourt.base.asgi import Receive, Scope
+from forecourt.base.principal import Principal
+from forecourt.services.apigateway.plan.errors import GatewayError
+
+Headers = list[tuple[bytes, bytes]]
+
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-execution-service-limits-table.html
+MAX_PAYLOAD_BYTES = 10 * 1024 * 1024
+
+_NOTHING: Mapping[str, Any] = {}
+
+
+class ClientGone(Exception):
+    """The client closed the connection before its request was complete. Nobody waits for an answer."""
+
+
+class Served(msgspec.Struct, frozen=True, kw_only=True):
+    """What is the same for every request that a plan serves: the names of the API, its stage and its variables."""
+
+    account: str
+    region: str
+    api_id: str
+    api_name: str
+    stage: str
+    variables: Mapping[str, str] = {}
+    deployment_id: str = ""
+    is_canary: bool = False
+    domain_suffix: str = "amazonaws.com"
+
+    @property
+    def arn_prefix(self) -> str:
+        return f"arn:aws:execute-api:{self.region}:{self.account}:{self.api_id}/{self.stage}"
+
+
+class RequestBody:
+    """The client's body, read at most once and never more than `MAX_PAYLOAD_BYTES` of it."""
+
+    __slots__ = ("_receive", "_whole", "length")
+
+    def __init__(self, headers: Headers, receive: Receive) -> None:
+        self._receive = receive
+        self._whole: bytes | None = None
+        # What Content-Length says; None where the body comes in chunks
+        self.length: int | None = 0
+        for name, value in headers:
+            if name == b"content-length":
+                self.length = int(value) if value.isdigit() else 0
+                break
+            if name == b"transfer-encoding":
+                self.length = None
+                break
+        if self.length == 0:
+            self._whole = b""
+
+    async def read(self) -> bytes:
+        """Raises `GatewayError` (REQUEST_TOO_LARGE), `ClientGone`."""
+        if self._whole is None:
+            self.check_length()
+            message = await self._receive()
+            if message["type"] == "http.request" and not message.get("more_body"):
+                self._whole = message.get("body", b"")
+            else:
+                self._whole = b"".join([part async for part in self._parts(message)])
+            if len(self._whole) > MAX_PAYLOAD_BYTES:
+                raise GatewayError("REQUEST_TOO_LARGE")
+        return self._whole
+
+    def check_length(self) -> None:
+        """Raises `GatewayError` where the client announces more than the gateway takes."""
+        if self.length is not None and self.length > MAX_PAYLOAD_BYTES:
+            raise GatewayError("REQUEST_TOO_LARGE")
+
+    @property
+    def is_whole(self) -> bool:
+        return self._whole is not None
+
+    @property
+    def whole(self) -> bytes:
+        """The body, once it was read."""
+        assert self._whole is not None, "this step needs the body, and its plan did not read it"
+        return self._whole
+
+    async def stream(self) -> AsyncIterator[bytes]:
+        if self._whole is not None:
+            yield self._whole
+            return
+        self.check_length()
+        async for part in self._parts(await self._receive()):
+            yield part
+
+    async def _parts(self, message: Mapping[str, Any]) -> AsyncIterator[bytes]:
+        size = 0
+        while True:
+            if message["type"] != "http.request":
+                raise ClientGone
+            part: bytes = message.get("body", b"")
+            size += len(part)
+            if size > MAX_PAYLOAD_BYTES:
+                raise GatewayError("REQUEST_TOO_LARGE")
+            yield part
+            if not message.get("more_body"):
+                return
+            message = await self._receive()
+
+
+class MethodRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What a client asks of a method."""
+
+    served: Served
+    scope: Scope
+    request_id: str
+    # Seconds since the epoch
+    time: float
+    # As it stood in the request line, without the stage
+    raw_path: bytes
+    headers: Headers
+    body: RequestBody
+    resource_path: str = ""
+    resource_id: str = ""
+    operation_name: str = ""
+    # Raw, as they stood in the request line
+    raw_path_parameters: Mapping[str, bytes] = {}
+    # What the authorizer says: `$context.authorizer.*`
+    authorizer: Mapping[str, Any] = _NOTHING
+    # What authorization and the API key add to `$context.identity.*`
+    identity: Mapping[str, Any] = _NOTHING
+    # Whoever signed the request, where the method authorizes by AWS_IAM
+    principal: Principal | None = None
+    # What a failed step adds: `$context.error.*`
+    error: Mapping[str, Any] = _NOTHING
+
+    @property
+    def method(self) -> str:
+        method: str = self.scope["method"]
+        return method
+
+    @property
+    def path_for_event(self) -> str:
+        return decode_component(self.raw_path) or "/"
+
+    @property
+    def raw_query(self) -> bytes:
+        query: bytes = self.scope["query_string"]
+        return query
+
+    @property
+    def path_parameters(self) -> dict[str, str]:
+        return {name: decode_component(value) for name, value in self.raw_path_parameters.items()}
+
+    def header(self, name: bytes) -> bytes | None:
+        """The last value, as AWS keeps it where there are several. `name` in lower case."""
+        found = None
+        for key, value in self.headers:
+            if key == name:
+                found = value
+        return found
+
+    @property
+    def extended_request_id(self) -> str:
+        """`x-amz-apigw-id`: 16 characters, here of the request id's own digits."""
+        return extended_request_id(self.request_id)
+
+    @property
+    def trace_id(self) -> str:
+        """The trace that the client is part of, else a new one. `X-Amzn-Trace-Id`'s format."""
+        given = self.header(b"x-amzn-trace-id")
+        if given is not None:
+            return given.decode("latin-1")
+        digits = self.request_id.replace("-", "")
+        return f"Root=1-{int(self.time):08x}-{digits[:24]}"
+
+    @property
+    def source_ip(self) -> str:
+        client = self.scope.get("client")
+        return client[0] if client else "127.0.0.1"
+
+
+class IntegrationRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What is asked of an HTTP backend or of an AWS service's HTTP face."""
+
+    method: bytes
+    target: bytes
+    headers: Headers
+    body: bytes | AsyncIterator[bytes]
+    length: int | None = None
+
+
+class IntegrationResponse(msgspec.Struct, frozen=True, kw_only=True):
+    """What the backend answered. `error` is what a `selectionPattern` is matched with where that is not the status."""
+
+    status: int
+    headers: Headers
+    body: bytes | AsyncIterator[bytes]
+    error: str | None = None
+
+
+class MethodResponse(msgspec.Struct, frozen=True, kw_only=True):
+    """What the client gets. A streamed `body` may carry its length."""
+
+    status: int
+    headers: Headers
+    body: bytes | AsyncIterator[bytes]
+    length: int | None = None
+    # How long the backend took, for metrics and logs; 0 where none was called
+    integration_latency_ms: float = 0.0
+
+
+def extended_request_id(request_id: str) -> str:
+    return base64.b64encode(request_id[-11:].encode()).decode()
+
+
+def decode_component(raw: bytes) -> str:
+    return (unquote_to_bytes(raw) if b"%" in raw else raw).decode("utf-8", "replace")

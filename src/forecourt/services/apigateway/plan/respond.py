@@ -1,0 +1,28 @@
+"""A `MethodResponse` onto the wire (ASGI)."""
+
+from __future__ import annotations
+
+from forecourt.base.asgi import Send
+from forecourt.services.apigateway.plan.messages import MethodResponse, extended_request_id
+
+
+async def respond(send: Send, response: MethodResponse, request_id: str) -> None:
+    """A body that breaks off midway raises: the server then cuts the connection, and no client takes it for whole."""
+    body = response.body
+    headers = [
+        *response.headers,
+        (b"x-amzn-requestid", request_id.encode()),
+        (b"x-amz-apigw-id", extended_request_id(request_id).encode()),
+    ]
+    if isinstance(body, bytes):
+        if response.status != 204 and response.status != 304:
+            headers.append((b"content-length", b"%d" % (response.length if response.length is not None else len(body))))
+        await send({"type": "http.response.start", "status": response.status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+        return
+    if response.length is not None:
+        headers.append((b"content-length", b"%d" % response.length))
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    async for part in body:
+        await send({"type": "http.response.body", "body": part, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})

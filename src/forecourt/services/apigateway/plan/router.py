@@ -1,0 +1,126 @@
+"""Which resource and method answer a path. Pure, and as quick with a thousand routes as with ten.
+
+A tree of segments, walked once: at each level the exact segment is tried before `{param}`, and that before `{proxy+}`,
+which takes the rest. What was tried in vain is undone, so a path finds the most specific resource that fits it whole.
+Then the method: itself, else `ANY`. https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-method-settings-method-request.html
+
+Resources without a method do not take part. Paths without a parameter, the commonest, are one dictionary away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Generic, NamedTuple, TypeVar
+from urllib.parse import quote_from_bytes, unquote_to_bytes
+
+T = TypeVar("T")
+_NO_PARAMETERS: Mapping[str, bytes] = {}
+
+
+class Route(NamedTuple, Generic[T]):
+    """`path` as the resource has it: `/pets/{id}`, `/{proxy+}`. `method` may be `ANY`."""
+
+    method: str
+    path: str
+    target: T
+
+
+class Match(NamedTuple, Generic[T]):
+    target: T
+    parameters: Mapping[str, bytes]
+
+
+class _Node(Generic[T]):
+    __slots__ = ("children", "greedy", "methods", "names", "parameter")
+
+    def __init__(self) -> None:
+        self.children: dict[bytes, _Node[T]] = {}
+        self.parameter: _Node[T] | None = None
+        self.greedy: _Node[T] | None = None
+        self.methods: dict[str, T] = {}
+        # The parameters on the way here, in order
+        self.names: tuple[str, ...] = ()
+
+
+class Router(Generic[T]):
+    def __init__(self, routes: Iterable[Route[T]], *, method_narrows: bool = False) -> None:
+        """`method_narrows`: a resource that lacks the method gives way to a less specific one (HTTP APIs)."""
+        self._root: _Node[T] = _Node()
+        self._exact: dict[bytes, _Node[T]] = {}
+        self._method_narrows = method_narrows
+        for route in routes:
+            self._add(route)
+
+    def _add(self, route: Route[T]) -> None:
+        node = self._root
+        names: tuple[str, ...] = ()
+        for segment in _segments(route.path.encode()):
+            if segment.startswith(b"{") and segment.endswith(b"+}"):
+                names += (segment[1:-2].decode(),)
+                node.greedy = node = node.greedy or _Node()
+            elif segment.startswith(b"{") and segment.endswith(b"}"):
+                names += (segment[1:-1].decode(),)
+                node.parameter = node = node.parameter or _Node()
+            else:
+                node = node.children.setdefault(_normal(segment), _Node())
+        node.names = names
+        node.methods[route.method] = route.target
+        if not names:
+            self._exact[route.path.rstrip("/").encode()] = node
+
+    def find(self, method: str, path: bytes) -> Match[T] | None:
+        """`path` is raw and without the stage; parameters are raw, too."""
+        node = self._exact.get(path)
+        if node is not None:
+            target = node.methods.get(method) or node.methods.get("ANY")
+            if target is not None:
+                return Match(target, _NO_PARAMETERS)
+            if not self._method_narrows:
+                return None
+        segments = _segments(path)
+        values: list[bytes] = []
+        node = self._walk(self._root, segments, 0, values, method)
+        if node is None:
+            return None
+        target = node.methods.get(method) or node.methods.get("ANY")
+        if target is None:
+            return None
+        return Match(target, dict(zip(node.names, values, strict=True)))
+
+    def _walk(
+        self, node: _Node[T], segments: list[bytes], at: int, values: list[bytes], method: str
+    ) -> _Node[T] | None:
+        if at == len(segments):
+            return node if self._answers(node, method) else None
+        segment = segments[at]
+        child = node.children.get(_normal(segment) if b"%" in segment else segment)
+        if child is not None and (found := self._walk(child, segments, at + 1, values, method)) is not None:
+            return found
+        if node.parameter is not None and segment:
+            values.append(segment)
+            found = self._walk(node.parameter, segments, at + 1, values, method)
+            if found is not None:
+                return found
+            values.pop()
+        if node.greedy is not None and self._answers(node.greedy, method):
+            values.append(b"/".join(segments[at:]))
+            return node.greedy
+        return None
+
+    def _answers(self, node: _Node[T], method: str) -> bool:
+        if self._method_narrows:
+            return method in node.methods or "ANY" in node.methods
+        return bool(node.methods)
+
+
+def _segments(path: bytes) -> list[bytes]:
+    """`/a/b` and `/a/b/` are the same resource; the root has no segments."""
+    stripped = path[1:] if path.startswith(b"/") else path
+    if stripped.endswith(b"/"):
+        stripped = stripped[:-1]
+    return stripped.split(b"/") if stripped else []
+
+
+def _normal(segment: bytes) -> bytes:
+    """One spelling of a segment, whatever was percent-encoded."""
+    return quote_from_bytes(unquote_to_bytes(segment), safe="!$&'()*+,;=:@").encode()

@@ -1,0 +1,213 @@
+"""JSONPath as `$input.path` and parameter mappings use it (Jayway's dialect, its common part), compiled once.
+
+`$`, `.name`, `['name']`, `[0]`, `[-1]`, `[1:3]`, `[0,2]`, `.*`, `[*]`, `..name`, `[?(@.price < 10)]`, `.length()`.
+A path that can match several nodes gives a list; a definite one gives the node, or None.
+"""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+_TOKEN = re.compile(
+    r"""\.\.(?P<deep>[\w$@-]+|\*|(?=\[)) | \.(?P<function>length|size|min|max|sum|avg|keys)\(\)
+    | \.(?P<name>[^.\[\]()'"\s]+) | \[\s*(?P<index>-?\d+)\s*\] | \[\s*(?P<star>\*)\s*\]
+    | \[\s*(?P<slice>-?\d*:-?\d*)\s*\] | \[\s*(?P<indexes>-?\d+(?:\s*,\s*-?\d+)+)\s*\]
+    | \[\s*(?P<names>'(?:[^'\\]|\\.)*'(?:\s*,\s*'(?:[^'\\]|\\.)*')* | "(?:[^"\\]|\\.)*")\s*\]
+    | \[\s*\?\((?P<filter>.*?)\)\s*\]""",
+    re.VERBOSE,
+)
+_QUOTED = re.compile(r"'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"")
+_CONDITION = re.compile(r"\s*@(?P<path>[^\s=!<>]*)\s*(?:(?P<op>==|!=|<=|>=|<|>)\s*(?P<value>.+?))?\s*$")
+_COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
+    "==": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+_FUNCTIONS: dict[str, Callable[[Any], Any]] = {
+    "length": lambda value: len(value) if isinstance(value, list | dict | str) else None,
+    "size": lambda value: len(value) if isinstance(value, list | dict | str) else None,
+    "min": lambda value: min(value) if value else None,
+    "max": lambda value: max(value) if value else None,
+    "sum": lambda value: sum(value) if value else 0,
+    "avg": lambda value: sum(value) / len(value) if value else None,
+    "keys": lambda value: list(value) if isinstance(value, dict) else None,
+}
+Step = Callable[[Any], Iterator[Any]]
+
+
+class JsonPath:
+    """Raises `ValueError` where the path is not one."""
+
+    def __init__(self, text: str) -> None:
+        self._steps: list[Step] = []
+        self.definite = True
+        self._function: Callable[[Any], Any] | None = None
+        text = text.strip()
+        at = 1 if text.startswith("$") else 0
+        if not at and text[:1] not in ".[":
+            text = "." + text
+        while at < len(text):
+            token = _TOKEN.match(text, at)
+            if token is None or self._function is not None:
+                raise ValueError(f"not a JSONPath: {text!r}")
+            self._add(token)
+            at = token.end()
+
+    def _add(self, token: re.Match[str]) -> None:
+        kind = token.lastgroup
+        assert kind is not None
+        text: str = token[kind]
+        if kind == "function":
+            self._function = _FUNCTIONS[text]
+            return
+        step, definite = _STEPS[kind](text)
+        self._steps.append(step)
+        self.definite &= definite
+
+    def find(self, value: Any) -> Any:
+        """The node of a definite path (None where it is missing), the list of nodes of any other."""
+        nodes = [value]
+        for step in self._steps:
+            nodes = [found for node in nodes for found in step(node)]
+        result = nodes if not self.definite else nodes[0] if nodes else None
+        if self._function is None:
+            return result
+        try:
+            return self._function(result)
+        except TypeError:
+            return None
+
+
+def _member(name: str) -> tuple[Step, bool]:
+    if name == "*":
+        return _children, False
+
+    def step(node: Any) -> Iterator[Any]:
+        if isinstance(node, dict) and name in node:
+            yield node[name]
+
+    return step, True
+
+
+def _names(text: str) -> tuple[Step, bool]:
+    names = [re.sub(r"\\(.)", r"\1", a or b) for a, b in _QUOTED.findall(text)]
+
+    def step(node: Any) -> Iterator[Any]:
+        if isinstance(node, dict):
+            yield from (node[name] for name in names if name in node)
+
+    return step, len(names) == 1
+
+
+def _index(text: str) -> tuple[Step, bool]:
+    index = int(text)
+
+    def step(node: Any) -> Iterator[Any]:
+        if isinstance(node, list) and -len(node) <= index < len(node):
+            yield node[index]
+
+    return step, True
+
+
+def _indexes(text: str) -> tuple[Step, bool]:
+    steps = [_index(part)[0] for part in text.split(",")]
+
+    def step(node: Any) -> Iterator[Any]:
+        for single in steps:
+            yield from single(node)
+
+    return step, False
+
+
+def _slice(text: str) -> tuple[Step, bool]:
+    start, _, stop = text.partition(":")
+    part = slice(int(start) if start else None, int(stop) if stop else None)
+
+    def step(node: Any) -> Iterator[Any]:
+        if isinstance(node, list):
+            yield from node[part]
+
+    return step, False
+
+
+def _children(node: Any) -> Iterator[Any]:
+    if isinstance(node, dict):
+        yield from node.values()
+    elif isinstance(node, list):
+        yield from node
+
+
+def _star(text: str) -> tuple[Step, bool]:
+    return _children, False
+
+
+def _deep(name: str) -> tuple[Step, bool]:
+    inner = _children if name == "*" else _member(name)[0] if name else None
+
+    def step(node: Any) -> Iterator[Any]:
+        pending = [node]
+        while pending:
+            current = pending.pop(0)
+            yield from inner(current) if inner is not None else (current,)
+            pending[:0] = list(_children(current))
+
+    return step, False
+
+
+def _filter(text: str) -> tuple[Step, bool]:
+    tests = [[_condition(part) for part in either.split("&&")] for either in text.split("||")]
+
+    def step(node: Any) -> Iterator[Any]:
+        for child in _children(node):
+            if any(all(test(child) for test in both) for both in tests):
+                yield child
+
+    return step, False
+
+
+def _condition(text: str) -> Callable[[Any], bool]:
+    found = _CONDITION.match(text)
+    if found is None:
+        raise ValueError(f"not a filter: {text!r}")
+    path = JsonPath("$" + found["path"])
+    if found["op"] is None:
+        return lambda node: path.find(node) is not None
+    compare, expected = _COMPARISONS[found["op"]], _literal(found["value"])
+
+    def test(node: Any) -> bool:
+        try:
+            return bool(compare(path.find(node), expected))
+        except TypeError:
+            return False
+
+    return test
+
+
+def _literal(text: str) -> Any:
+    if quoted := _QUOTED.fullmatch(text):
+        return quoted[1] if quoted[1] is not None else quoted[2]
+    constants = {"true": True, "false": False, "null": None}
+    if text in constants:
+        return constants[text]
+    try:
+        return float(text) if "." in text else int(text)
+    except ValueError:
+        raise ValueError(f"not a literal: {text!r}") from None
+
+
+_STEPS: dict[str, Callable[[str], tuple[Step, bool]]] = {
+    "deep": _deep,
+    "name": _member,
+    "index": _index,
+    "star": _star,
+    "slice": _slice,
+    "indexes": _indexes,
+    "names": _names,
+    "filter": _filter,
+}
