@@ -168,8 +168,8 @@ class Fleet:
     # How many there are
 
     def provision(self, spec: FunctionSpec, count: int) -> None:
-        """Keeps `count` environments warm."""
-        self.pool(spec).provisioned = count
+        """Keeps `count` environments warm, as far as the machine bears it."""
+        self.pool(spec).provisioned = min(count, self.limits.environments // 2)
         self._grow()
 
     def _grow(self) -> None:
