@@ -27,7 +27,7 @@ from forecourt.services.apigateway.rest.api.rest_apis import RestApisApi
 from forecourt.services.apigateway.rest.api.stages import StagesApi
 from forecourt.services.apigateway.rest.api.tags import TagsApi
 from forecourt.services.apigateway.rest.api.usage_plans import UsageApi, UsagePlanKeysApi, UsagePlansApi
-from forecourt.services.apigateway.rest.ports import Caches, Tester, Usage
+from forecourt.services.apigateway.rest.ports import Caches, Tester, Unwired, Usage
 from forecourt.services.apigateway.rest.quotas import Quotas
 from forecourt.services.apigateway.rest.store import Configuration
 from forecourt.store import Store
@@ -71,9 +71,9 @@ class RestControlPlane:
         ids: Ids,
         caller: Caller,
         sealer: Sealer,
-        tester: Tester,
-        usage: Usage,
-        caches: Caches,
+        tester: Tester | None = None,
+        usage: Usage | None = None,
+        caches: Caches | None = None,
         quotas: Quotas | None = None,
     ) -> None:
         tools = Tools(
@@ -83,8 +83,8 @@ class RestControlPlane:
             caller=caller,
             quotas=quotas or Quotas(),
             sealer=sealer,
-            tester=tester,
-            usage=usage,
-            caches=caches,
+            tester=tester or Unwired(),
+            usage=usage or Unwired(),
+            caches=caches or Unwired(),
         )
         self.apis: tuple[object, ...] = tuple(noun(tools) for noun in NOUNS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from forecourt.base.call import CallContext
+from forecourt.base.errors import NotImplementedYet
 from forecourt.services.apigateway.snapshot import Snapshot
 
 
@@ -44,3 +45,25 @@ class Caches(Protocol):
     async def flush_stage(self, account: str, region: str, rest_api_id: str, stage_name: str) -> None: ...
 
     async def flush_authorizers(self, account: str, region: str, rest_api_id: str, stage_name: str) -> None: ...
+
+
+class Unwired:
+    """Stands for a port that nobody filled: what needs it says so, and nothing is pretended."""
+
+    async def test_method(self, *args: Any) -> dict[str, Any]:
+        raise NotImplementedYet("TestInvokeMethod is not available")
+
+    async def test_authorizer(self, *args: Any) -> dict[str, Any]:
+        raise NotImplementedYet("TestInvokeAuthorizer is not available")
+
+    async def daily(self, *args: Any) -> list[tuple[int, int]]:
+        raise NotImplementedYet("Usage is not available")
+
+    async def set_remaining(self, *args: Any) -> None:
+        raise NotImplementedYet("Usage is not available")
+
+    async def flush_stage(self, *args: Any) -> None:
+        raise NotImplementedYet("Stage caches are not available")
+
+    async def flush_authorizers(self, *args: Any) -> None:
+        raise NotImplementedYet("Authorizer caches are not available")
