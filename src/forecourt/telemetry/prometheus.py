@@ -51,23 +51,29 @@ def _summary(family: str, members: Iterable[Series]) -> Iterator[str]:
 
 
 def _family(series: Series) -> str:
-    return f"{_snake(series.id.namespace)}_{_snake(series.id.name)}{_UNIT_SUFFIX.get(series.unit, '')}"
+    return f"{_named(series.id.namespace)}_{_snake(series.id.name)}{_UNIT_SUFFIX.get(series.unit, '')}"
 
 
 def _labels(series: Series) -> str:
     labels = {"account": series.id.account, "region": series.id.region}
     for name, value in series.id.dimensions:
-        label = _snake(name)
+        label = _named(name)
         while label in labels:
             label += "_"
         labels[label] = value
     return "{" + ",".join(f'{name}="{_escaped(value)}"' for name, value in labels.items()) + "}"
 
 
+def _named(name: str) -> str:
+    """A name does not begin with a digit."""
+    snake = _snake(name)
+    return f"_{snake}" if snake[0].isdigit() else snake
+
+
 def _snake(name: str) -> str:
-    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name.replace("AWS/ApiGateway", "aws_apigateway"))
-    snake = re.sub(r"[^a-zA-Z0-9]+", "_", words).strip("_").lower()
-    return snake if snake[:1].isalpha() else f"_{snake}"
+    """`4XXError` as `4xx_error`, `AWS/ApiGateway` as `aws_apigateway`."""
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name.replace("ApiGateway", "apigateway"))
+    return re.sub(r"[^a-zA-Z0-9]+", "_", words).strip("_").lower() or "_"
 
 
 def _escaped(value: str) -> str:

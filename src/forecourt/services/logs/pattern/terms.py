@@ -48,7 +48,6 @@ def parse(text: str) -> Terms:
 
 def _finder(match: re.Match[str]) -> Finder:
     if match["regex"] is not None:
-        search = regex(match["regex"]).search
-        return lambda message: search(message) is not None
+        return regex(match["regex"]).search
     term = match["word"] if match["quoted"] is None else re.sub(r"\\(.)", r"\1", match["quoted"]).strip()
     return lambda message: term in message
