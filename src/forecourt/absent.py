@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from forecourt.auth.authorize import Grants
 from forecourt.base.asgi import Receive, Scope, Send
 from forecourt.base.errors import NotImplementedYet
 from forecourt.base.principal import Principal
@@ -23,8 +24,8 @@ class Absent:
     def record(self, *_: Any) -> None:
         return
 
-    async def call(self, *_: Any) -> dict[str, Any]:
-        raise NotImplementedYet("Forecourt has no backing services yet")
+    async def grants(self, principal: Principal) -> Grants:
+        return Grants()
 
     async def test_method(self, *_: Any) -> dict[str, Any]:
         raise NotImplementedYet("not built yet")
@@ -43,9 +44,6 @@ class Absent:
 
     async def flush_authorizers(self, *_: Any) -> None:
         return
-
-    async def http(self, *_: Any) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
-        raise NotImplementedYet("Forecourt has no backing services yet")
 
     async def invoke(self, api_id: str, raw_path: bytes, scope: Scope, receive: Receive, send: Send) -> None:
         await respond_json(send, 501, {"message": "not built yet"})

@@ -29,6 +29,8 @@ from forecourt.edge.router import Router
 from forecourt.edge.server import PortTaken, Server, check_port
 from forecourt.services.apigateway.rest.control import RestControlPlane
 from forecourt.services.apigateway.service import ApiGateway
+from forecourt.services.backing.backing import Backing, Keep
+from forecourt.services.logs import Logs
 from forecourt.settings import Settings, load
 from forecourt.store import Document, StoreUnavailable, open_store
 from forecourt.store.blobs import Blobs
@@ -86,11 +88,17 @@ class Application:
     def _compose(self, master_key: bytes) -> None:
         settings, clock, ids, store = self.settings, self._clock, self._ids, self._store
         self._metrics = metrics = Metrics(clock)
-        logs = LogStore(settings.data_folder / "logs" if settings.data_folder else None, clock)
+        log_events = LogStore(settings.data_folder / "logs" if settings.data_folder else None, clock)
+        logs = Logs(store=store, events=log_events, clock=clock)
         sessions = Sessions(master_key, ids)
         absent = Absent()
-        self.dispatcher = Dispatcher(PolicyAuthorizer(), lambda *_: (), wire.check, metrics)
-        self._services: list[Service] = [logs]
+        authorizer = PolicyAuthorizer(identities=absent, clock=clock, mode=settings.iam_mode)
+        self.dispatcher = Dispatcher(authorizer, lambda *_: (), wire.check, metrics)
+        self.dispatcher.register("logs", operations(*logs.apis))
+        keep = None if settings.ephemeral else Keep(store, self._blobs, self._sealer)
+        backing = Backing(clock=clock, keep=keep, endpoints=settings.backing)
+        self.dispatcher.register_backing(backing)
+        self._services: list[Service] = [logs, backing]
         control = RestControlPlane(
             store=store,
             clock=clock,
@@ -103,7 +111,7 @@ class Application:
         )
         self.dispatcher.register("apigateway", operations(*control.apis))
         apis = ApiGateway(
-            store=store, caller=self.dispatcher, clock=clock, ids=ids, logs=logs, metrics=metrics, roles=absent
+            store=store, caller=self.dispatcher, clock=clock, ids=ids, logs=log_events, metrics=metrics, roles=absent
         )
         self._services.append(apis)
 
@@ -113,7 +121,7 @@ class Application:
         strict = Authenticator(source=absent, sessions=sessions, clock=clock, trust_unknown=False)
         aws = AwsApi(
             dispatcher=self.dispatcher,
-            backing=absent,
+            backing=backing,
             trusting=trusting,
             strict=strict,
             public_url=settings.base_url,
@@ -149,7 +157,7 @@ class Application:
 
     async def _drain(self) -> None:
         deadline = time.monotonic() + self.settings.drain_seconds
-        while self._router.in_flight and time.monotonic() < deadline:
+        while self._router.in_flight and time.monotonic() < deadline:  # noqa: ASYNC110 - once in a process' life, and requests stay lean
             await asyncio.sleep(0.01)
         if self._router.in_flight:
             _log.warning("%d requests were still under way at the end", self._router.in_flight)
