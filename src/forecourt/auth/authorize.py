@@ -1,17 +1,192 @@
-"""May they: the `Authorizer` that every call passes once."""
+"""May they: the `Authorizer` that every call passes once.
+
+It gathers what bears on the request (the caller's own policies from IAM's memory, the resource's policy from the
+service that owns it, the circumstances as condition keys) and lets `policy.evaluate` decide. Three modes:
+
+    off      (loopback) callers with credentials that were issued here are held to their policies; services that act by
+             themselves and roles that do not exist are not, so that a developer needs no set-up
+    audit    everybody passes, and what would have been denied is logged
+    enforce  everybody is held to the policies, and a call that is not mapped to an action is denied
+
+An explicit deny holds in every mode but `audit`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Literal, NamedTuple, Protocol
 
+from forecourt.auth.policy import (
+    Decision,
+    Effect,
+    Policy,
+    PolicyInvalid,
+    PolicySet,
+    Request,
+    compile_policy,
+    context_of,
+    evaluate,
+)
+from forecourt.base.clock import Clock
 from forecourt.base.errors import AccessDenied
 from forecourt.base.principal import Principal
 
+_log = logging.getLogger("forecourt.iam")
+
+Mode = Literal["off", "audit", "enforce"]
+
+# The action of a call whose operation no table maps: see `actions`.
+UNMAPPED = "forecourt:Unmapped"
+# Marks the session of a role that does not exist.
+MADE_UP_ROLE = "forecourt:MadeUpRole"
+# The IAM user whose policies a federated user's session has.
+FEDERATED_BY = "forecourt:FederatedBy"
+
+_PRINCIPAL_TYPES = {
+    "root": "Account",
+    "user": "User",
+    "assumed-role": "AssumedRole",
+    "federated-user": "FederatedUser",
+    "anonymous": "Anonymous",
+}
+
+
+class Grants(NamedTuple):
+    """What IAM says of a caller."""
+
+    identity: Sequence[Policy] = ()
+    boundary: Policy | None = None
+    tags: Mapping[str, str] = {}
+
+
+class IdentityPolicies(Protocol):
+    """IAM supplies it, from memory."""
+
+    async def grants(self, principal: Principal) -> Grants: ...
+
+
+class EveryoneMay:
+    """Stands in while there is no IAM: every caller who is known may do everything."""
+
+    async def grants(self, principal: Principal) -> Grants:
+        everything = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}
+        return Grants(identity=(compile_policy(everything),))
+
+
+# The resource policy of an ARN (JSON), or None where it has none. Services supply them.
+ResourcePolicy = Callable[[str], Awaitable[str | None]]
+
 
 class PolicyAuthorizer:
-    """Lets every authenticated principal pass."""
+    def __init__(
+        self, *, identities: IdentityPolicies | None = None, clock: Clock | None = None, mode: Mode = "off"
+    ) -> None:
+        self._identities = identities or EveryoneMay()
+        self._clock = clock or Clock()
+        self._mode = mode
+        self._resource_policies: dict[str, ResourcePolicy] = {}
+
+    def register_resource_policy(self, service: str, source: ResourcePolicy) -> None:
+        """`service` as in ARNs: `lambda`, `sqs`, …"""
+        self._resource_policies[service] = source
 
     async def authorize(self, principal: Principal, action: str, resource: str, context: Mapping[str, Any]) -> None:
-        if principal.kind == "anonymous":
-            raise AccessDenied(f"User: anonymous is not authorized to perform: {action} on resource: {resource}")
+        """Raises `AccessDenied` in AWS's words."""
+        decision = await self.decide(principal, action, resource, context)
+        if decision.allowed or (decision.effect is Effect.IMPLICIT_DENY and self._is_lenient(principal)):
+            return
+        message = denial(principal, action, resource, decision)
+        if self._mode == "audit":
+            _log.warning("would be denied: %s (%s)", message, decision.reason)
+            return
+        raise AccessDenied(message)
+
+    async def decide(self, principal: Principal, action: str, resource: str, context: Mapping[str, Any]) -> Decision:
+        """The decision with its reason, whatever the mode."""
+        if action == UNMAPPED and principal.kind != "root":
+            return Decision(Effect.IMPLICIT_DENY, "mapping to an action")
+        request, policies = await self.gather(principal, action, resource, context)
+        return evaluate(request, policies)
+
+    async def gather(
+        self, principal: Principal, action: str, resource: str, context: Mapping[str, Any]
+    ) -> tuple[Request, PolicySet]:
+        """The request as policies see it, and the policies that bear on it."""
+        grants = await self._identities.grants(principal)
+        circumstances = {**self._circumstances(principal, grants), **context}
+        request = Request(action, resource, context_of(circumstances), principal)
+        return request, PolicySet(
+            identity=grants.identity,
+            boundary=grants.boundary,
+            session=session_policies(principal),
+            resource=await self._resource_policy(resource),
+            resource_account=_account_of(resource),
+        )
+
+    def _is_lenient(self, principal: Principal) -> bool:
+        return self._mode == "off" and (principal.kind == "service" or MADE_UP_ROLE in principal.context)
+
+    async def _resource_policy(self, resource: str) -> Policy | None:
+        parts = resource.split(":", 3)
+        source = self._resource_policies.get(parts[2]) if len(parts) == 4 else None
+        document = await source(resource) if source is not None else None
+        if not document:
+            return None
+        try:
+            return compile_policy(document, "any")
+        except PolicyInvalid:
+            _log.warning("the policy of %s is not valid, and so allows nothing", resource)
+            return compile_policy({"Statement": []}, "any")
+
+    def _circumstances(self, principal: Principal, grants: Grants) -> dict[str, Any]:
+        now = self._clock.now()
+        found: dict[str, Any] = {
+            "aws:CurrentTime": datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "aws:EpochTime": str(int(now)),
+        }
+        for name, value in grants.tags.items():
+            found[f"aws:PrincipalTag/{name}"] = value
+        return found | principal_keys(principal)
+
+
+def principal_keys(principal: Principal) -> dict[str, Any]:
+    """The condition keys that say who is calling."""
+    if principal.kind == "service":
+        return {
+            "aws:PrincipalServiceName": principal.name,
+            "aws:PrincipalIsAWSService": "true",
+            "aws:PrincipalType": "Service",
+        }
+    found: dict[str, Any] = {
+        "aws:PrincipalType": _PRINCIPAL_TYPES[principal.kind],
+        "aws:PrincipalIsAWSService": "false",
+    }
+    if principal.kind != "anonymous":
+        found["aws:PrincipalArn"] = principal.role_arn or principal.arn
+        found["aws:PrincipalAccount"] = principal.account
+        found["aws:userid"] = principal.user_id
+    if principal.kind == "user":
+        found["aws:username"] = principal.name
+    return found | dict(principal.context)
+
+
+def session_policies(principal: Principal) -> list[Policy] | None:
+    if not principal.session_policies:
+        return None
+    return [compile_policy(document, "identity") for document in principal.session_policies]
+
+
+def denial(principal: Principal, action: str, resource: str, decision: Decision) -> str:
+    """https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html"""
+    who = principal.arn or principal.name or "anonymous"
+    if action == UNMAPPED:
+        return f"User: {who} is not authorized to perform: {resource} because Forecourt does not know what it needs"
+    on = f" on resource: {resource}" if resource else ""
+    return f"User: {who} is not authorized to perform: {action}{on} {decision.because(action)}"
+
+
+def _account_of(resource: str) -> str:
+    parts = resource.split(":", 5)
+    return parts[4] if len(parts) == 6 and parts[4].isdigit() else ""

@@ -63,3 +63,40 @@ class RoleSessions(Protocol):
     ) -> Any:
         """The `Principal` of such a session, for calls that stay inside the process."""
         ...
+
+
+class TokenRejected(Exception):
+    """A web identity token is not its issuer's, was altered, or has expired. The message is AWS's."""
+
+    def __init__(self, message: str, *, expired: bool = False, unreachable: bool = False) -> None:
+        super().__init__(message)
+        self.message = message
+        self.expired = expired
+        self.unreachable = unreachable
+
+
+class TokenVerifier(Protocol):
+    """Verifies the tokens of issuers that live in this process: user pools, identity pools."""
+
+    def owns(self, issuer: str) -> bool: ...
+
+    async def verify(self, token: str, issuer: str) -> Mapping[str, Any]:
+        """The claims. Raises `TokenRejected` where signature, issuer or time is wrong."""
+        ...
+
+
+class WebIdentitySessions(Protocol):
+    """Issues credentials of a role to an identity that a provider vouches for. IAM supplies it."""
+
+    async def assume_with_web_identity(
+        self,
+        role_arn: str,
+        session_name: str,
+        provider: str,
+        conditions: Mapping[str, Any],
+        tags: Mapping[str, str],
+        duration_seconds: int,
+        session_policies: tuple[str, ...] = (),
+    ) -> Credentials:
+        """Raises `AccessDenied` where the role's trust policy does not let `provider`'s identity in."""
+        ...

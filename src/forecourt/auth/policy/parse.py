@@ -85,6 +85,7 @@ def _statement(item: Mapping[str, Any], index: int, kind: PolicyKind, variables:
         index=index,
         sid=item.get("Sid") or "",
         effect=item["Effect"],
+        action_texts=actions or [],
         actions=_actions(actions, kind),
         not_actions=not_actions,
         resources=_resources(resources, not_resources, kind, variables),

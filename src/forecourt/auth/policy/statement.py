@@ -17,8 +17,18 @@ Effect = Literal["Allow", "Deny"]
 class Statement:
     """`index` counts from 1. `not_…` marks the inverted form of the element."""
 
-    __slots__ = ("actions", "conditions", "effect", "index", "not_actions", "not_principals",
-                 "principals", "resources", "sid")  # fmt: skip
+    __slots__ = (
+        "action_texts",
+        "actions",
+        "conditions",
+        "effect",
+        "index",
+        "not_actions",
+        "not_principals",
+        "principals",
+        "resources",
+        "sid",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -26,6 +36,7 @@ class Statement:
         index: int,
         sid: str,
         effect: Effect,
+        action_texts: Sequence[str],
         actions: Sequence[Match],
         not_actions: bool,
         resources: Resources | None,
@@ -36,6 +47,7 @@ class Statement:
         self.index = index
         self.sid = sid
         self.effect = effect
+        self.action_texts = action_texts
         self.actions = actions
         self.not_actions = not_actions
         self.resources = resources

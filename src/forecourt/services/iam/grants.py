@@ -1,0 +1,136 @@
+"""What IAM supplies to `auth`: the policies of a caller, and the secrets of access keys, from memory.
+
+A decision and a signature must not wait for the database, so both are remembered; any change of an entity that bears
+on them makes the memory forget (changes are rare, calls are not).
+"""
+
+from __future__ import annotations
+
+from forecourt.auth.authorize import FEDERATED_BY, Grants
+from forecourt.auth.policy import Policy, PolicyInvalid, compile_policy
+from forecourt.base.clock import Clock
+from forecourt.base.principal import Principal, root
+from forecourt.services.iam.api.keys import purpose
+from forecourt.services.iam.api.kit import managed_document
+from forecourt.services.iam.model import AccessKey, Group, ManagedPolicy, Role, User
+from forecourt.services.iam.store import Directory
+from forecourt.store.sealing import SealBroken, Sealer
+
+_ALLOW_ALL = compile_policy({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}})
+_REMEMBERED = 10_000
+
+
+class CallerPolicies:
+    """The policies of users, roles and federated users."""
+
+    def __init__(self, directory: Directory) -> None:
+        self._directory = directory
+        self._remembered: dict[tuple[str, str, str], Grants] = {}
+        changes = directory.store.changes
+        for kind in (User, Group, Role, ManagedPolicy):
+            changes.subscribe(kind, lambda _: self.forget())
+
+    def forget(self) -> None:
+        self._remembered.clear()
+
+    async def grants(self, principal: Principal) -> Grants:
+        key = _subject_of(principal)
+        if key is None:
+            return Grants()
+        found = self._remembered.get(key)
+        if found is None:
+            found = await self._load(*key)
+            if len(self._remembered) >= _REMEMBERED:
+                self._remembered.clear()
+            self._remembered[key] = found
+        return found
+
+    async def _load(self, kind: str, account: str, name: str) -> Grants:
+        if kind == "root":
+            return Grants(identity=(_ALLOW_ALL,))
+        subject = await self._directory.store.get(User if kind == "user" else Role, account, name.lower())
+        if subject is None:
+            return Grants()
+        holders: list[User | Group | Role] = [subject]
+        for name in subject.groups if isinstance(subject, User) else ():
+            group = await self._directory.store.get(Group, account, name.lower())
+            holders += [group] if group is not None else []
+        policies = [policy for holder in holders for policy in await self.policies_of(account, holder)]
+        boundary = await self._managed(account, subject.boundary) if subject.boundary else None
+        return Grants(policies, boundary, subject.tags)
+
+    async def policies_of(self, account: str, holder: User | Group | Role) -> list[Policy]:
+        inline = [compile_policy(text, "identity", name) for name, text in holder.inline.items()]
+        attached = [await self._managed(account, arn) for arn in holder.attached]
+        return [*inline, *(policy for policy in attached if policy is not None)]
+
+    async def _managed(self, account: str, arn: str) -> Policy | None:
+        document = await managed_document(self._directory, account, arn)
+        try:
+            return compile_policy(document, "identity", arn) if document is not None else None
+        except PolicyInvalid:
+            return None
+
+
+def _subject_of(principal: Principal) -> tuple[str, str, str] | None:
+    match principal.kind:
+        case "root":
+            return "root", principal.account, ""
+        case "user":
+            return "user", principal.account, principal.name
+        case "assumed-role":
+            return "role", principal.account, principal.role_arn.rpartition("/")[2]
+        case "federated-user":
+            by = str(principal.context.get(FEDERATED_BY, ""))
+            return ("user", principal.account, by) if by else ("root", principal.account, "")
+        case _:
+            return None
+
+
+class AccessKeys:
+    """Secrets and owners of access keys (`auth.authenticate.CredentialSource`)."""
+
+    def __init__(self, directory: Directory, sealer: Sealer, clock: Clock) -> None:
+        self._store = directory.store
+        self._directory = directory
+        self._sealer = sealer
+        self._clock = clock
+        self._remembered: dict[str, tuple[str, Principal] | None] = {}
+        self._administrators: dict[str, tuple[str, Principal]] = {}
+        for kind in (AccessKey, User):
+            self._store.changes.subscribe(kind, lambda _: self.forget())
+
+    def forget(self) -> None:
+        self._remembered.clear()
+
+    def add_administrator(self, access_key_id: str, secret: str, account: str) -> None:
+        """Root credentials that the settings name."""
+        self._administrators[access_key_id] = (secret, root(account, access_key_id))
+
+    async def access_key(self, access_key_id: str) -> tuple[str, Principal] | None:
+        if access_key_id in self._remembered:
+            return self._remembered[access_key_id]
+        found = self._administrators.get(access_key_id) or await self._load(access_key_id)
+        if len(self._remembered) >= _REMEMBERED:
+            self._remembered.clear()
+        self._remembered[access_key_id] = found
+        return found
+
+    async def _load(self, access_key_id: str) -> tuple[str, Principal] | None:
+        key = await self._store.get(AccessKey, access_key_id)
+        if key is None or key.status != "Active":
+            return None
+        try:
+            secret = self._sealer.open(key.sealed_secret, purpose(key.id)).decode()
+        except SealBroken:
+            return None
+        if not key.user:
+            return secret, root(key.account, key.id)
+        user = await self._store.get(User, key.account, key.user.lower())
+        return (secret, user_principal(user, key.id)) if user is not None else None
+
+
+def user_principal(user: User, access_key_id: str = "") -> Principal:
+    return Principal(
+        kind="user", account=user.account, arn=user.arn, user_id=user.id, name=user.name, access_key_id=access_key_id
+    )
