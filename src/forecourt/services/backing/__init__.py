@@ -5,6 +5,6 @@ moto on its one thread, `journal.py` and `snapshot.py` make its writes durable, 
 `remote.py` passes requests on, `client.py` is the client's side of AWS's protocols.
 """
 
-from forecourt.services.backing.backing import Backing
+from forecourt.services.backing.backing import Backing, Keep
 
-__all__ = ["Backing"]
+__all__ = ["Backing", "Keep"]

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from forecourt.base.call import CallContext
@@ -24,6 +24,7 @@ from forecourt.services.backing.message import Headers, Request, Response, not_r
 from forecourt.services.backing.remote import Remote
 from forecourt.store import Store
 from forecourt.store.blobs import Blobs
+from forecourt.store.sealing import Sealer
 
 _log = logging.getLogger("forecourt.backing")
 
@@ -34,8 +35,14 @@ _MAX_BYTES = 64 * 1024 * 1024
 _POLL_SECONDS = 0.25
 
 
+class Keep(NamedTuple):
+    store: Store
+    blobs: Blobs
+    sealer: Sealer
+
+
 class Backing:
-    """`store` and `blobs` keep the embedded services' writes; without them nothing is kept (an ephemeral run).
+    """`keep` is where the embedded services' writes are kept; without it they are not (an ephemeral run).
 
     Raises `ValueError` where an endpoint is not a URL.
     """
@@ -43,18 +50,17 @@ class Backing:
     def __init__(
         self,
         *,
-        store: Store | None,
         clock: Clock,
-        blobs: Blobs | None = None,
+        keep: Keep | None = None,
         endpoints: Mapping[str, str] | None = None,
     ) -> None:
         self._clock = clock
         self._remote = Remote(endpoints or {})
         self._embedded = Embedded(clock)
         self._journal: Journal | None = None
-        if store is not None and blobs is not None:
+        if keep is not None:
             # Apart from other blobs: what is equal to a function's code must not go with a bucket's object.
-            self._journal = Journal(store, Blobs(blobs.folder / "backing"))
+            self._journal = Journal(keep.store, Blobs(keep.blobs.folder / "backing"), keep.sealer)
         self._turn = asyncio.Lock()
         self._loaded = False
         self._changed = asyncio.Event()
@@ -195,7 +201,7 @@ class Backing:
                 await self._embedded.on_thread(self._embedded.restore, state)
             except Exception as error:
                 _log.exception("the kept state of the embedded services cannot be read")
-                raise StateUnreadable(version, snapshot.moto_version()) from error
+                raise StateUnreadable(version, snapshot.written_by()) from error
         differing = 0
         async for page in journal.pages():
             differing += await self._embedded.on_thread(self._embedded.replay, page)
@@ -227,7 +233,7 @@ class Backing:
         except snapshot.NotPicklable as error:
             _log.warning("the embedded services' state is kept as a journal only: %s", error)
             return False
-        await journal.begin_from(state, snapshot.moto_version())
+        await journal.begin_from(state, snapshot.written_by())
         return True
 
 

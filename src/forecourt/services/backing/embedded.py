@@ -21,7 +21,7 @@ from forecourt.services.backing import snapshot
 from forecourt.services.backing.errors import Broken, WouldWait
 from forecourt.services.backing.journal import Entry
 from forecourt.services.backing.message import Headers, Request, Response, operation_of
-from forecourt.services.backing.shims import Shims
+from forecourt.services.backing.shims import SHIMS
 
 _log = logging.getLogger("forecourt.backing")
 _T = TypeVar("_T")
@@ -45,9 +45,11 @@ class Outcome(NamedTuple):
 
 
 class Embedded:
+    """moto's state is the process's: one `Embedded` is in use at a time."""
+
     def __init__(self, clock: Clock) -> None:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="forecourt-moto")
-        self._shims = Shims(clock)
+        self._clock = clock
         self._dispatcher: Any = None
         self._apps: dict[str, Any] = {}
 
@@ -65,9 +67,10 @@ class Embedded:
             return
         from moto.moto_server import werkzeug_app
 
+        SHIMS.use(self._clock)
         werkzeug_app.DISABLE_GLOBAL_CORS = True  # type: ignore[attr-defined]  # the edge's business
         self._dispatcher = werkzeug_app.DomainDispatcherApplication(werkzeug_app.create_backend_app)
-        self._shims.install()
+        SHIMS.install()
 
     def run(self, request: Request, at: float, seed: bytes, patient: bool) -> Outcome:
         """A `patient` request rather waits than finds nothing. Raises `NotImplementedYet`, `WouldWait`, `Broken`."""
@@ -76,7 +79,7 @@ class Embedded:
         environ = _environ(request)
         try:
             app = self._app(environ, request)
-            with self._shims.fixed(at, seed):
+            with SHIMS.fixed(at, seed):
                 response = _respond(app, environ)
             return Outcome(response, response.status < 400 and not _receiving.unchanged)
         except WouldWait:
@@ -89,7 +92,7 @@ class Embedded:
     def restore(self, state: bytes) -> None:
         self.load()
         snapshot.restore(state)
-        self._shims.install()
+        SHIMS.install()
 
     def replay(self, entries: Sequence[Entry]) -> int:
         """Carries out again what was kept. Returns how many are answered with another status than before."""
@@ -117,7 +120,7 @@ class Embedded:
             raise NotImplementedError
         if name not in self._apps:
             self._apps[name] = self._dispatcher.create_app(name)
-            self._shims.install()
+            SHIMS.install()
             _patch(name)
         return self._apps[name]
 

@@ -20,11 +20,13 @@ import msgspec
 from forecourt.services.backing.message import Request
 from forecourt.store import Document, Store, Tx
 from forecourt.store.blobs import Blobs
+from forecourt.store.sealing import Sealer
 
 STREAM = "backing.journal"
 _LARGE_BODY_BYTES = 256 * 1024
 _PAGE = 500
 _NAME = "moto"
+_PURPOSE = "backing"
 
 
 class Entry(msgspec.Struct, frozen=True, array_like=True):
@@ -44,7 +46,7 @@ class Snapshot(Document):
 
     name: str
     blob: str
-    moto_version: str
+    written_by: str
 
 
 class _Pending(NamedTuple):
@@ -57,9 +59,12 @@ _decode = msgspec.msgpack.Decoder(Entry).decode
 
 
 class Journal:
-    def __init__(self, store: Store, blobs: Blobs) -> None:
+    """Everything is sealed: the services keep secrets, and so do the requests that brought them."""
+
+    def __init__(self, store: Store, blobs: Blobs, sealer: Sealer) -> None:
         self._store = store
         self._blobs = blobs
+        self._sealer = sealer
         self._pending: list[_Pending] = []
         self._writing: asyncio.Task[None] | None = None
         # Blobs that entries of the present journal refer to.
@@ -89,7 +94,7 @@ class Journal:
 
     async def _write_batch(self, batch: list[_Pending]) -> None:
         try:
-            events = [_encode(await self._beside_if_large(pending.entry)) for pending in batch]
+            events = [self._seal(_encode(await self._beside_if_large(pending.entry))) for pending in batch]
             await self._store.write(lambda tx: tx.append(STREAM, events))
         except Exception as error:
             for pending in batch:
@@ -104,7 +109,7 @@ class Journal:
     async def _beside_if_large(self, entry: Entry) -> Entry:
         if len(entry.request.body) <= _LARGE_BODY_BYTES:
             return entry
-        digest = await self._blobs.put(entry.request.body)
+        digest = await self._blobs.put(self._seal(entry.request.body))
         self._beside.add(digest)
         self.bytes += len(entry.request.body)
         return msgspec.structs.replace(entry, request=msgspec.structs.replace(entry.request, body=b""), blob=digest)
@@ -116,8 +121,7 @@ class Journal:
         found = await self._store.get(Snapshot, _NAME)
         if found is None:
             return None
-        data = await asyncio.to_thread(self._blobs.path(found.blob).read_bytes)
-        return data, found.moto_version
+        return await self._read(found.blob), found.written_by
 
     async def pages(self) -> AsyncIterator[list[Entry]]:
         """The entries behind the snapshot, in their order."""
@@ -126,24 +130,33 @@ class Journal:
             after = events[-1][0]
             self.entries += len(events)
             self.bytes += sum(len(data) for _, data in events)
-            yield [await self._whole(_decode(data)) for _, data in events]
+            yield [await self._whole(_decode(self._open(data))) for _, data in events]
 
     async def _whole(self, entry: Entry) -> Entry:
         if not entry.blob:
             return entry
         self._beside.add(entry.blob)
-        body = await asyncio.to_thread(self._blobs.path(entry.blob).read_bytes)
+        body = await self._read(entry.blob)
         return msgspec.structs.replace(entry, request=msgspec.structs.replace(entry.request, body=body))
+
+    def _seal(self, data: bytes) -> bytes:
+        return self._sealer.seal(data, _PURPOSE)
+
+    def _open(self, data: bytes) -> bytes:
+        return self._sealer.open(data, _PURPOSE)
+
+    async def _read(self, blob: str) -> bytes:
+        return self._open(await asyncio.to_thread(self._blobs.path(blob).read_bytes))
 
     # -- beginning anew ------------------------------------------------------------------------------------------------
 
-    async def begin_from(self, state: bytes, moto_version: str) -> None:
+    async def begin_from(self, state: bytes, written_by: str) -> None:
         """Keeps `state`, which holds all that was appended, and empties the journal."""
         old = await self._store.get(Snapshot, _NAME)
-        digest = await self._blobs.put(state)
+        digest = await self._blobs.put(self._seal(state))
 
         def swap(tx: Tx) -> None:
-            tx.put(Snapshot(name=_NAME, blob=digest, moto_version=moto_version))
+            tx.put(Snapshot(name=_NAME, blob=digest, written_by=written_by))
             tx.delete_log(STREAM)
 
         await self._store.write(swap)

@@ -37,11 +37,16 @@ class _Stand:
 
 
 class Shims:
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+    """There is one moto in a process, and one of these (`SHIMS`)."""
+
+    def __init__(self) -> None:
+        self._clock = Clock()
         self._fixed = threading.local()
         self._random: Any = None
         self._stands: dict[int, Any] = {}
+
+    def use(self, clock: Clock) -> None:
+        self._clock = clock
 
     def install(self) -> None:
         """Binds the stand-ins in the modules of moto that are loaded. Once more after others were."""
@@ -90,6 +95,7 @@ class Shims:
             self._fixed.at = None
 
 
+SHIMS = Shims()
 _DRAWS = (
     "random",
     "randint",

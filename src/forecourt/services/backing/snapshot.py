@@ -2,22 +2,36 @@
 
 moto keeps everything in one object graph: services, accounts, regions, backends. It is pickled whole, in one go, so
 that a subscription's queue is still the queue after a restart. What moto has and pickle can't take by itself: locks,
-which are made anew, and files that spill to disk, of which the content is kept. Written and read only in Forecourt's
-own data folder, by the same version of moto. All of this runs on moto's thread.
+which are made anew, files that spill to disk, of which the content is kept, keys of cryptography's, nameless
+functions, and dictionaries with a constructor of their own. Written and read only in Forecourt's own data folder, by
+the same versions of moto and Python. All of this runs on moto's thread.
 """
 
 from __future__ import annotations
 
+import copyreg
 import io
+import marshal
 import pickle
+import platform
 import tempfile
 import threading
+from collections import defaultdict
 from importlib import import_module
 from importlib.metadata import version
+from types import CellType, FunctionType
 from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 _MEMORY_BYTES = 16 * 1024 * 1024
 _LOCKS = {type(threading.Lock()): threading.Lock, type(threading.RLock()): threading.RLock}
+_PRIVATE_KEYS = (rsa.RSAPrivateKey, ec.EllipticCurvePrivateKey, ed25519.Ed25519PrivateKey)
+# moto's own Lambda, which nobody reaches: functions are Forecourt's.
+_LEFT_OUT = frozenset(("lambda",))
+_DER = serialization.Encoding.DER
 # A service's own attributes that are code, not state.
 _CODE = frozenset(("backend", "service_name", "_use_boto3_regions", "_additional_regions", "_id"))
 
@@ -26,8 +40,9 @@ class NotPicklable(Exception):
     """Some service holds what cannot be kept: a running thread, a local function."""
 
 
-def moto_version() -> str:
-    return version("moto")
+def written_by() -> str:
+    """Who can read it again."""
+    return f"{version('moto')} (Python {platform.python_version()})"
 
 
 def dump() -> bytes:
@@ -43,6 +58,7 @@ def dump() -> bytes:
             [(account, dict(regions)) for account, regions in services.items()],
         )
         for services in instances
+        if services.service_name not in _LEFT_OUT
     ]
     out = io.BytesIO()
     try:
@@ -78,7 +94,36 @@ class _Pickler(pickle.Pickler):
             return threading.Condition, ()
         if kind is tempfile.SpooledTemporaryFile:
             return _spooled, (_content(value),)
+        if isinstance(value, _PRIVATE_KEYS):
+            form = serialization.PrivateFormat.PKCS8
+            return _private_key, (value.private_bytes(_DER, form, serialization.NoEncryption()),)
+        if isinstance(value, x509.Certificate):
+            return x509.load_der_x509_certificate, (value.public_bytes(_DER),)
+        if kind is FunctionType and "<" in value.__qualname__:
+            return _function, _parts(value)
+        if isinstance(value, defaultdict) and kind is not defaultdict:
+            return copyreg.__newobj__, (kind,), (value.default_factory, vars(value)), None, iter(value.items()), _refill  # type: ignore[attr-defined]
         return NotImplemented
+
+
+def _refill(value: Any, state: tuple[Any, dict[str, Any]]) -> None:
+    value.default_factory, attributes = state
+    vars(value).update(attributes)
+
+
+def _parts(function: FunctionType) -> tuple[Any, ...]:
+    """A function without a name to find it by (`defaultdict(lambda: …)`)."""
+    cells = tuple(cell.cell_contents for cell in function.__closure__ or ())
+    return marshal.dumps(function.__code__), function.__module__, function.__name__, function.__defaults__, cells
+
+
+def _function(code: bytes, module: str, name: str, defaults: Any, cells: tuple[Any, ...]) -> Any:
+    namespace = vars(import_module(module))
+    return FunctionType(marshal.loads(code), namespace, name, defaults, tuple(map(CellType, cells)))
+
+
+def _private_key(data: bytes) -> Any:
+    return serialization.load_der_private_key(data, None)
 
 
 def _content(file: Any) -> bytes:
