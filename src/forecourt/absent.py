@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from forecourt.auth.authorize import Grants
+from forecourt.auth.sessions import Sessions
 from forecourt.base.asgi import Receive, Scope, Send
 from forecourt.base.errors import NotImplementedYet
-from forecourt.base.principal import Principal
+from forecourt.base.principal import Principal, root
 from forecourt.edge.respond import respond_json
 
 
@@ -15,11 +17,15 @@ class Absent:
     async def access_key(self, access_key_id: str) -> tuple[str, Principal] | None:
         return None
 
-    async def assume(self, *_: Any) -> Any:
-        raise NotImplementedYet("not built yet")
+    def __init__(self, sessions: Sessions) -> None:
+        self._sessions = sessions
 
-    async def principal(self, *_: Any) -> Any:
-        raise NotImplementedYet("not built yet")
+    async def assume(self, role_arn: str, session_name: str, *_: Any) -> Any:
+        principal = await self.principal(role_arn, session_name)
+        return self._sessions.issue(principal, time.time() + 3600)
+
+    async def principal(self, role_arn: str, session_name: str, *_: Any) -> Any:
+        return root(role_arn.split(":")[4])
 
     def record(self, *_: Any) -> None:
         return

@@ -30,6 +30,7 @@ from forecourt.edge.server import PortTaken, Server, check_port
 from forecourt.services.apigateway.rest.control import RestControlPlane
 from forecourt.services.apigateway.service import ApiGateway
 from forecourt.services.backing.backing import Backing, Keep
+from forecourt.services.functions import Functions, Limits
 from forecourt.services.logs import Logs
 from forecourt.settings import Settings, load
 from forecourt.store import Document, StoreUnavailable, open_store
@@ -91,7 +92,7 @@ class Application:
         log_events = LogStore(settings.data_folder / "logs" if settings.data_folder else None, clock)
         logs = Logs(store=store, events=log_events, clock=clock)
         sessions = Sessions(master_key, ids)
-        absent = Absent()
+        absent = Absent(sessions)
         authorizer = PolicyAuthorizer(identities=absent, clock=clock, mode=settings.iam_mode)
         self.dispatcher = Dispatcher(authorizer, lambda *_: (), wire.check, metrics)
         self.dispatcher.register("logs", operations(*logs.apis))
@@ -99,6 +100,23 @@ class Application:
         backing = Backing(clock=clock, keep=keep, endpoints=settings.backing)
         self.dispatcher.register_backing(backing)
         self._services: list[Service] = [logs, backing]
+        functions = Functions(
+            store=store,
+            blobs=self._blobs,
+            sealer=self._sealer,
+            caller=self.dispatcher,
+            roles=absent,
+            clock=clock,
+            ids=ids,
+            logs=log_events,
+            metrics=metrics,
+            work_dir=(settings.data_folder or self._scratch) / "work",
+            endpoint_url=settings.local_url,
+            concurrency=settings.lambda_concurrency,
+            limits=Limits(idle_seconds=settings.lambda_idle_seconds),
+        )
+        self.dispatcher.register("lambda", operations(*functions.apis))
+        self._services.append(functions)
         control = RestControlPlane(
             store=store,
             clock=clock,

@@ -119,6 +119,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return self.public_url.rstrip("/") or f"http://localhost:{self.port}"
 
     @property
+    def local_url(self) -> str:
+        """Where processes of this machine reach Forecourt. A number, since `localhost` may mean ::1 first."""
+        host = "127.0.0.1" if self.host in ("localhost", "0.0.0.0", "::") else self.host
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+
+    @property
     def data_folder(self) -> Path | None:
         return None if self.ephemeral else Path(self.data)
 

@@ -74,8 +74,8 @@ def test_the_aws_cli_builds_calls_and_deletes_an_api(aws: Cli, server: Forecourt
     )  # fmt: skip
     aws("lambda", "wait", "function-active-v2", "--function-name", "cli-client")
     invoked = aws(
-        "lambda", "invoke", "--function-name", "cli-client", "--cli-binary-format", "raw-in-base64-out",
-        "--payload", '{"path": "/direct"}', str(tmp_path / "out.json"),
+        "lambda", "invoke", "--function-name", "cli-client", "--payload", '{"path": "/direct"}',
+        str(tmp_path / "out.json"),
     )  # fmt: skip
     assert invoked["StatusCode"] == 200
     assert json.loads((tmp_path / "out.json").read_text())["body"] == '{"path": "/direct"}'
