@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 import pytest
@@ -51,6 +52,12 @@ def test_seeded_ids_repeat_and_unseeded_ones_do_not() -> None:
     assert Ids(7).uuid() == Ids(7).uuid()
     assert Ids().uuid() != Ids().uuid()
     assert len(Ids().lower(10)) == 10
+
+
+def test_a_uuid_is_one_of_version_4() -> None:
+    for _ in range(100):
+        made = uuid.UUID(text := Ids().uuid())
+        assert (made.version, made.variant, str(made)) == (4, uuid.RFC_4122, text)
 
 
 def test_an_errors_identity_is_its_class() -> None:

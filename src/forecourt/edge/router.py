@@ -56,8 +56,8 @@ class Invocation(NamedTuple):
 
 
 def find_invocation(host: bytes, raw_path: bytes) -> Invocation | None:
-    found = _EXECUTE_API_HOST.match(host)
-    if found:
+    # The cheap test first: this is on the path of every invocation.
+    if b".execute-api." in host.lower() and (found := _EXECUTE_API_HOST.match(host)):
         return None if raw_path.split(b"/", 3)[2:3] == [b"@connections"] else _invocation(found[1], raw_path)
     if raw_path.startswith(b"/_aws/execute-api/"):
         found = _EXECUTE_API_PATH.match(raw_path)
