@@ -173,10 +173,14 @@ def _canonical(metric_id: MetricId) -> MetricId:
     return metric_id._replace(dimensions=tuple(sorted(metric_id.dimensions)))
 
 
-def by_period(series: Series, start: float, end: float, period: int) -> dict[int, StatisticSet]:
-    """The statistic sets of `series` in `[start, end)` by the start of their period (epoch seconds), in order."""
+def by_period(series: Series, start: float, end: float, period: int, origin: int = 0) -> dict[int, StatisticSet]:
+    """The statistic sets of `series` in `[start, end)` by the start of their period (epoch seconds), in order.
+
+    Periods are counted from `origin` on.
+    """
     sets: dict[int, list[StatisticSet]] = {}
     for minute, values in series.sets.items():
-        if start <= minute * _MINUTE < end:
-            sets.setdefault(minute * _MINUTE // period * period, []).append(values)
+        at = minute * _MINUTE
+        if start <= at < end:
+            sets.setdefault(origin + (at - origin) // period * period, []).append(values)
     return {at: merged(sets[at]) for at in sorted(sets)}

@@ -1,0 +1,25 @@
+"""Errors of CloudWatch as botocore's model names them."""
+
+from __future__ import annotations
+
+from forecourt.base.errors import ServiceError
+
+
+class InvalidParameterValueException(ServiceError):
+    status = 400
+
+
+class InvalidParameterCombinationException(ServiceError):
+    status = 400
+
+
+class MissingRequiredParameterException(ServiceError):
+    status = 400
+
+
+class InvalidNextToken(ServiceError):
+    status = 400
+
+
+class ValidationError(ServiceError):
+    status = 400
