@@ -38,7 +38,7 @@ class Configuration(msgspec.Struct, kw_only=True):
     description: str = ""
     timeout: int = 3
     memory_size: int = 128
-    architectures: list[str] = ["x86_64"]
+    architectures: list[str] = msgspec.field(default_factory=lambda: ["x86_64"])
     ephemeral_storage: int = 512
     layers: list[LayerReference] = []
     dead_letter_arn: str = ""

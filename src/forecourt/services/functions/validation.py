@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -118,8 +119,20 @@ def check_payload(payload: bytes, *, event: bool) -> None:
             f"Request must be smaller than {_MAX_SYNC_BYTES} bytes for the InvokeFunction operation"
         )
     try:
-        msgspec.json.decode(payload, type=msgspec.Raw)
-    except msgspec.DecodeError as error:
+        _check_json(payload)
+    except ValueError as error:
         raise InvalidRequestContentException(
             f"Could not parse request body into json: Could not parse payload into json: {error}"
         ) from None
+
+
+def _check_json(payload: bytes) -> None:
+    """Raises `ValueError`. An escaped lone surrogate is valid JSON, though msgspec refuses it."""
+    try:
+        msgspec.json.decode(payload, type=msgspec.Raw)
+    except msgspec.DecodeError:
+        json.loads(payload, parse_constant=_refuse)
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON")

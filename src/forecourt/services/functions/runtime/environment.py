@@ -76,7 +76,8 @@ class Environment:
 
     @property
     def usable(self) -> bool:
-        return self._init_failure is None and self._session.usable
+        alive = self._process is not None and self._process.alive
+        return alive and self._init_failure is None and self._session.usable
 
     @property
     def answers(self) -> bool:

@@ -71,6 +71,14 @@ class Process:
             os.close(self._output)
             self._output = None
 
+    @property
+    def alive(self) -> bool:
+        """Asks the system: the loop may not have heard of its end yet."""
+        try:
+            return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
+        except ChildProcessError:
+            return False
+
     def kill(self) -> None:
         """Ends the whole group. Idempotent."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
