@@ -178,15 +178,18 @@ def _environ(request: Request) -> dict[str, Any]:
 
 def _add_headers(environ: dict[str, Any], headers: Headers) -> None:
     preserved: dict[str, str] = {}
+    dashed = {name.replace(b"-", b"_") for name, _ in headers if b"_" not in name}
     for raw_name, raw_value in headers:
         if raw_name in _WITHHELD or raw_name.startswith(b"x-moto-"):
+            continue
+        if b"_" in raw_name and raw_name in dashed:
             continue
         name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
         key = name.upper().replace("-", "_")
         if key not in ("CONTENT_TYPE", "CONTENT_LENGTH"):
             key = f"HTTP_{key}"
         if "_" in name:
-            # S3 tells `x-amz-meta-a_b` from `x-amz-meta-a-b`; WSGI does not.
+            # S3 tells `x-amz-meta-a_b` from `x-amz-meta-a-b`; WSGI does not, so only one of the two is kept.
             preserved[key] = name
         environ[key] = f"{environ[key]},{value}" if key in environ else value
     environ["moto.preserved_header_names"] = preserved

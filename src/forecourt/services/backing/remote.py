@@ -39,6 +39,11 @@ _RESIGNED = frozenset(
 )
 
 
+# Of a presigned URL.
+_PRESIGNED = tuple(
+    f"X-Amz-{name}=".encode()
+    for name in ("Algorithm", "Credential", "Date", "Expires", "SignedHeaders", "Signature", "Security-Token")
+)
 _REASONS = {ConnectFailed: "cannot be reached", TimedOut: "does not answer in time"}
 
 
@@ -61,7 +66,8 @@ class Remote:
         """Raises `EndpointUnavailable`."""
         origin = self._origins[request.service]
         path = self._prefixes[request.service] + request.raw_path
-        target = path + (b"?" + request.query_string if request.query_string else b"")
+        query = b"&".join(part for part in request.query_string.split(b"&") if not part.startswith(_PRESIGNED))
+        target = path + (b"?" + query if query else b"")
         headers = self._sign(request, origin, target)
         message = UpstreamRequest(request.method.encode(), target, headers, request.body)
         try:
