@@ -22,6 +22,7 @@ from forecourt.auth.sessions import Sessions
 from forecourt.base.call import operations
 from forecourt.base.clock import Clock
 from forecourt.base.ids import Ids
+from forecourt.base.ports import TokenVerifier
 from forecourt.dispatch import Dispatcher
 from forecourt.edge.aws import AwsApi
 from forecourt.edge.own import OwnPages
@@ -31,6 +32,7 @@ from forecourt.services.apigateway.rest.control import RestControlPlane
 from forecourt.services.apigateway.service import ApiGateway
 from forecourt.services.backing.backing import Backing, Keep
 from forecourt.services.functions import Functions, Limits
+from forecourt.services.iam import Iam
 from forecourt.services.logs import Logs
 from forecourt.settings import Settings, load
 from forecourt.store import Document, StoreUnavailable, open_store
@@ -93,19 +95,31 @@ class Application:
         logs = Logs(store=store, events=log_events, clock=clock)
         sessions = Sessions(master_key, ids)
         absent = Absent(sessions)
-        authorizer = PolicyAuthorizer(identities=absent, clock=clock, mode=settings.iam_mode)
+        verifiers: list[TokenVerifier] = []
+        self._iam = iam = Iam(
+            store=store,
+            sealer=self._sealer,
+            sessions=sessions,
+            clock=clock,
+            ids=ids,
+            mode=settings.iam_mode,
+            token_verifiers=verifiers,
+        )
+        authorizer = PolicyAuthorizer(identities=iam.caller_policies, clock=clock, mode=settings.iam_mode)
         self.dispatcher = Dispatcher(authorizer, lambda *_: (), wire.check, metrics)
+        self.dispatcher.register("iam", operations(*iam.apis))
+        self.dispatcher.register("sts", operations(*iam.sts_apis))
         self.dispatcher.register("logs", operations(*logs.apis))
         keep = None if settings.ephemeral else Keep(store, self._blobs, self._sealer)
         backing = Backing(clock=clock, keep=keep, endpoints=settings.backing)
         self.dispatcher.register_backing(backing)
-        self._services: list[Service] = [logs, backing]
+        self._services: list[Service] = [iam, logs, backing]
         functions = Functions(
             store=store,
             blobs=self._blobs,
             sealer=self._sealer,
             caller=self.dispatcher,
-            roles=absent,
+            roles=iam.role_sessions,
             clock=clock,
             ids=ids,
             logs=log_events,
@@ -129,14 +143,20 @@ class Application:
         )
         self.dispatcher.register("apigateway", operations(*control.apis))
         apis = ApiGateway(
-            store=store, caller=self.dispatcher, clock=clock, ids=ids, logs=log_events, metrics=metrics, roles=absent
+            store=store,
+            caller=self.dispatcher,
+            clock=clock,
+            ids=ids,
+            logs=log_events,
+            metrics=metrics,
+            roles=iam.role_sessions,
         )
         self._services.append(apis)
 
         trusting = Authenticator(
-            source=absent, sessions=sessions, clock=clock, trust_unknown=settings.iam_mode != "enforce"
+            source=iam.credential_source, sessions=sessions, clock=clock, trust_unknown=settings.iam_mode != "enforce"
         )
-        strict = Authenticator(source=absent, sessions=sessions, clock=clock, trust_unknown=False)
+        strict = Authenticator(source=iam.credential_source, sessions=sessions, clock=clock, trust_unknown=False)
         aws = AwsApi(
             dispatcher=self.dispatcher,
             backing=backing,
@@ -156,6 +176,8 @@ class Application:
             await self._restore_clock()
             for service in self._services:
                 await service.start()
+            if self.settings.iam_mode == "enforce":
+                self.new_administrator = await self._iam.first_administrator(self._given_administrator())
             await self._server.start()
         except (PortTaken, StoreUnavailable) as error:
             await self.stop()
@@ -172,6 +194,10 @@ class Application:
             await service.stop()
         await self._store.close()
         shutil.rmtree(self._scratch, ignore_errors=True)
+
+    def _given_administrator(self) -> tuple[str, str] | None:
+        keys = self.settings.root_access_key_id, self.settings.root_secret_access_key
+        return keys if all(keys) else None
 
     async def _drain(self) -> None:
         deadline = time.monotonic() + self.settings.drain_seconds

@@ -38,10 +38,19 @@ class ApiInvoker(Protocol):
 class Credentials(Protocol):
     """What a role's session is handed: to a Lambda environment, or to a caller of AssumeRole."""
 
-    access_key_id: str
-    secret_access_key: str
-    session_token: str
-    expires_at: float
+    @property
+    def access_key_id(self) -> str: ...
+
+    @property
+    def secret_access_key(self) -> str: ...
+
+    @property
+    def session_token(self) -> str: ...
+
+    @property
+    def expires_at(self) -> float:
+        """Epoch seconds."""
+        ...
 
 
 class RoleSessions(Protocol):
