@@ -81,6 +81,8 @@ def _statement(item: Mapping[str, Any], index: int, kind: PolicyKind, variables:
     _check_sid(item, kind)
     actions, not_actions = _one_of(item, "Action", "NotAction")
     resources, not_resources = _one_of(item, "Resource", "NotResource")
+    conditions = _conditions(item.get("Condition"), variables)
+    texts = [*(resources or ()), *(value for condition in conditions for value in condition.values)]
     return Statement(
         index=index,
         sid=item.get("Sid") or "",
@@ -91,7 +93,8 @@ def _statement(item: Mapping[str, Any], index: int, kind: PolicyKind, variables:
         resources=_resources(resources, not_resources, kind, variables),
         principals=_principals(item, kind),
         not_principals="NotPrincipal" in item,
-        conditions=_conditions(item.get("Condition"), variables),
+        conditions=conditions,
+        variables=pattern.variable_names(texts) if variables else (),
     )
 
 

@@ -11,7 +11,7 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.ht
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -52,6 +52,11 @@ def tokens(text: str, variables: bool) -> tuple[Token, ...]:
         end = found.end()
     parts.append(text[end:])
     return _joined(parts)
+
+
+def variable_names(texts: Iterable[str]) -> tuple[str, ...]:
+    found = [match[1] for text in texts for match in _VARIABLE.finditer(text)]
+    return tuple(dict.fromkeys(name for name in found if name not in _LITERAL))
 
 
 def _joined(parts: list[Token]) -> tuple[Token, ...]:

@@ -15,7 +15,8 @@ Effect = Literal["Allow", "Deny"]
 
 
 class Statement:
-    """`index` counts from 1. `not_…` marks the inverted form of the element."""
+    """`index` counts from 1. `not_…` marks the inverted form of the element. `variables` are the context keys that its
+    texts name."""
 
     __slots__ = (
         "action_texts",
@@ -28,6 +29,7 @@ class Statement:
         "principals",
         "resources",
         "sid",
+        "variables",
     )  # fmt: skip
 
     def __init__(
@@ -43,6 +45,7 @@ class Statement:
         principals: Principals | None,
         not_principals: bool,
         conditions: Sequence[Condition],
+        variables: Sequence[str],
     ) -> None:
         self.index = index
         self.sid = sid
@@ -54,6 +57,7 @@ class Statement:
         self.principals = principals
         self.not_principals = not_principals
         self.conditions = conditions
+        self.variables = variables
 
     @property
     def name(self) -> str:

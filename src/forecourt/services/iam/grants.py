@@ -48,7 +48,8 @@ class CallerPolicies:
     async def _load(self, kind: str, account: str, name: str) -> Grants:
         if kind == "root":
             return Grants(identity=(_ALLOW_ALL,))
-        subject = await self._directory.store.get(User if kind == "user" else Role, account, name.lower())
+        kinds: dict[str, type[User] | type[Role]] = {"user": User, "role": Role}
+        subject = await self._directory.store.get(kinds[kind], account, name.lower())
         if subject is None:
             return Grants()
         holders: list[User | Group | Role] = [subject]
@@ -56,15 +57,15 @@ class CallerPolicies:
             group = await self._directory.store.get(Group, account, name.lower())
             holders += [group] if group is not None else []
         policies = [policy for holder in holders for policy in await self.policies_of(account, holder)]
-        boundary = await self._managed(account, subject.boundary) if subject.boundary else None
+        boundary = await self.managed(account, subject.boundary) if subject.boundary else None
         return Grants(policies, boundary, subject.tags)
 
     async def policies_of(self, account: str, holder: User | Group | Role) -> list[Policy]:
         inline = [compile_policy(text, "identity", name) for name, text in holder.inline.items()]
-        attached = [await self._managed(account, arn) for arn in holder.attached]
+        attached = [await self.managed(account, arn) for arn in holder.attached]
         return [*inline, *(policy for policy in attached if policy is not None)]
 
-    async def _managed(self, account: str, arn: str) -> Policy | None:
+    async def managed(self, account: str, arn: str) -> Policy | None:
         document = await managed_document(self._directory, account, arn)
         try:
             return compile_policy(document, "identity", arn) if document is not None else None

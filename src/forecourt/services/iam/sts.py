@@ -1,0 +1,370 @@
+"""The Security Token Service.
+
+Whether a role may be assumed is decided here and not by the dispatcher: the trust policy sees the external id, the
+tags and the source identity of this very request.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from forecourt.auth.authorize import FEDERATED_BY, MADE_UP_ROLE, Mode
+from forecourt.auth.sessions import SessionCredentials, account_of
+from forecourt.base.call import CallContext, operation
+from forecourt.base.errors import AccessDenied
+from forecourt.base.ports import TokenRejected
+from forecourt.base.principal import Principal
+from forecourt.services.iam import saml
+from forecourt.services.iam.api.kit import IamApi, Kit, Request, Result, check_policy, managed_document
+from forecourt.services.iam.errors import (
+    ExpiredTokenException,
+    IDPCommunicationErrorException,
+    IDPRejectedClaimException,
+    InvalidAuthorizationMessageException,
+    InvalidIdentityTokenException,
+    PackedPolicyTooLargeException,
+    ValidationError,
+)
+from forecourt.services.iam.model import AccessKey, Role, SamlProvider
+from forecourt.services.iam.role_sessions import RoleSessions, inherited_tags
+from forecourt.services.iam.web_identity import WebIdentities, WebIdentity
+from forecourt.store import Tx
+from forecourt.store.sealing import SealBroken
+
+_HOUR = 3600
+_MAX_SESSION_POLICY = 2048
+_DENIAL_PURPOSE = "sts.AuthorizationMessage"
+
+
+class StsApi(IamApi):
+    def __init__(self, kit: Kit, roles: RoleSessions, identities: WebIdentities, mode: Mode) -> None:
+        super().__init__(kit)
+        self._roles = roles
+        self._identities = identities
+        self._mode = mode
+
+    # --- Assuming roles ---
+
+    @operation("AssumeRole")
+    async def assume_role(self, context: CallContext, request: Request) -> Result:
+        caller, arn, name = context.principal, request["RoleArn"], request["RoleSessionName"]
+        policies, packed = await self._session_policies(_account_in(arn), request)
+        tags, transitive = _tags(request, caller)
+        role = await self._roles.find(arn)
+        if role is None:
+            who = f"User: {caller.arn}"
+            principal = self._roles.made_up(arn, name, who)
+            return _assumed(principal, self._issue(principal, request.get("DurationSeconds") or _HOUR), packed)
+        duration = _duration(request, role, caller)
+        await self._check_trust(context, role, _assume_conditions(context, request, tags, transitive), bool(tags))
+        principal = self._roles.session_of(
+            role,
+            name,
+            tags=tags,
+            transitive=transitive,
+            session_policies=policies,
+            conditions=_inherited(caller, request),
+        )
+        await self._used(role, context)
+        return _assumed(principal, self._issue(principal, duration), packed) | _source_identity(principal)
+
+    async def _check_trust(self, context: CallContext, role: Role, conditions: Mapping[str, Any], tagged: bool) -> None:
+        actions = ["sts:AssumeRole"]
+        actions += ["sts:TagSession"] if tagged else []
+        actions += ["sts:SetSourceIdentity"] if "sts:SourceIdentity" in conditions else []
+        for action in actions:
+            decision = await self._roles.judge(context.principal, role, action, conditions)
+            lenient = MADE_UP_ROLE in context.principal.context and self._mode == "off"
+            if not decision.allowed and self._mode != "audit" and not lenient:
+                raise AccessDenied(
+                    f"User: {context.principal.arn} is not authorized to perform: {action} on resource: {role.arn} "
+                    f"{decision.because(action)}"
+                )
+
+    @operation("AssumeRoleWithWebIdentity")
+    async def assume_role_with_web_identity(self, context: CallContext, request: Request) -> Result:
+        arn, name = request["RoleArn"], request["RoleSessionName"]
+        account = _account_in(arn)
+        identity = await self._identified(request["WebIdentityToken"], account)
+        policies, packed = await self._session_policies(account, request)
+        role = await self._roles.find(arn)
+        duration = request.get("DurationSeconds") or _HOUR
+        if role is not None:
+            _check_duration(duration, role)
+        tags, _ = identity.tags()
+        conditions = {**identity.conditions(), "sts:RoleSessionName": name, "aws:SourceIp": context.source_ip}
+        credentials = await self._roles.assume_with_web_identity(
+            arn, name, identity.provider, conditions, tags, duration, policies
+        )
+        opened = self.kit.sessions.open(credentials.access_key_id, credentials.session_token).principal
+        return _assumed(opened, credentials, packed) | {
+            "SubjectFromWebIdentityToken": identity.subject,
+            "Provider": identity.prefix if identity.provider == identity.prefix else identity.provider,
+            "Audience": identity.audience,
+        }
+
+    async def _identified(self, token: str, account: str) -> WebIdentity:
+        try:
+            return await self._identities.identify(token, account)
+        except TokenRejected as rejected:
+            if rejected.expired:
+                raise ExpiredTokenException(rejected.message) from None
+            if rejected.unreachable:
+                raise IDPCommunicationErrorException(rejected.message) from None
+            raise InvalidIdentityTokenException(rejected.message) from None
+
+    @operation("AssumeRoleWithSAML")
+    async def assume_role_with_saml(self, context: CallContext, request: Request) -> Result:
+        arn, provider_arn = request["RoleArn"], request["PrincipalArn"]
+        account = _account_in(provider_arn)
+        provider = await self.store.get(SamlProvider, account, provider_arn.rpartition("/")[2])
+        if provider is None or provider.arn != provider_arn:
+            raise InvalidIdentityTokenException("Specified provider doesn't exist")
+        try:
+            assertion = saml.read(request["SAMLAssertion"], provider.metadata, self.kit.clock.now())
+        except saml.SamlRejected as rejected:
+            if rejected.expired:
+                raise ExpiredTokenException(rejected.message) from None
+            raise InvalidIdentityTokenException(rejected.message) from None
+        if (arn, provider_arn) not in assertion.roles:
+            raise IDPRejectedClaimException("The role and provider are not among the assertion's Role attributes")
+        if not assertion.session_name:
+            raise InvalidIdentityTokenException("RoleSessionName is required in AuthnResponse")
+        return await self._assume_with_assertion(context, request, provider, assertion)
+
+    async def _assume_with_assertion(
+        self, context: CallContext, request: Request, provider: SamlProvider, assertion: saml.Assertion
+    ) -> Result:
+        role = await self._roles.find(request["RoleArn"])
+        policies, packed = await self._session_policies(provider.account, request)
+        if role is None:
+            raise AccessDenied("Not authorized to perform sts:AssumeRoleWithSAML")
+        duration = request.get("DurationSeconds") or assertion.duration_seconds or _HOUR
+        _check_duration(duration, role)
+        qualifier = _name_qualifier(assertion.issuer, provider)
+        conditions: dict[str, Any] = {
+            "SAML:aud": assertion.audience,
+            "SAML:iss": assertion.issuer,
+            "SAML:sub": assertion.subject,
+            "SAML:sub_type": assertion.subject_type,
+            "SAML:namequalifier": qualifier,
+            "sts:RoleSessionName": assertion.session_name,
+            "aws:SourceIp": context.source_ip,
+            "aws:FederatedProvider": provider.arn,
+        }
+        asked = {f"aws:RequestTag/{key}": value for key, value in assertion.tags.items()}
+        anonymous = Principal(kind="anonymous", account=role.account, arn="", user_id="")
+        for action in ["sts:AssumeRoleWithSAML", *(["sts:TagSession"] if assertion.tags else [])]:
+            decision = await self._roles.judge(anonymous, role, action, {**conditions, **asked}, federated=provider.arn)
+            if not decision.allowed and self._mode != "audit":
+                raise AccessDenied(f"Not authorized to perform {action}")
+        principal = self._roles.session_of(
+            role, assertion.session_name, tags=assertion.tags, transitive=assertion.transitive_tags,
+            session_policies=policies, conditions=conditions,
+        )  # fmt: skip
+        await self._used(role, context)
+        return _assumed(principal, self._issue(principal, duration), packed) | {
+            "Subject": assertion.subject,
+            "SubjectType": assertion.subject_type,
+            "Issuer": assertion.issuer,
+            "Audience": assertion.audience,
+            "NameQualifier": qualifier,
+        }
+
+    # --- Sessions of users ---
+
+    @operation("GetSessionToken")
+    async def get_session_token(self, context: CallContext, request: Request) -> Result:
+        caller = context.principal
+        if caller.kind not in ("user", "root"):
+            raise AccessDenied("Cannot call GetSessionToken with session credentials")
+        if caller.expires_at is not None:
+            raise AccessDenied("Cannot call GetSessionToken with session credentials")
+        longest = _HOUR if caller.kind == "root" else 36 * _HOUR
+        duration = min(request.get("DurationSeconds") or (_HOUR if caller.kind == "root" else 12 * _HOUR), longest)
+        mfa = {"aws:MultiFactorAuthPresent": "true" if request.get("TokenCode") else "false"}
+        session = msgspec.structs.replace(caller, context={**mfa, "aws:TokenIssueTime": _iso(self.kit.clock.now())})
+        return {"Credentials": _credentials(self._issue(session, duration))}
+
+    @operation("GetFederationToken")
+    async def get_federation_token(self, context: CallContext, request: Request) -> Result:
+        caller, name = context.principal, request["Name"]
+        if caller.kind not in ("user", "root") or caller.expires_at is not None:
+            raise AccessDenied("Cannot call GetFederationToken with session credentials")
+        policies, packed = await self._session_policies(context.account, request)
+        tags = {tag["Key"]: tag["Value"] for tag in request.get("Tags") or ()}
+        session = Principal(
+            kind="federated-user",
+            account=context.account,
+            arn=f"arn:aws:sts::{context.account}:federated-user/{name}",
+            user_id=f"{context.account}:{name}",
+            name=name,
+            context={
+                **{f"aws:PrincipalTag/{key}": value for key, value in tags.items()},
+                FEDERATED_BY: caller.name,
+                "aws:TokenIssueTime": _iso(self.kit.clock.now()),
+            },
+            # Without a session policy a federated user may do nothing by itself.
+            session_policies=policies or ('{"Version": "2012-10-17", "Statement": []}',),
+        )
+        issued = self._issue(session, request.get("DurationSeconds") or 12 * _HOUR)
+        return {
+            "Credentials": _credentials(issued),
+            "FederatedUser": {"FederatedUserId": session.user_id, "Arn": session.arn},
+            "PackedPolicySize": packed,
+        }
+
+    # --- Questions ---
+
+    @operation("GetCallerIdentity")
+    async def get_caller_identity(self, context: CallContext, request: Request) -> Result:
+        caller = context.principal
+        return {"UserId": caller.user_id, "Account": caller.account, "Arn": caller.arn}
+
+    @operation("GetAccessKeyInfo")
+    async def get_access_key_info(self, context: CallContext, request: Request) -> Result:
+        key = await self.store.get(AccessKey, request["AccessKeyId"])
+        account = key.account if key is not None else account_of(request["AccessKeyId"])
+        if account is None:
+            raise ValidationError("Invalid AccessKeyId")
+        return {"Account": account}
+
+    @operation("DecodeAuthorizationMessage")
+    async def decode_authorization_message(self, context: CallContext, request: Request) -> Result:
+        try:
+            sealed = base64.urlsafe_b64decode(request["EncodedMessage"].encode())
+            return {"DecodedMessage": self.kit.sealer.open(sealed, _DENIAL_PURPOSE).decode()}
+        except (SealBroken, ValueError):
+            raise InvalidAuthorizationMessageException("Message is not valid") from None
+
+    # --- The parts ---
+
+    def _issue(self, principal: Principal, duration: int) -> SessionCredentials:
+        return self._roles.issue(principal, duration)
+
+    async def _session_policies(self, account: str, request: Request) -> tuple[tuple[str, ...], int]:
+        """The documents, and how much of the allowed size they take, in per cent."""
+        documents = []
+        for policy in request.get("PolicyArns") or ():
+            text = await managed_document(self.directory, account, policy["arn"])
+            if text is None:
+                raise ValidationError(f"Policy {policy['arn']} does not exist or is not attachable.")
+            documents.append(text)
+        inline = request.get("Policy")
+        if inline:
+            documents.append(check_policy(inline, "identity"))
+        packed = len("".join((inline or "").split())) * 100 // _MAX_SESSION_POLICY
+        if packed > 100:
+            raise PackedPolicyTooLargeException(
+                f"Packed size of session policies and tags consumes {packed}% of allotted space."
+            )
+        return tuple(documents), packed
+
+    async def _used(self, role: Role, context: CallContext) -> None:
+        """RoleLastUsed. To the hour: AWS says it may lag behind by four."""
+        now = self.kit.clock.now()
+        if role.last_used_at is not None and now - role.last_used_at < _HOUR:
+            return
+
+        def change(found: Role, _: Tx) -> None:
+            found.last_used_at, found.last_used_region = now, context.region
+
+        await self.directory.change(Role, role.account, role.name, change)
+
+
+def _account_in(arn: str) -> str:
+    parts = arn.split(":")
+    if len(parts) < 6 or not parts[4].isdigit() or len(parts[4]) != 12:
+        raise ValidationError(f"{arn} is invalid")
+    return parts[4]
+
+
+def _tags(request: Request, caller: Principal) -> tuple[dict[str, str], list[str]]:
+    """Session tags, with those that the caller's own session hands down; and the keys to hand down further."""
+    given = request.get("Tags") or ()
+    folded = [tag["Key"].lower() for tag in given]
+    if len(set(folded)) != len(folded):
+        raise ValidationError("Duplicate tag keys found. Please note that Tag keys are case insensitive.")
+    handed_down = inherited_tags(caller)
+    if clash := {key.lower() for key in handed_down} & set(folded):
+        raise ValidationError(f"One of the specified transitive tag keys can't be set: {sorted(clash)[0]}")
+    transitive = [*handed_down, *(request.get("TransitiveTagKeys") or ())]
+    return {**handed_down, **{tag["Key"]: tag["Value"] for tag in given}}, transitive
+
+
+def _assume_conditions(
+    context: CallContext, request: Request, tags: Mapping[str, str], transitive: list[str]
+) -> dict[str, Any]:
+    found: dict[str, Any] = {f"aws:RequestTag/{key}": value for key, value in tags.items()}
+    if tags:
+        found["aws:TagKeys"] = tuple(tags)
+    if transitive:
+        found["sts:TransitiveTagKeys"] = tuple(transitive)
+    for member, key in (("ExternalId", "sts:ExternalId"), ("SourceIdentity", "sts:SourceIdentity")):
+        if request.get(member):
+            found[key] = request[member]
+    if request.get("TokenCode"):
+        found["aws:MultiFactorAuthPresent"] = "true"
+    found["sts:RoleSessionName"] = request["RoleSessionName"]
+    found["aws:SourceIp"] = context.source_ip
+    return {**found, **context.conditions}
+
+
+def _inherited(caller: Principal, request: Request) -> dict[str, Any]:
+    """A source identity, once set, stays through every further session."""
+    found = request.get("SourceIdentity") or caller.context.get("aws:SourceIdentity")
+    mfa = {"aws:MultiFactorAuthPresent": "true"} if request.get("TokenCode") else {}
+    return {**({"aws:SourceIdentity": found} if found else {}), **mfa}
+
+
+def _source_identity(principal: Principal) -> Result:
+    found = principal.context.get("aws:SourceIdentity")
+    return {"SourceIdentity": found} if found else {}
+
+
+def _duration(request: Request, role: Role, caller: Principal) -> int:
+    seconds: int = request.get("DurationSeconds") or _HOUR
+    if caller.kind == "assumed-role" and seconds > _HOUR:
+        raise ValidationError(
+            "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining"
+        )
+    _check_duration(seconds, role)
+    return seconds
+
+
+def _check_duration(seconds: int, role: Role) -> None:
+    if seconds > role.max_session_seconds:
+        raise ValidationError("The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
+
+
+def _assumed(principal: Principal, issued: SessionCredentials, packed: int) -> Result:
+    return {
+        "Credentials": _credentials(issued),
+        "AssumedRoleUser": {"AssumedRoleId": principal.user_id, "Arn": principal.arn},
+        "PackedPolicySize": packed,
+    }
+
+
+def _credentials(issued: SessionCredentials) -> Result:
+    return {
+        "AccessKeyId": issued.access_key_id,
+        "SecretAccessKey": issued.secret_access_key,
+        "SessionToken": issued.session_token,
+        "Expiration": issued.expires_at,
+    }
+
+
+def _name_qualifier(issuer: str, provider: SamlProvider) -> str:
+    """AWS: a hash of issuer, account and provider's name."""
+    text = f"{issuer}{provider.account}/{provider.name}"
+    return base64.b64encode(hashlib.sha1(text.encode(), usedforsecurity=False).digest()).decode()
+
+
+def _iso(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
