@@ -1,0 +1,112 @@
+"""Refresh tokens: new access and ID tokens, and with rotation a new refresh token (RFC 6749, 6; RFC 9700, 2.2.2).
+
+With rotation a token is good once; the one before stays good for the grace period (0 to 60 s), for a client whose
+answer was lost. Any other reuse means that somebody has a copy: the whole grant is revoked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from forecourt.services.cognito import errors
+from forecourt.services.cognito.auth.attempt import Visit
+from forecourt.services.cognito.auth.finish import authentication_result, still_valid
+from forecourt.services.cognito.auth.kit import Kit, names_of
+from forecourt.services.cognito.issuer import Minted
+from forecourt.services.cognito.model import Grant, OldRefreshToken, User
+from forecourt.services.cognito.store import token_hash
+from forecourt.store import Tx
+
+_REMEMBERED = 10
+REUSED = "Refresh token has been reused, all tokens of this sign-in are revoked."
+
+
+async def by_flow(kit: Kit, visit: Visit) -> dict[str, Any]:
+    """REFRESH_TOKEN_AUTH: never rotates; a client that rotates has to call GetTokensFromRefreshToken."""
+    grant, user = await find(kit, visit, visit.parameters.get("REFRESH_TOKEN", ""))
+    kit.check_secret_hash(visit.client, visit.parameters.get("SECRET_HASH"), *names_of(user), *_given(visit))
+    if rotation(visit.client.settings) is not None:
+        raise errors.UnsupportedOperationException(
+            "Refresh token rotation is enabled for this client, use GetTokensFromRefreshToken."
+        )
+    _check_device(grant, visit.parameters.get("DEVICE_KEY", ""))
+    minted = await kit.issuer.mint(visit.occasion, visit.client, user, grant, "TokenGeneration_RefreshTokens")
+    return authentication_result(minted)
+
+
+async def exchange(kit: Kit, visit: Visit, refresh_token: str, device_key: str) -> tuple[Minted, str, Grant]:
+    """New tokens, and a new refresh token (or none) according to the client's settings."""
+    grant, user = await find(kit, visit, refresh_token)
+    _check_device(grant, device_key)
+    minted = await kit.issuer.mint(visit.occasion, visit.client, user, grant, "TokenGeneration_RefreshTokens")
+    grace = rotation(visit.client.settings)
+    if grace is None:
+        return minted, "", grant
+    return minted, await _rotate(kit, grant, refresh_token, grace), grant
+
+
+async def find(kit: Kit, visit: Visit, refresh_token: str) -> tuple[Grant, User]:
+    """The grant of a refresh token that is good for this client, and its user."""
+    hashed = token_hash(refresh_token)
+    found = await kit.records.store.find(Grant, "by_refresh", hashed, limit=1)
+    if not found or (found[0].pool_id, found[0].client_id) != (visit.pool.id, visit.client.id):
+        raise errors.invalid_refresh_token()
+    grant = found[0]
+    now = kit.records.clock.now()
+    if grant.expires_at <= now:
+        raise errors.NotAuthorizedException("Refresh Token has expired")
+    if _reused(grant, hashed, now):
+        await kit.records.store.write(lambda tx: tx.delete(Grant, grant.pool_id, grant.user_key, grant.id))
+        raise errors.RefreshTokenReuseException(REUSED)
+    user = await kit.records.store.get(User, grant.pool_id, grant.user_key)
+    if user is None:
+        raise errors.user_not_found()
+    if not user.enabled:
+        raise errors.NotAuthorizedException("User is disabled.")
+    if not still_valid(user, grant):
+        raise errors.NotAuthorizedException("Refresh Token has been revoked")
+    return grant, user
+
+
+def rotation(client_settings: Mapping[str, Any]) -> int | None:
+    """The grace period in seconds, or None where the client does not rotate."""
+    setting = client_settings.get("RefreshTokenRotation", {})
+    return int(setting.get("RetryGracePeriodSeconds", 0)) if setting.get("Feature") == "ENABLED" else None
+
+
+async def _rotate(kit: Kit, grant: Grant, used: str, grace: int) -> str:
+    successor = kit.issuer.new_refresh_token()
+    now = kit.records.clock.now()
+    hashed = token_hash(used)
+
+    def rotate(tx: Tx) -> bool:
+        current = tx.get(Grant, grant.pool_id, grant.user_key, grant.id)
+        if current is None:
+            raise errors.NotAuthorizedException("Refresh Token has been revoked")
+        if _reused(current, hashed, now):
+            tx.delete(Grant, grant.pool_id, grant.user_key, grant.id)
+            return False
+        current.old = [*current.old, OldRefreshToken(current.refresh_hash, now + grace)][-_REMEMBERED:]
+        current.refresh_hash = token_hash(successor)
+        current.used_at = now
+        tx.put(current)
+        return True
+
+    if not await kit.records.store.write(rotate):
+        raise errors.RefreshTokenReuseException(REUSED)
+    return successor
+
+
+def _reused(grant: Grant, hashed: str, now: float) -> bool:
+    return any(old.hash == hashed and old.until <= now for old in grant.old)
+
+
+def _check_device(grant: Grant, device_key: str) -> None:
+    """A token that was given to a device is good on that device."""
+    if device_key and grant.device_key and device_key != grant.device_key:
+        raise errors.invalid_refresh_token()
+
+
+def _given(visit: Visit) -> list[str]:
+    return [name for name in (visit.parameters.get("USERNAME"),) if name]

@@ -1,0 +1,86 @@
+"""Codes of six digits that prove the reach of an address: for sign-up, recovery, verification of an attribute.
+
+One code per user and purpose; a new one replaces the old one. A code is kept as a keyed hash, works once, lives a day
+(an hour for a password), dies after five wrong tries, and only so many are sent per hour.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable
+from typing import TypeVar
+
+from forecourt.services.cognito import errors
+from forecourt.services.cognito.model import Code, Pool
+from forecourt.services.cognito.store import Records
+from forecourt.store import Tx
+
+_T = TypeVar("_T")
+DIGITS = 6
+TRIES = 5
+SENT_PER_HOUR = 10
+DAY, HOUR = 86400.0, 3600.0
+_LIFETIME = {"forgot-password": HOUR}
+
+_MISMATCH = "Invalid verification code provided, please try again."
+_EXPIRED = "Invalid code provided, please request a code again."
+_TOO_MANY = "Attempt limit exceeded, please try after some time."
+
+
+class Codes:
+    def __init__(self, records: Records) -> None:
+        self._records = records
+
+    async def issue(self, pool: Pool, user_key: str, purpose: str, destination: str) -> str:
+        """A new code, to be sent. Raises `LimitExceededException` where too many were sent of late."""
+        code = self._records.ids.digits(DIGITS)
+        now = self._records.clock.now()
+        document = Code(
+            pool_id=pool.id,
+            user_key=user_key,
+            purpose=purpose,
+            hash=self._records.keyed_hash(pool, purpose, user_key, code),
+            expires_at=now + _LIFETIME.get(purpose, DAY),
+            destination=destination,
+        )
+
+        def put(tx: Tx) -> None:
+            before = tx.get(Code, pool.id, user_key, purpose)
+            recent = [moment for moment in (before.sent_at if before else ()) if moment > now - HOUR]
+            if len(recent) >= SENT_PER_HOUR:
+                raise errors.LimitExceededException(_TOO_MANY)
+            document.sent_at = [*recent, now]
+            tx.put(document)
+
+        await self._records.store.write(put)
+        return code
+
+    async def redeem(self, pool: Pool, user_key: str, purpose: str, given: str, effect: Callable[[Tx, Code], _T]) -> _T:
+        """Runs `effect` in the transaction that uses the code up. A wrong try is counted whatever else happens."""
+        wanted = self._records.keyed_hash(pool, purpose, user_key, given)
+        now = self._records.clock.now()
+
+        def judge(tx: Tx) -> tuple[Exception | None, _T | None]:
+            code = tx.get(Code, pool.id, user_key, purpose)
+            if code is None or code.expires_at <= now or not code.hash:
+                return errors.ExpiredCodeException(_EXPIRED), None
+            if code.attempts >= TRIES:
+                return errors.LimitExceededException(_TOO_MANY), None
+            if not hmac.compare_digest(code.hash, wanted):
+                code.attempts += 1
+                tx.put(code)
+                return errors.CodeMismatchException(_MISMATCH), None
+            result = effect(tx, code)
+            # What stays remembers how many were sent, and is no code any more.
+            code.hash = b""
+            tx.put(code)
+            return None, result
+
+        error, result = await self._records.store.write(judge)
+        if error is not None:
+            raise error
+        return result  # type: ignore[return-value]
+
+    def no_such_code(self) -> errors.ExpiredCodeException:
+        """What a user who does not exist is told."""
+        return errors.ExpiredCodeException(_EXPIRED)

@@ -1,0 +1,111 @@
+"""The courier takes a message and sees that it goes out, without the caller waiting.
+
+A sign-up must not take longer because a mail server is slow, and how long a call takes must not tell whether there was
+anybody to write to. So messages are queued, in a bounded queue, and one task sends them: three tries each. What could
+not be sent is logged without its text.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from email.message import EmailMessage
+from email.utils import formatdate, make_msgid
+from urllib.parse import unquote, urlsplit
+from urllib.request import Request, urlopen
+
+import aiosmtplib
+import msgspec
+
+from forecourt.base.clock import Clock
+from forecourt.services.cognito.courier.mailbox import Mailbox
+from forecourt.services.cognito.errors import CodeDeliveryFailureException
+from forecourt.services.cognito.messages import Message
+
+_log = logging.getLogger("forecourt.cognito.courier")
+LONGEST_QUEUE = 1000
+TRIES = 3
+_TIMEOUT_SECONDS = 10.0
+
+
+class Courier:
+    def __init__(self, *, clock: Clock, smtp_url: str = "", mail_from: str = "", sms_webhook: str = "") -> None:
+        self.mailbox = Mailbox()
+        self._clock = clock
+        self._smtp_url = smtp_url
+        self._mail_from = mail_from
+        self._sms_webhook = sms_webhook
+        self._queue: asyncio.Queue[Message] = asyncio.Queue(LONGEST_QUEUE)
+        self._sender: asyncio.Task[None] | None = None
+
+    def send(self, message: Message, pool_id: str) -> None:
+        """Raises `CodeDeliveryFailureException` where too many messages wait already."""
+        outside = self._smtp_url if message.medium == "EMAIL" else self._sms_webhook
+        if not outside:
+            self.mailbox.put(message, pool_id, self._clock.now())
+            return
+        if self._queue.full():
+            raise CodeDeliveryFailureException("The message could not be delivered, please try again later.")
+        self._queue.put_nowait(message)
+        if self._sender is None or self._sender.done():
+            self._sender = asyncio.create_task(self._send_all())
+
+    async def stop(self) -> None:
+        """Gives what is under way a moment, then gives up."""
+        if self._sender is not None and not self._sender.done():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._queue.join(), _TIMEOUT_SECONDS)
+            self._sender.cancel()
+
+    async def _send_all(self) -> None:
+        while True:
+            message = await self._queue.get()
+            try:
+                await self._send(message)
+            finally:
+                self._queue.task_done()
+
+    async def _send(self, message: Message) -> None:
+        for attempt in range(TRIES):
+            try:
+                await (self._mail(message) if message.medium == "EMAIL" else self._text(message))
+                return
+            except (OSError, aiosmtplib.SMTPException, ValueError, TimeoutError) as error:
+                _log.warning("a message was not sent (try %d of %d): %s", attempt + 1, TRIES, type(error).__name__)
+                await asyncio.sleep(0.5 * 2**attempt)
+
+    async def _mail(self, message: Message) -> None:
+        server = urlsplit(self._smtp_url)
+        await aiosmtplib.send(
+            email(message, self._mail_from),
+            hostname=server.hostname,
+            port=server.port or (465 if server.scheme == "smtps" else 25),
+            username=unquote(server.username) if server.username else None,
+            password=unquote(server.password) if server.password else None,
+            use_tls=server.scheme == "smtps",
+            timeout=_TIMEOUT_SECONDS,
+        )
+
+    async def _text(self, message: Message) -> None:
+        await asyncio.to_thread(_post, self._sms_webhook, {"to": message.to, "message": message.body})
+
+
+def email(message: Message, sender: str) -> EmailMessage:
+    """Line breaks in a header are folded away: nobody adds headers by way of a subject."""
+    mail = EmailMessage()
+    mail["From"] = sender
+    mail["To"] = message.to
+    mail["Subject"] = " ".join(message.subject.split())
+    mail["Date"] = formatdate()
+    mail["Message-ID"] = make_msgid(domain="forecourt.local")
+    mail.set_content(message.body, subtype="html")
+    return mail
+
+
+def _post(url: str, body: dict[str, str]) -> None:
+    if urlsplit(url).scheme not in ("http", "https"):
+        raise ValueError("the webhook is not an HTTP URL")
+    request = Request(url, msgspec.json.encode(body), {"Content-Type": "application/json"})
+    with urlopen(request, timeout=_TIMEOUT_SECONDS):
+        pass

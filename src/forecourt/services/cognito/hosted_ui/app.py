@@ -1,0 +1,9 @@
+from typing import Any
+
+
+class HostedApp:
+    def __init__(self, **kw: Any) -> None: ...
+
+    async def serve(self, domain: str, raw_path: bytes, scope: Any, receive: Any, send: Any) -> None: ...
+
+    async def well_known(self, pool_id: str, raw_path: bytes, scope: Any, receive: Any, send: Any) -> None: ...

@@ -1,0 +1,148 @@
+"""Writes to a user: takes the template, lets the custom message trigger change it, fills it in, hands it to the courier
+or to the pool's own sender function.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+import msgspec
+
+from forecourt.services.cognito import encrypted_code, messages
+from forecourt.services.cognito.courier import Courier
+from forecourt.services.cognito.errors import InvalidParameterException, NotAuthorizedException
+from forecourt.services.cognito.messages import Message, Template
+from forecourt.services.cognito.model import User
+from forecourt.services.cognito.store import Records
+from forecourt.services.cognito.triggers import Occasion, Triggers, user_attributes, with_metadata
+
+_MEDIUM = {"email": "EMAIL", "phone_number": "SMS"}
+_SENDERS = {"EMAIL": "CustomEmailSender", "SMS": "CustomSMSSender"}
+
+
+class Errand(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be sent: `source` is the suffix of the triggers' sources (`SignUp`, `ForgotPassword`, …)."""
+
+    source: str
+    kind: messages.Kind
+    attribute: str
+    to: str
+    code: str
+    link_path: str = ""
+
+    @property
+    def medium(self) -> str:
+        return _MEDIUM[self.attribute]
+
+
+class Messenger:
+    def __init__(self, records: Records, triggers: Triggers, courier: Courier, public_url: str) -> None:
+        self._records = records
+        self._triggers = triggers
+        self._courier = courier
+        self._public_url = public_url
+        self._encrypt = encrypted_code.Encryption(triggers, records.ids)
+
+    async def send(self, occasion: Occasion, user: User, errand: Errand) -> dict[str, str]:
+        """CodeDeliveryDetails."""
+        sender = _SENDERS[errand.medium]
+        if self._triggers.configured(occasion.pool, sender):
+            await self._send_by_function(occasion, user, errand, sender)
+        else:
+            message = await self._compose(occasion, user, errand)
+            self._courier.send(message, occasion.pool.id)
+        return delivery_details(errand.attribute, errand.to)
+
+    def notify(self, pool_id: str, message: Message) -> None:
+        """A message that is no code: a notice of a risky sign-in."""
+        self._courier.send(message, pool_id)
+
+    async def _compose(self, occasion: Occasion, user: User, errand: Errand) -> Message:
+        link = await self._link(occasion, user, errand)
+        pool = occasion.pool
+        template = await self._customized(
+            occasion, user, errand, messages.template(pool.settings, pool.mfa, errand.kind, link=bool(link))
+        )
+        mail = errand.medium == "EMAIL"
+        text = template.email if mail else template.sms
+        body = messages.fill(text, code=errand.code, username=user.username, link=link, markup=mail)
+        subject = messages.fill(template.email_subject, code=errand.code, username=user.username, markup=False)
+        return Message(errand.medium, errand.to, subject if mail else "", body, errand.code)
+
+    async def _link(self, occasion: Occasion, user: User, errand: Errand) -> str:
+        """Where the pool verifies by link and has a domain for the link to lead to."""
+        pool = occasion.pool
+        wanted = errand.kind in ("SignUp", "Resend") and errand.medium == "EMAIL" and messages.by_link(pool.settings)
+        domains = await self._records.domain_of(pool.id) if wanted else []
+        if not domains:
+            return ""
+        query = {"client_id": occasion.client_id, "user_name": user.username, "confirmation_code": errand.code}
+        return f"{self._public_url}/_aws/cognito/{domains[0].name}/confirmUser?{urlencode(query)}"
+
+    async def _customized(self, occasion: Occasion, user: User, errand: Errand, template: Template) -> Template:
+        if not self._triggers.configured(occasion.pool, "CustomMessage"):
+            return template
+        request = with_metadata(
+            occasion,
+            {
+                "userAttributes": user_attributes(user),
+                "codeParameter": messages.CODE,
+                "linkParameter": "{##Click Here##}",
+                "usernameParameter": messages.USERNAME if errand.kind == "Invite" else None,
+            },
+        )
+        empty = {"smsMessage": None, "emailMessage": None, "emailSubject": None}
+        source = f"CustomMessage_{errand.source}"
+        answer = await self._triggers.fire(occasion, "CustomMessage", source, user.username, request, empty)
+        return Template(
+            _custom(answer, "smsMessage", template.sms),
+            answer.get("emailSubject") or template.email_subject,
+            _custom(answer, "emailMessage", template.email),
+        )
+
+    async def _send_by_function(self, occasion: Occasion, user: User, errand: Errand, sender: str) -> None:
+        kind = "customEmailSenderRequestV1" if errand.medium == "EMAIL" else "customSMSSenderRequestV1"
+        code = await self._encrypt(occasion, errand.code)
+        request = with_metadata(occasion, {"type": kind, "code": code, "userAttributes": user_attributes(user)})
+        source = f"{sender}_{errand.source}"
+        await self._triggers.fire(occasion, sender, source, user.username, request, {})
+
+
+def _custom(answer: Mapping[str, Any], key: str, default: str) -> str:
+    """A function that forgets the code's place would make a message that helps nobody: AWS falls back as well."""
+    text = answer.get(key)
+    return text if isinstance(text, str) and (messages.CODE in text or "{##" in text) else default
+
+
+def delivery_details(attribute: str, to: str) -> dict[str, str]:
+    medium = _MEDIUM[attribute]
+    return {"Destination": messages.mask(medium, to), "DeliveryMedium": medium, "AttributeName": attribute}
+
+
+def sign_up_attribute(settings: Mapping[str, Any], attributes: Mapping[str, str]) -> str:
+    """Which address is verified at sign-up: the phone number first, as AWS does."""
+    wanted = settings.get("AutoVerifiedAttributes", ())
+    for attribute in ("phone_number", "email"):
+        if attribute in wanted and attributes.get(attribute) and attributes.get(f"{attribute}_verified") != "true":
+            return attribute
+    return ""
+
+
+def recovery_attribute(settings: Mapping[str, Any], user: User) -> str:
+    """Which address a password is recovered by. Raises where there is none."""
+    setting = settings.get("AccountRecoverySetting", {}).get("RecoveryMechanisms")
+    mechanisms = sorted(setting or _LEGACY_RECOVERY, key=lambda mechanism: mechanism["Priority"])
+    if mechanisms[0]["Name"] == "admin_only":
+        raise NotAuthorizedException("Contact administrator to reset password.")
+    for mechanism in mechanisms:
+        attribute = mechanism["Name"].removeprefix("verified_")
+        if user.attributes.get(attribute) and user.attributes.get(f"{attribute}_verified") == "true":
+            return str(attribute)
+    raise InvalidParameterException(
+        "Cannot reset password for the user as there is no registered/verified email or phone_number"
+    )
+
+
+_LEGACY_RECOVERY = [{"Name": "verified_phone_number", "Priority": 1}, {"Name": "verified_email", "Priority": 2}]

@@ -1,0 +1,205 @@
+"""Domains (the hosted pages' and endpoints' address) and resource servers (an API's scopes)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from forecourt.base.call import CallContext, operation
+from forecourt.services.cognito import errors
+from forecourt.services.cognito.model import Domain, ResourceServer
+from forecourt.services.cognito.pools import paging
+from forecourt.services.cognito.store import Records
+from forecourt.store import AlreadyExists, Tx
+
+if TYPE_CHECKING:
+    from types_boto3_cognito_idp import type_defs as t
+
+_RESERVED = ("aws", "amazon", "cognito")
+# What stands for the distribution that AWS puts in front of a custom domain.
+_DISTRIBUTION = "d111111abcdef8.cloudfront.net"
+
+
+class DomainsApi:
+    def __init__(self, records: Records) -> None:
+        self._records = records
+
+    @operation("CreateUserPoolDomain")
+    async def create_user_pool_domain(
+        self, context: CallContext, request: t.CreateUserPoolDomainRequestTypeDef
+    ) -> dict[str, Any]:
+        pool = await self._records.pool(context, request["UserPoolId"])
+        name = request["Domain"]
+        custom = dict(request.get("CustomDomainConfig", {}))
+        if not custom and any(word in name for word in _RESERVED):
+            raise errors.InvalidParameterException("Domain cannot contain reserved word: aws, amazon or cognito.")
+        domain = Domain(
+            name=name,
+            pool_id=pool.id,
+            account=pool.account,
+            region=pool.region,
+            custom=custom,
+            managed_login_version=request.get("ManagedLoginVersion", 1),
+            routing=dict(request.get("Routing", {})),
+        )
+
+        def insert(tx: Tx) -> None:
+            if any(bool(other.custom) == bool(custom) for other in tx.find(Domain, "by_pool", pool.id)):
+                raise errors.InvalidParameterException("User pool already has a domain configured.")
+            try:
+                tx.insert(domain)
+            except AlreadyExists:
+                raise errors.InvalidParameterException("Domain already associated with another user pool.") from None
+
+        await self._records.store.write(insert)
+        return {
+            "ManagedLoginVersion": domain.managed_login_version,
+            **({"CloudFrontDomain": _DISTRIBUTION} if custom else {}),
+        }
+
+    @operation("DescribeUserPoolDomain")
+    async def describe_user_pool_domain(
+        self, context: CallContext, request: t.DescribeUserPoolDomainRequestTypeDef
+    ) -> dict[str, Any]:
+        """A domain that is not there has an empty description: AWS's way to tell whether a name is free."""
+        domain = await self._records.store.get(Domain, request["Domain"])
+        if domain is None or (domain.account, domain.region) != (context.account, context.region):
+            return {"DomainDescription": {}}
+        return {
+            "DomainDescription": {
+                "UserPoolId": domain.pool_id,
+                "AWSAccountId": domain.account,
+                "Domain": domain.name,
+                "S3Bucket": f"aws-cognito-prod-{domain.region}-assets",
+                "CloudFrontDistribution": _DISTRIBUTION,
+                "Version": "1",
+                "Status": "ACTIVE",
+                "CustomDomainConfig": domain.custom,
+                "ManagedLoginVersion": domain.managed_login_version,
+            }
+        }
+
+    @operation("UpdateUserPoolDomain")
+    async def update_user_pool_domain(
+        self, context: CallContext, request: t.UpdateUserPoolDomainRequestTypeDef
+    ) -> dict[str, Any]:
+        pool = await self._records.pool(context, request["UserPoolId"])
+
+        def update(tx: Tx) -> Domain:
+            domain = tx.get(Domain, request["Domain"])
+            if domain is None or domain.pool_id != pool.id:
+                raise _no_domain()
+            domain.managed_login_version = request.get("ManagedLoginVersion", domain.managed_login_version)
+            if "CustomDomainConfig" in request:
+                domain.custom = dict(request["CustomDomainConfig"])
+            tx.put(domain)
+            return domain
+
+        domain = await self._records.store.write(update)
+        return {
+            "ManagedLoginVersion": domain.managed_login_version,
+            **({"CloudFrontDomain": _DISTRIBUTION} if domain.custom else {}),
+        }
+
+    @operation("DeleteUserPoolDomain")
+    async def delete_user_pool_domain(
+        self, context: CallContext, request: t.DeleteUserPoolDomainRequestTypeDef
+    ) -> dict[str, Any]:
+        pool = await self._records.pool(context, request["UserPoolId"])
+
+        def delete(tx: Tx) -> None:
+            domain = tx.get(Domain, request["Domain"])
+            if domain is None or domain.pool_id != pool.id:
+                raise _no_domain()
+            tx.delete(Domain, domain.name)
+
+        await self._records.store.write(delete)
+        return {}
+
+    @operation("CreateResourceServer")
+    async def create_resource_server(
+        self, context: CallContext, request: t.CreateResourceServerRequestTypeDef
+    ) -> dict[str, Any]:
+        pool = await self._records.pool(context, request["UserPoolId"])
+        server = ResourceServer(
+            pool_id=pool.id,
+            identifier=request["Identifier"],
+            name=request["Name"],
+            scopes=[dict(scope) for scope in request.get("Scopes", ())],  # type: ignore[arg-type]
+        )
+        try:
+            await self._records.store.write(lambda tx: tx.insert(server))
+        except AlreadyExists:
+            raise errors.InvalidParameterException(f"{server.identifier} already exists in user pool.") from None
+        return {"ResourceServer": _shown_server(server)}
+
+    @operation("DescribeResourceServer")
+    async def describe_resource_server(
+        self, context: CallContext, request: t.DescribeResourceServerRequestTypeDef
+    ) -> dict[str, Any]:
+        pool = await self._records.pool(context, request["UserPoolId"])
+        server = await self._records.store.get(ResourceServer, pool.id, request["Identifier"])
+        if server is None:
+            raise _no_server()
+        return {"ResourceServer": _shown_server(server)}
+
+    @operation("UpdateResourceServer")
+    async def update_resource_server(
+        self, context: CallContext, request: t.UpdateResourceServerRequestTypeDef
+    ) -> dict[str, Any]:
+        pool = await self._records.pool(context, request["UserPoolId"])
+
+        def update(tx: Tx) -> ResourceServer:
+            server = tx.get(ResourceServer, pool.id, request["Identifier"])
+            if server is None:
+                raise _no_server()
+            server.name = request["Name"]
+            server.scopes = [dict(scope) for scope in request.get("Scopes", ())]  # type: ignore[arg-type]
+            tx.put(server)
+            return server
+
+        return {"ResourceServer": _shown_server(await self._records.store.write(update))}
+
+    @operation("DeleteResourceServer")
+    async def delete_resource_server(
+        self, context: CallContext, request: t.DeleteResourceServerRequestTypeDef
+    ) -> dict[str, Any]:
+        pool = await self._records.pool(context, request["UserPoolId"])
+
+        def delete(tx: Tx) -> None:
+            if not tx.delete(ResourceServer, pool.id, request["Identifier"]):
+                raise _no_server()
+
+        await self._records.store.write(delete)
+        return {}
+
+    @operation("ListResourceServers")
+    async def list_resource_servers(
+        self, context: CallContext, request: t.ListResourceServersRequestTypeDef
+    ) -> dict[str, Any]:
+        pool = await self._records.pool(context, request["UserPoolId"])
+        servers, token = await paging.page(
+            self._records.store,
+            ResourceServer,
+            pool.id,
+            token=request.get("NextToken"),
+            limit=request.get("MaxResults"),
+        )
+        shown = [_shown_server(server) for server in servers]
+        return paging.with_token({"ResourceServers": shown}, "NextToken", token)
+
+
+def _shown_server(server: ResourceServer) -> dict[str, Any]:
+    return {
+        "UserPoolId": server.pool_id,
+        "Identifier": server.identifier,
+        "Name": server.name,
+        "Scopes": server.scopes,
+    }
+
+
+def _no_domain() -> errors.ResourceNotFoundException:
+    return errors.ResourceNotFoundException("Domain does not exist.")
+
+
+def _no_server() -> errors.ResourceNotFoundException:
+    return errors.ResourceNotFoundException("Resource server does not exist.")

@@ -1,0 +1,228 @@
+"""Users imported from a CSV file.
+
+CreateUserImportJob gives a URL to which the file is put; StartUserImportJob reads it in the background. Imported users
+have no password: they are RESET_REQUIRED and set one by the code that ForgotPassword sends to their verified address.
+https://docs.aws.amazon.com/cognito/latest/developerguide/cognito-user-pools-using-import-tool.html
+"""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from forecourt.base.call import CallContext, operation
+from forecourt.base.errors import ServiceError
+from forecourt.services.cognito import errors, schema
+from forecourt.services.cognito.auth.kit import Kit
+from forecourt.services.cognito.model import ImportJob, Pool
+from forecourt.services.cognito.pools import paging
+from forecourt.services.cognito.store import insert_user, token_hash
+from forecourt.services.cognito.users.attributes import refresh_aliases
+from forecourt.services.cognito.users.sign_up import draft_user
+from forecourt.store import AlreadyExists, Tx
+
+if TYPE_CHECKING:
+    from types_boto3_cognito_idp import type_defs as t
+
+LARGEST_CSV = 100_000_000
+_EXPIRES_SECONDS = 15 * 60
+_BATCH = 200
+
+
+class ImportsApi:
+    def __init__(self, kit: Kit, public_url: str) -> None:
+        self._kit = kit
+        self._records = kit.records
+        self._public_url = public_url
+        self._running: set[asyncio.Task[None]] = set()
+
+    @operation("GetCSVHeader")
+    async def get_csv_header(self, context: CallContext, request: t.GetCSVHeaderRequestTypeDef) -> dict[str, Any]:
+        pool = await self._records.pool(context, request["UserPoolId"])
+        return {"UserPoolId": pool.id, "CSVHeader": header(pool)}
+
+    @operation("CreateUserImportJob")
+    async def create_user_import_job(
+        self, context: CallContext, request: t.CreateUserImportJobRequestTypeDef
+    ) -> dict[str, Any]:
+        pool = await self._records.pool(context, request["UserPoolId"])
+        secret = self._records.ids.lower(40)
+        job = ImportJob(
+            pool_id=pool.id,
+            id=f"import-{self._records.ids.alnum(10)}",
+            name=request["JobName"],
+            role_arn=request["CloudWatchLogsRoleArn"],
+            created_at=self._records.clock.now(),
+            upload_hash=token_hash(secret),
+        )
+        await self._records.store.write(lambda tx: tx.insert(job))
+        url = f"{self._public_url}/_aws/cognito/{pool.id}/import/{job.id}?token={secret}"
+        return {"UserImportJob": {**_shown(job), "PreSignedUrl": url}}
+
+    @operation("DescribeUserImportJob")
+    async def describe_user_import_job(
+        self, context: CallContext, request: t.DescribeUserImportJobRequestTypeDef
+    ) -> dict[str, Any]:
+        pool = await self._records.pool(context, request["UserPoolId"])
+        return {"UserImportJob": _shown(await self._job(pool, request["JobId"]))}
+
+    @operation("ListUserImportJobs")
+    async def list_user_import_jobs(
+        self, context: CallContext, request: t.ListUserImportJobsRequestTypeDef
+    ) -> dict[str, Any]:
+        pool = await self._records.pool(context, request["UserPoolId"])
+        jobs, token = await paging.page(
+            self._records.store,
+            ImportJob,
+            pool.id,
+            token=request.get("PaginationToken"),
+            limit=request["MaxResults"],
+        )
+        return paging.with_token({"UserImportJobs": [_shown(job) for job in jobs]}, "PaginationToken", token)
+
+    @operation("StartUserImportJob")
+    async def start_user_import_job(
+        self, context: CallContext, request: t.StartUserImportJobRequestTypeDef
+    ) -> dict[str, Any]:
+        pool = await self._records.pool(context, request["UserPoolId"])
+        job = await self._job(pool, request["JobId"])
+        if job.status != "Created":
+            raise errors.PreconditionNotMetException(f"The job is {job.status}, not Created.")
+        if not job.csv:
+            raise errors.PreconditionNotMetException("No CSV file was uploaded.")
+        now = self._records.clock.now()
+        job = await self._change(job, status="InProgress", started_at=now)
+        task = asyncio.create_task(self._run(pool, job))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return {"UserImportJob": {**_shown(job), "Status": "Pending"}}
+
+    @operation("StopUserImportJob")
+    async def stop_user_import_job(
+        self, context: CallContext, request: t.StopUserImportJobRequestTypeDef
+    ) -> dict[str, Any]:
+        pool = await self._records.pool(context, request["UserPoolId"])
+        job = await self._job(pool, request["JobId"])
+        if job.status not in ("Created", "Pending", "InProgress"):
+            raise errors.PreconditionNotMetException(f"The job is {job.status}.")
+        job = await self._change(job, status="Stopped", completed_at=self._records.clock.now())
+        return {"UserImportJob": _shown(job)}
+
+    async def upload(self, pool_id: str, job_id: str, token: str, data: bytes) -> bool:
+        """The body that was put to the job's URL. False where the URL is not good."""
+        job = await self._records.store.get(ImportJob, pool_id, job_id)
+        now = self._records.clock.now()
+        if job is None or job.upload_hash != token_hash(token) or job.created_at + _EXPIRES_SECONDS < now:
+            return False
+        if job.status == "Created":
+            await self._change(job, csv=data)
+        return True
+
+    async def _run(self, pool: Pool, job: ImportJob) -> None:
+        try:
+            rows = list(csv.DictReader(io.StringIO(job.csv.decode("utf-8-sig"))))
+            _check_header(pool, rows)
+        except (UnicodeDecodeError, csv.Error, errors.InvalidParameterException) as error:
+            await self._change(job, status="Failed", message=_one_word(error), completed_at=self._records.clock.now())
+            return
+        for start in range(0, len(rows), _BATCH):
+            current = await self._records.store.get(ImportJob, job.pool_id, job.id)
+            if current is None or current.status == "Stopped":
+                return
+            batch = rows[start : start + _BATCH]
+            counts = await self._records.store.write(partial(self._import_batch, pool=pool, rows=batch))
+            job = await self._change(
+                current,
+                imported=current.imported + counts.count("imported"),
+                skipped=current.skipped + counts.count("skipped"),
+                failed=current.failed + counts.count("failed"),
+            )
+        done = {"status": "Succeeded", "message": "import_succeeded", "completed_at": self._records.clock.now()}
+        await self._change(job, csv=b"", **done)
+
+    def _import_batch(self, tx: Tx, pool: Pool, rows: list[dict[str, Any]]) -> list[str]:
+        return [self._import(tx, pool, row) for row in rows]
+
+    def _import(self, tx: Tx, pool: Pool, row: Mapping[str, str]) -> str:
+        """One line. What is wrong with it concerns this line only."""
+        try:
+            user = draft_user(self._kit, pool, row.get("cognito:username") or _address(pool, row), _attributes(row))
+            schema.check_values(pool.schema, {n: v for n, v in user.attributes.items() if n != "sub"})
+            schema.check_required(pool.schema, user.attributes)
+            if "true" not in (user.attributes.get("email_verified"), user.attributes.get("phone_number_verified")):
+                return "failed"
+            user.status = "RESET_REQUIRED"
+            refresh_aliases(pool, user)
+            insert_user(tx, user)
+        except errors.UsernameExistsException:
+            return "skipped"
+        except (ServiceError, AlreadyExists, KeyError):
+            return "failed"
+        return "imported"
+
+    async def _job(self, pool: Pool, job_id: str) -> ImportJob:
+        job = await self._records.store.get(ImportJob, pool.id, job_id)
+        if job is None:
+            raise errors.ResourceNotFoundException("User import job does not exist.")
+        return job
+
+    async def _change(self, job: ImportJob, **changes: Any) -> ImportJob:
+        def apply(tx: Tx) -> ImportJob:
+            current = tx.get(ImportJob, job.pool_id, job.id) or job
+            for name, value in changes.items():
+                setattr(current, name, value)
+            tx.put(current)
+            return current
+
+        return await self._records.store.write(apply)
+
+
+def header(pool: Pool) -> list[str]:
+    names = [attribute["Name"] for attribute in pool.schema if not attribute["DeveloperOnlyAttribute"]]
+    kept = [name for name in names if name not in ("sub", "identities")]
+    return ["cognito:mfa_enabled", "cognito:username", *kept]
+
+
+def _check_header(pool: Pool, rows: list[dict[str, Any]]) -> None:
+    unknown = set(rows[0] if rows else ()) - set(header(pool))
+    if unknown:
+        raise errors.InvalidParameterException(f"unknown columns: {sorted(map(str, unknown))}")
+
+
+def _attributes(row: Mapping[str, str]) -> dict[str, str]:
+    return {
+        name: value.lower() if name.endswith("_verified") else value
+        for name, value in row.items()
+        if value and not name.startswith("cognito:")
+    }
+
+
+def _address(pool: Pool, row: Mapping[str, str]) -> str:
+    for kind in pool.settings.get("UsernameAttributes", ()):
+        if row.get(kind):
+            return row[kind]
+    raise KeyError("cognito:username")
+
+
+def _one_word(error: Exception) -> str:
+    return "invalid_header" if isinstance(error, ServiceError) else "invalid_csv"
+
+
+def _shown(job: ImportJob) -> dict[str, Any]:
+    optional = {"StartDate": job.started_at, "CompletionDate": job.completed_at, "CompletionMessage": job.message}
+    return {
+        "JobName": job.name,
+        "JobId": job.id,
+        "UserPoolId": job.pool_id,
+        "CreationDate": job.created_at,
+        "Status": job.status,
+        "CloudWatchLogsRoleArn": job.role_arn,
+        "ImportedUsers": job.imported,
+        "SkippedUsers": job.skipped,
+        "FailedUsers": job.failed,
+        **{name: value for name, value in optional.items() if value is not None},
+    }

@@ -1,0 +1,170 @@
+"""User pools as the composition root sees them: the API's handlers, the hosted pages and the token port.
+
+pools = UserPools(store=…, sealer=…, caller=…, clock=…, ids=…, public_url="http://localhost:4566")
+dispatcher.register("cognito-idp", operations(*pools.apis))
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Mapping
+
+from forecourt.base.asgi import Receive, Scope, Send
+from forecourt.base.call import Caller, operations
+from forecourt.base.clock import Clock
+from forecourt.base.ids import Ids
+from forecourt.base.ports import LogSink, MetricSink
+from forecourt.services.cognito.auth.api import AuthApi
+from forecourt.services.cognito.auth.kit import Kit
+from forecourt.services.cognito.codes import Codes
+from forecourt.services.cognito.courier import Courier, Mailbox
+from forecourt.services.cognito.credentials import Passwords
+from forecourt.services.cognito.hashing import Hashing
+from forecourt.services.cognito.hosted_ui.app import HostedApp
+from forecourt.services.cognito.issuer import Issuer
+from forecourt.services.cognito.messenger import Messenger
+from forecourt.services.cognito.pools.appearance import AppearanceApi
+from forecourt.services.cognito.pools.clients import ClientsApi
+from forecourt.services.cognito.pools.domains import DomainsApi
+from forecourt.services.cognito.pools.groups import GroupsApi
+from forecourt.services.cognito.pools.imports import ImportsApi
+from forecourt.services.cognito.pools.mfa_config import MfaConfigApi
+from forecourt.services.cognito.pools.pools import PoolsApi
+from forecourt.services.cognito.pools.protection import ProtectionApi
+from forecourt.services.cognito.quotas import Quotas
+from forecourt.services.cognito.store import Records
+from forecourt.services.cognito.threat import Threat
+from forecourt.services.cognito.triggers import Triggers
+from forecourt.services.cognito.users.admin import AdminUsersApi
+from forecourt.services.cognito.users.attributes import Attributes
+from forecourt.services.cognito.users.bearer import Bearers
+from forecourt.services.cognito.users.devices import Devices
+from forecourt.services.cognito.users.own import OwnAccountApi
+from forecourt.services.cognito.users.recovery import RecoveryApi
+from forecourt.services.cognito.users.sign_up import SignUpApi
+from forecourt.services.cognito.verifier import PoolTokenVerifier
+from forecourt.store import Store
+from forecourt.store.sealing import Sealer
+
+_log = logging.getLogger("forecourt.cognito")
+_SWEEP_SECONDS = 300.0
+
+
+class UserPools:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        sealer: Sealer,
+        caller: Caller,
+        clock: Clock,
+        ids: Ids,
+        metrics: MetricSink | None = None,
+        logs: LogSink | None = None,
+        public_url: str,
+        token_issuer: str = "public",
+        smtp_url: str = "",
+        mail_from: str = "no-reply@verificationemail.com",
+        sms_webhook: str = "",
+        enforce_quotas: bool = False,
+        quota_rates: Mapping[str, int] | None = None,
+        compromised_password_range_url: str = "",
+    ) -> None:
+        public_url = public_url.rstrip("/")
+        self._clock = clock
+        self.records = Records(store, sealer, clock, ids)
+        self._hashing = Hashing()
+        self.courier = Courier(clock=clock, smtp_url=smtp_url, mail_from=mail_from, sms_webhook=sms_webhook)
+        triggers = Triggers(caller)
+        self.issuer = Issuer(self.records, triggers, clock, ids, public_url, token_issuer)
+        messenger = Messenger(self.records, triggers, self.courier, public_url)
+        self.kit = Kit(
+            records=self.records,
+            passwords=Passwords(self.records, self._hashing),
+            triggers=triggers,
+            messenger=messenger,
+            issuer=self.issuer,
+            threat=Threat(self.records, messenger, logs, compromised_password_range_url),
+            device_attempts={},
+        )
+        codes = Codes(self.records)
+        bearers = Bearers(self.records, self.issuer)
+        attributes = Attributes(self.records, codes, messenger)
+        devices = Devices(self.records, self.kit.passwords)
+        sign_up = SignUpApi(self.kit, codes)
+        recovery = RecoveryApi(self.kit, codes, bearers, sign_up)
+        own = OwnAccountApi(self.kit, bearers, attributes, devices)
+        quotas = Quotas(clock, quota_rates)
+        imports = ImportsApi(self.kit, public_url)
+        self.apis: tuple[object, ...] = (
+            PoolsApi(self.records, self._hashing),
+            MfaConfigApi(self.records),
+            ClientsApi(self.records),
+            DomainsApi(self.records),
+            GroupsApi(self.records),
+            AppearanceApi(self.records),
+            ProtectionApi(self.records, quotas),
+            imports,
+            AuthApi(self.kit),
+            sign_up,
+            recovery,
+            own,
+            AdminUsersApi(self.kit, attributes, devices, sign_up, recovery),
+        )
+        if enforce_quotas:
+            _guard(self.apis, quotas)
+        self.verifier = PoolTokenVerifier(bearers, self.records, self.issuer)
+        self._hosted = HostedApp(
+            kit=self.kit, bearers=bearers, sign_up=sign_up, recovery=recovery, own=own, imports=imports
+        )
+        self._sweeper: asyncio.Task[None] | None = None
+
+    @property
+    def mailbox(self) -> Mailbox:
+        """What the local mailbox holds: `mailbox.messages()`."""
+        return self.courier.mailbox
+
+    async def serve(self, domain: str, raw_path: bytes, scope: Scope, receive: Receive, send: Send) -> None:
+        """The OAuth endpoints and pages of a pool, found by its domain or its id."""
+        await self._hosted.serve(domain, raw_path, scope, receive, send)
+
+    async def well_known(self, pool_id: str, raw_path: bytes, scope: Scope, receive: Receive, send: Send) -> None:
+        """The key set and the discovery document."""
+        await self._hosted.well_known(pool_id, raw_path, scope, receive, send)
+
+    async def start(self) -> None:
+        self._sweeper = asyncio.create_task(self._sweep())
+
+    async def stop(self) -> None:
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._sweeper
+        await self.courier.stop()
+        self._hashing.close()
+
+    async def reset(self) -> None:
+        """The store was emptied."""
+        self.records.forget()
+        self.kit.device_attempts.clear()
+        self.kit.threat.lockout.clear()
+        self.mailbox.clear()
+
+    async def _sweep(self) -> None:
+        while True:
+            await self._clock.sleep(_SWEEP_SECONDS)
+            try:
+                await self.records.sweep()
+            except Exception:
+                _log.exception("deleting what has expired failed")
+
+
+def _guard(apis: tuple[object, ...], quotas: Quotas) -> None:
+    """Puts the quotas before every handler, where they are on."""
+    for api in apis:
+        for name, handler in operations(api).items():
+            for attribute in dir(type(api)):
+                if getattr(getattr(type(api), attribute), "__aws_operation__", None) == name:
+                    setattr(api, attribute, quotas.guard(name, handler))

@@ -1,0 +1,217 @@
+"""Threat protection at work: asked by the flows, it blocks, demands a second factor, notifies, and keeps the history.
+
+The lock-out is always on. The rest follows the pool's AdvancedSecurityMode: OFF, AUDIT (everything is noted, nobody is
+stopped) or ENFORCED, and its risk configuration, or the client's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+import msgspec
+
+from forecourt.base.ports import LogSink
+from forecourt.services.cognito import errors, messages
+from forecourt.services.cognito.messages import Message
+from forecourt.services.cognito.model import AuthEvent, Pool, RiskConfiguration, User
+from forecourt.services.cognito.store import Records
+from forecourt.services.cognito.threat import compromised, risk
+from forecourt.services.cognito.threat.lockout import Lockout
+from forecourt.store import Tx
+
+if TYPE_CHECKING:
+    from forecourt.services.cognito.auth.attempt import Attempt, Visit
+
+BLOCKED = "Unable to login because of security reasons."
+_HISTORY = 50
+_DEFAULT_NOTICES = {
+    "BlockEmail": ("Blocked sign-in attempt", "We blocked an unrecognized sign-in to your account."),
+    "MfaEmail": ("New sign-in attempt", "We required you to use multi-factor authentication for a sign-in attempt."),
+    "NoActionEmail": ("New sign-in attempt", "We observed an unrecognized sign-in to your account."),
+}
+
+
+class Notifier(Protocol):
+    def notify(self, pool_id: str, message: Message) -> None: ...
+
+
+class Threat:
+    def __init__(self, records: Records, notifier: Notifier, logs: LogSink | None, range_url: str = "") -> None:
+        self._records = records
+        self._notifier = notifier
+        self._logs = logs
+        self._range_url = range_url
+        self.lockout = Lockout(records.clock)
+
+    # The lock-out -----------------------------------------------------------------------------------------------
+
+    def check_lockout(self, pool: Pool, name: str) -> None:
+        self.lockout.check(pool.id, name.lower())
+
+    async def failed(self, visit: Visit, name: str, user: User | None) -> None:
+        """Counts a wrong proof by (or for) `name`."""
+        self.lockout.failed(visit.pool.id, name.lower())
+        if user is not None and mode(visit.pool) != "OFF":
+            event = self._event(visit, user, "SignIn", "Fail")
+            await self._records.store.write(lambda tx: tx.put(event))
+            self._deliver(visit.pool, user, event)
+
+    def succeeded(self, visit: Visit, user: User) -> None:
+        self.lockout.succeeded(visit.pool.id, user.key.lower())
+
+    # Passwords --------------------------------------------------------------------------------------------------
+
+    async def check_compromised(self, visit: Visit, password: str, event: str) -> None:
+        """`event` as in the configuration's filter: SIGN_IN, SIGN_UP, PASSWORD_CHANGE."""
+        pool = visit.pool
+        if mode(pool) == "OFF":
+            return
+        settings = (await self.configuration(pool, visit.client.id)).get("CompromisedCredentialsRiskConfiguration", {})
+        blocks = settings.get("Actions", {}).get("EventAction") == "BLOCK" and mode(pool) == "ENFORCED"
+        if not blocks or event not in settings.get("EventFilter", [event]):
+            return
+        if await compromised.is_compromised(password, self._range_url):
+            if event == "SIGN_IN":
+                raise errors.PasswordResetRequiredException("Password reset required for the user for security reasons")
+            raise errors.InvalidPasswordException("Provided password cannot be used for security reasons.")
+
+    # Risk -------------------------------------------------------------------------------------------------------
+
+    async def assess(self, visit: Visit, attempt: Attempt, user: User) -> None:
+        """Judges a sign-in once its first factor is right. Raises where it is blocked; may demand a second factor."""
+        if attempt.risk or mode(visit.pool) == "OFF":
+            return
+        configuration = await self.configuration(visit.pool, visit.client.id)
+        exceptions = configuration.get("RiskExceptionConfiguration", {})
+        if risk.within(visit.ip, exceptions.get("BlockedIPRangeList", ())):
+            await self._act(visit, attempt, user, "High", {"EventAction": "BLOCK"}, configuration)
+        history = await self._records.store.list(AuthEvent, user.pool_id, user.key, limit=_HISTORY, reverse=True)
+        here = risk.Circumstances(
+            visit.ip, visit.user_agent, self._records.clock.now(), self.lockout.recent(visit.pool.id, user.key.lower())
+        )
+        skipped = risk.within(visit.ip, exceptions.get("SkippedIPRangeList", ()))
+        level = "" if skipped else risk.level(history, here)
+        attempt.risk = level or "None"
+        await self._act(visit, attempt, user, level, risk.action(configuration, level), configuration)
+
+    async def _act(
+        self,
+        visit: Visit,
+        attempt: Attempt,
+        user: User,
+        level: str,
+        action: Mapping[str, Any],
+        configuration: Mapping[str, Any],
+    ) -> None:
+        from forecourt.services.cognito.auth.steps import configured_factors, default_factors
+
+        decided = action.get("EventAction", "NO_ACTION")
+        factors = configured_factors(visit.pool, user) or default_factors(visit.pool, user)
+        block = decided == "BLOCK" or (decided == "MFA_REQUIRED" and not factors)
+        if action.get("Notify"):
+            self._notify(visit.pool, user, "BlockEmail" if block else _NOTICE[decided], configuration)
+        if mode(visit.pool) != "ENFORCED" or not level:
+            return
+        if block:
+            event = msgspec.structs.replace(
+                self._event(visit, user, "SignIn", "Fail"), risk_level=level, risk_decision="Block"
+            )
+            await self._records.store.write(lambda tx: tx.put(event))
+            self._deliver(visit.pool, user, event)
+            raise errors.NotAuthorizedException(BLOCKED)
+        attempt.mfa_demanded = decided in ("MFA_REQUIRED", "MFA_IF_CONFIGURED") and bool(factors)
+
+    async def configuration(self, pool: Pool, client_id: str) -> Mapping[str, Any]:
+        """The client's own risk configuration, or the pool's."""
+        own = await self._records.store.get(RiskConfiguration, pool.id, client_id)
+        found = own or await self._records.store.get(RiskConfiguration, pool.id, "ALL")
+        return found.settings if found else {}
+
+    # History ----------------------------------------------------------------------------------------------------
+
+    def record_success(self, tx: Tx, visit: Visit, user: User, attempt: Attempt, event_id: str) -> None:
+        if mode(visit.pool) == "OFF":
+            return
+        event = self._event(visit, user, "SignIn", "Pass", event_id)
+        if attempt.risk in risk.LEVELS[1:]:
+            event.risk_level, event.risk_decision = attempt.risk, "AccountTakeover"
+        names = ["Password", *("Mfa" for factor in attempt.passed if factor.endswith(("MFA", "OTP")))]
+        event.challenges = [{"ChallengeName": name, "ChallengeResponse": "Success"} for name in names]
+        tx.put(event)
+        self._deliver(visit.pool, user, event)
+
+    async def record(self, visit: Visit, user: User, event_type: str, response: str = "Pass") -> None:
+        """Another event than a sign-in: SignUp, ForgotPassword, PasswordChange, ResendCode."""
+        if mode(visit.pool) != "OFF":
+            event = self._event(visit, user, event_type, response)
+            await self._records.store.write(lambda tx: tx.put(event))
+            self._deliver(visit.pool, user, event)
+
+    def _event(self, visit: Visit, user: User, event_type: str, response: str, event_id: str = "") -> AuthEvent:
+        now = self._records.clock.now()
+        event_id = event_id or self._records.ids.uuid()
+        return AuthEvent(
+            pool_id=user.pool_id,
+            user_key=user.key,
+            id=f"{int(now * 1000):015d}-{event_id}",
+            event_id=event_id,
+            type=event_type,
+            created_at=now,
+            response=response,
+            ip=visit.ip,
+            device_name=visit.user_agent,
+        )
+
+    def _notify(self, pool: Pool, user: User, kind: str, configuration: Mapping[str, Any]) -> None:
+        to = user.attributes.get("email")
+        if not to:
+            return
+        takeover = configuration.get("AccountTakeoverRiskConfiguration", {})
+        own = takeover.get("NotifyConfiguration", {}).get(kind, {})
+        subject, body = _DEFAULT_NOTICES[kind]
+        text = messages.fill(own.get("HtmlBody", body), code="", username=user.username, markup=True)
+        self._notifier.notify(pool.id, Message("EMAIL", to, own.get("Subject", subject), text))
+
+    def _deliver(self, pool: Pool, user: User, event: AuthEvent) -> None:
+        """To the log group that SetLogDeliveryConfiguration names for userAuthEvents."""
+        for configuration in pool.log_configurations if self._logs else ():
+            group = configuration.get("CloudWatchLogsConfiguration", {}).get("LogGroupArn", "")
+            if configuration.get("EventSource") == "userAuthEvents" and group and self._logs:
+                self._logs.write(
+                    pool.account,
+                    pool.region,
+                    group.split(":log-group:")[-1].removesuffix(":*"),
+                    pool.id,
+                    int(event.created_at * 1000),
+                    msgspec.json.encode(log_entry(pool, user, event)).decode(),
+                )
+
+
+_NOTICE = {"MFA_REQUIRED": "MfaEmail", "MFA_IF_CONFIGURED": "MfaEmail", "NO_ACTION": "NoActionEmail"}
+
+
+def mode(pool: Pool) -> str:
+    return str(pool.settings.get("UserPoolAddOns", {}).get("AdvancedSecurityMode", "OFF"))
+
+
+def log_entry(pool: Pool, user: User, event: AuthEvent) -> dict[str, Any]:
+    """https://docs.aws.amazon.com/cognito/latest/developerguide/exporting-quotas-and-usage.html"""
+    return {
+        "eventTimestamp": str(int(event.created_at * 1000)),
+        "eventSource": "USER_ACTIVITY",
+        "logLevel": "INFO",
+        "message": {
+            "version": "1",
+            "eventId": event.event_id,
+            "eventType": event.type,
+            "userName": user.username,
+            "userSub": user.sub,
+            "eventResponse": event.response,
+            "riskLevel": event.risk_level,
+            "riskDecision": event.risk_decision,
+            "deviceName": event.device_name,
+            "ipAddress": event.ip,
+        },
+        "logSourceId": {"userPoolId": pool.id},
+    }

@@ -1,0 +1,1 @@
+"""Users: as an administrator sees them, and what they do for themselves."""

@@ -1,0 +1,67 @@
+"""MFA preferences: which second factors a user has turned on, and which he prefers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from forecourt.services.cognito import errors
+from forecourt.services.cognito.auth import steps
+from forecourt.services.cognito.model import MfaPreference, Passkey, Pool, User
+from forecourt.services.cognito.store import Records
+from forecourt.store import Tx
+
+_SETTINGS = {
+    "SMSMfaSettings": "SMS_MFA",
+    "SoftwareTokenMfaSettings": "SOFTWARE_TOKEN_MFA",
+    "EmailMfaSettings": "EMAIL_OTP",
+}
+
+
+async def set_preference(records: Records, pool: Pool, user: User, request: Mapping[str, Any]) -> None:
+    given = {_SETTINGS[name]: request[name] for name in _SETTINGS if name in request}
+    if sum(bool(setting.get("PreferredMfa")) for setting in given.values()) > 1:
+        raise errors.InvalidParameterException("Cannot set multiple preferred MFA types.")
+
+    def put(tx: Tx, current: User) -> None:
+        for factor, setting in given.items():
+            if setting.get("Enabled"):
+                _check_usable(pool, current, factor)
+        current.mfa = merged(current.mfa, given)
+
+    await records.change_user(user, put)
+
+
+def merged(before: MfaPreference, given: Mapping[str, Mapping[str, Any]]) -> MfaPreference:
+    """Factors that are not mentioned stay as they are."""
+    enabled = [factor for factor in before.enabled if given.get(factor, {}).get("Enabled", True)]
+    enabled += [f for f, setting in given.items() if setting.get("Enabled") and f not in enabled]
+    preferred = before.preferred
+    for factor, setting in given.items():
+        if setting.get("PreferredMfa"):
+            preferred = factor
+        elif preferred == factor and "PreferredMfa" in setting:
+            preferred = ""
+    return MfaPreference(enabled, preferred if preferred in enabled else "")
+
+
+def _check_usable(pool: Pool, user: User, factor: str) -> None:
+    if factor == "SOFTWARE_TOKEN_MFA" and user.totp is None:
+        raise errors.InvalidParameterException("User has not verified software token mfa")
+    attribute = {"SMS_MFA": "phone_number", "EMAIL_OTP": "email"}.get(factor)
+    if attribute and not user.attributes.get(attribute):
+        raise errors.InvalidParameterException(f"User does not have delivery config set to turn on {factor}")
+    if factor not in steps.pool_factors(pool):
+        raise errors.InvalidParameterException(f"{factor} is not enabled for the user pool.")
+
+
+async def auth_factors(records: Records, pool: Pool, user: User) -> dict[str, Any]:
+    """GetUserAuthFactors' answer."""
+    passkeys = await records.store.list(Passkey, pool.id, user.key, limit=1)
+    offered = steps.first_factors(pool, user, bool(passkeys))
+    return {
+        "Username": user.username,
+        **({"PreferredMfaSetting": user.mfa.preferred} if user.mfa.preferred else {}),
+        **({"UserMFASettingList": user.mfa.enabled} if user.mfa.enabled else {}),
+        "ConfiguredUserAuthFactors": [factor for factor in offered if factor != "PASSWORD_SRP"],
+    }
