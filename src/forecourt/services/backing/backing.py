@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+import time
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -28,9 +29,11 @@ from forecourt.store.sealing import Sealer
 
 _log = logging.getLogger("forecourt.backing")
 
-# A journal of so many entries (a few seconds of replay) or bytes is followed by a snapshot.
-_MAX_ENTRIES = 5000
+# A journal of so many entries (two seconds of replay) or bytes is followed by a snapshot; one that costs much is taken
+# more seldom, so that it takes a twentieth of moto's time at most.
+_MAX_ENTRIES = 2000
 _MAX_BYTES = 64 * 1024 * 1024
+_ENTRIES_PER_SECOND_OF_SNAPSHOT = 20_000
 # A queue is looked at again when something changed, and for what falls due by itself (delays, visibility) this often.
 _POLL_SECONDS = 0.25
 
@@ -66,6 +69,7 @@ class Backing:
         self._changed = asyncio.Event()
         self._closing = False
         self._max_entries = _MAX_ENTRIES
+        self._max_bytes = _MAX_BYTES
         self._compacting: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -212,7 +216,7 @@ class Backing:
         journal = self._journal
         if journal is None or self._compacting is not None or self._closing:
             return
-        if journal.entries >= self._max_entries or journal.bytes >= _MAX_BYTES:
+        if journal.entries >= self._max_entries or journal.bytes >= self._max_bytes:
             self._compacting = asyncio.create_task(self._compact_in_turn())
 
     async def _compact_in_turn(self) -> None:
@@ -228,12 +232,16 @@ class Backing:
         journal = self._journal
         assert journal is not None
         await journal.flush()
+        began = time.perf_counter()
         try:
             state = await self._embedded.on_thread(snapshot.dump)
         except snapshot.NotPicklable as error:
             _log.warning("the embedded services' state is kept as a journal only: %s", error)
             return False
         await journal.begin_from(state, snapshot.written_by())
+        took = time.perf_counter() - began
+        self._max_entries = max(self._max_entries, int(took * _ENTRIES_PER_SECOND_OF_SNAPSHOT))
+        self._max_bytes = max(_MAX_BYTES, len(state))
         return True
 
 
