@@ -87,19 +87,19 @@ class Environment:
     async def initialize(self, endpoint_url: str, log_stream: str, credentials: Credentials | None) -> None:
         """Starts the worker and waits until it asks for its first event. A failure is kept for the first `invoke`."""
         self._output.init_start(self.spec.runtime)
-        started = self._loop.time()
+        started = time.perf_counter()
         timeout = INIT_SECONDS
         self._init_failure = await self._start(endpoint_url, log_stream, credentials, timeout)
         if self._init_failure is _INIT_TIMED_OUT:
             # AWS starts over as part of the first invocation, which then has the function's own time-out.
-            self._output.init_report((self._loop.time() - started) * 1000, "timeout")
+            self._output.init_report((time.perf_counter() - started) * 1000, "timeout")
             await self._discard()
             self._session = Session(self._ready)
             timeout = float(self.spec.timeout_seconds)
             self._init_failure = await self._start(endpoint_url, log_stream, credentials, timeout)
             if self._init_failure is _INIT_TIMED_OUT:
                 self._init_failure = partial(timed_out, timeout_seconds=timeout)
-        self._init_ms = (self._loop.time() - started) * 1000
+        self._init_ms = (time.perf_counter() - started) * 1000
         if self._init_failure is not None:
             self._output.init_report(self._init_ms, "error", self._init_failure("").error_type)
         self.watch_memory()
@@ -149,7 +149,7 @@ class Environment:
         if invocation.tail:
             self._output.begin_tail()
         self._output.start(invocation.request_id, self.spec.version)
-        complete = partial(self._complete, completed, invocation.request_id, self._loop.time())
+        complete = partial(self._complete, completed, invocation.request_id, time.perf_counter())
         if self._init_failure is not None:
             complete(self._init_failure(invocation.request_id))
             self.stop()
@@ -164,7 +164,7 @@ class Environment:
         return completed
 
     def _complete(self, completed: asyncio.Future[Completion], request_id: str, started: float, result: Result) -> None:
-        duration_ms = (self._loop.time() - started) * 1000
+        duration_ms = (time.perf_counter() - started) * 1000
         if self._process is not None:
             self._process.read_output()
         self._output.flush()
