@@ -10,9 +10,10 @@ from forecourt.base.asgi import Receive, Scope, Send
 from forecourt.base.call import Caller
 from forecourt.base.clock import Clock
 from forecourt.base.ids import Ids
-from forecourt.base.ports import LogSink, MetricSink, RoleSessions
+from forecourt.base.ports import LogSink, RoleSessions
 from forecourt.services.apigateway.plan.errors import GatewayError
 from forecourt.services.apigateway.plan.gateway_responses import default_response
+from forecourt.services.apigateway.plan.meter import Meter, Sink
 from forecourt.services.apigateway.plan.ports import Ports
 from forecourt.services.apigateway.plan.registry import Registry
 from forecourt.services.apigateway.plan.respond import respond
@@ -31,14 +32,20 @@ class ApiGateway:
         clock: Clock,
         ids: Ids,
         logs: LogSink,
-        metrics: MetricSink,
+        metrics: Sink,
         roles: RoleSessions,
         upstream: Upstream | None = None,
     ) -> None:
         self._upstream = upstream or Upstream()
         self._owns_upstream = upstream is None
         self._ports = Ports(
-            upstream=self._upstream, caller=caller, clock=clock, ids=ids, logs=logs, metrics=metrics, roles=roles
+            upstream=self._upstream,
+            caller=caller,
+            clock=clock,
+            ids=ids,
+            logs=logs,
+            meter=Meter(metrics, clock),
+            roles=roles,
         )
         self._registry = Registry(store, self._ports)
 
@@ -47,6 +54,7 @@ class ApiGateway:
 
     async def stop(self) -> None:
         await self._registry.stop()
+        self._ports.meter.flush()
         if self._owns_upstream:
             await self._upstream.close()
 

@@ -37,7 +37,7 @@ def caller_context(served: Served, ports: Ports, credentials: str | None) -> Cal
     """A function that gives the `CallContext` in which a request's integration calls other services."""
 
     async def context(request: MethodRequest) -> CallContext:
-        arn = f"{served.arn_prefix}/{request.method}{request.resource_path}"
+        arn = f"{served.arn_prefix}/{request.method}{request.resource.path}"
         conditions = {"aws:SourceArn": arn, "aws:SourceAccount": served.account}
         return CallContext(
             principal=await principal(request, conditions),

@@ -98,7 +98,7 @@ def build_event(request: MethodRequest, binary: BinaryMediaTypes) -> dict[str, A
     query, all_query = _event_query(request)
     body, is_base64 = event_body(request, binary)
     return {
-        "resource": request.resource_path,
+        "resource": request.resource.path,
         "path": request.path_for_event,
         "httpMethod": request.method,
         "headers": headers or None,

@@ -18,6 +18,7 @@ _PLACEHOLDER = re.compile(r"\{([^{}]+?)\+?\}")
 _STAGE_VARIABLE = re.compile(r"\$\{stageVariables\.([A-Za-z0-9_]+)\}")
 # What a path parameter may bring into a path as it is. A `%` stays: the value is as the client encoded it.
 _SAFE = "/%!$&'()*+,;=:@-._~"
+_PLAIN = re.compile(r"[/%!$&'()*+,;=:@\-._~0-9A-Za-z]*")
 _DOT_SEGMENT = re.compile(r"(?:^|[/\\])(?:\.|%2e){1,2}(?:[/\\]|$)", re.IGNORECASE)
 
 # The value of a path parameter, as the client encoded it; None where it has none
@@ -75,4 +76,4 @@ def _checked(name: str, value: str | list[str] | None) -> str:
     if "." in value and _DOT_SEGMENT.search(value):
         # The backend would resolve it and leave the path that the integration confines the client to.
         raise GatewayError("BAD_REQUEST_PARAMETERS", detail=f"{name} holds a dot segment")
-    return value if value.isalnum() and value.isascii() else quote(value, safe=_SAFE)
+    return value if _PLAIN.fullmatch(value) else quote(value, safe=_SAFE)

@@ -17,12 +17,12 @@ from forecourt.services.apigateway.integrations.lambda_proxy import lambda_proxy
 from forecourt.services.apigateway.integrations.mock import mock
 from forecourt.services.apigateway.plan.errors import configuration_error
 from forecourt.services.apigateway.plan.gateway_responses import GatewayResponses
-from forecourt.services.apigateway.plan.messages import MethodRequest, MethodResponse, Served
-from forecourt.services.apigateway.plan.observe import Observer
-from forecourt.services.apigateway.plan.plan import Answering, Plan
+from forecourt.services.apigateway.plan.messages import MethodRequest, MethodResponse, ResourceMethod, Served
+from forecourt.services.apigateway.plan.meter import Tally
+from forecourt.services.apigateway.plan.plan import Answering, Plan, no_method
 from forecourt.services.apigateway.plan.ports import Handler, Ports
 from forecourt.services.apigateway.plan.router import Route, Router
-from forecourt.services.apigateway.rest.model import Integration, Method, Resource, Stage
+from forecourt.services.apigateway.rest.model import Integration, Method, Resource, Stage, method_setting
 from forecourt.services.apigateway.snapshot import Snapshot
 from forecourt.services.apigateway.vtl import TemplateError
 
@@ -48,7 +48,7 @@ def compile_plan(snapshot: Snapshot, stage: Stage, ports: Ports) -> Plan:
         router=Router(routes),
         gateway_responses=GatewayResponses(snapshot.gateway_responses, served.variables),
         ports=ports,
-        observe=Observer(served, stage, ports),
+        fallback=Answering(resource=ResourceMethod(), handler=no_method, tally=compiler.tally()),
     )
 
 
@@ -63,11 +63,21 @@ class _Compiler:
     def method(self, resource: Resource, method: Method) -> Answering:
         handler = self._integration(method)
         return Answering(
-            resource_path=resource.path,
-            resource_id=resource.id,
-            operation_name=method.operation_name or "",
+            resource=ResourceMethod(resource.path, resource.id, method.operation_name or ""),
             handler=handler,
+            tally=self.tally(resource, method),
         )
+
+    def tally(self, resource: Resource | None = None, method: Method | None = None) -> Tally:
+        served = self._served
+        by_api = (("ApiName", served.api_name),)
+        by_stage = (*by_api, ("Stage", served.stage))
+        dimensions = [by_api, by_stage]
+        if resource is not None and method is not None:
+            verb = method.http_method
+            if method_setting(self._stage, resource.path, verb).metrics_enabled:
+                dimensions.append((*by_stage, ("Resource", resource.path), ("Method", verb)))
+        return Tally(self._ports.meter, tuple((served.account, served.region, names) for names in dimensions))
 
     def _integration(self, method: Method) -> Handler:
         integration = method.method_integration

@@ -33,8 +33,8 @@ def _user_agent(request: MethodRequest) -> str | None:
 
 # Those of `$context` itself, in the order of a Lambda event's `requestContext`
 _PLAIN: Mapping[str, Callable[[MethodRequest], Any]] = {
-    "resourceId": lambda r: r.resource_id,
-    "resourcePath": lambda r: r.resource_path,
+    "resourceId": lambda r: r.resource.id,
+    "resourcePath": lambda r: r.resource.path,
     "httpMethod": lambda r: r.method,
     "extendedRequestId": lambda r: r.extended_request_id,
     "requestTime": _request_time,
@@ -52,7 +52,7 @@ _PLAIN: Mapping[str, Callable[[MethodRequest], Any]] = {
 _FURTHER: Mapping[str, Callable[[MethodRequest], Any]] = {
     "apiName": lambda r: r.served.api_name,
     "isCanaryRequest": lambda r: r.served.is_canary,
-    "operationName": lambda r: r.operation_name,
+    "operationName": lambda r: r.resource.operation_name,
     "xrayTraceId": lambda r: r.trace_id.removeprefix("Root="),
     "identity.sourceIp": lambda r: r.source_ip,
     "identity.userAgent": _user_agent,
@@ -103,8 +103,8 @@ def request_context(request: MethodRequest) -> dict[str, Any]:
     context["identity"] = identity_of_event(request)
     if request.authorizer:
         context["authorizer"] = dict(request.authorizer)
-    if request.operation_name:
-        context["operationName"] = request.operation_name
+    if request.resource.operation_name:
+        context["operationName"] = request.resource.operation_name
     if request.served.is_canary:
         context["isCanaryRequest"] = True
     return context

@@ -119,10 +119,19 @@ class RequestBody:
             message = await self._receive()
 
 
-class MethodRequest(msgspec.Struct, frozen=True, kw_only=True):
+class ResourceMethod(msgspec.Struct, frozen=True):
+    """The method that a request found. All empty where it found none."""
+
+    path: str = ""
+    id: str = ""
+    operation_name: str = ""
+
+
+class MethodRequest(msgspec.Struct, frozen=True):
     """What a client asks of a method."""
 
     served: Served
+    resource: ResourceMethod
     scope: Scope
     request_id: str
     # Seconds since the epoch
@@ -131,9 +140,6 @@ class MethodRequest(msgspec.Struct, frozen=True, kw_only=True):
     raw_path: bytes
     headers: Headers
     body: RequestBody
-    resource_path: str = ""
-    resource_id: str = ""
-    operation_name: str = ""
     # Raw, as they stood in the request line
     raw_path_parameters: Mapping[str, bytes] = {}
     # What the authorizer says: `$context.authorizer.*`

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from time import perf_counter
 
 from forecourt.base.asgi import Receive, Scope, Send
 from forecourt.services.apigateway.plan.errors import GatewayError
 from forecourt.services.apigateway.plan.gateway_responses import GatewayResponses
-from forecourt.services.apigateway.plan.messages import MethodRequest, MethodResponse, RequestBody, Served
-from forecourt.services.apigateway.plan.observe import Observer
+from forecourt.services.apigateway.plan.messages import (
+    MethodRequest,
+    MethodResponse,
+    RequestBody,
+    ResourceMethod,
+    Served,
+)
+from forecourt.services.apigateway.plan.meter import Tally
 from forecourt.services.apigateway.plan.ports import Handler, Ports
 from forecourt.services.apigateway.plan.respond import respond
 from forecourt.services.apigateway.plan.router import Router
@@ -19,10 +26,9 @@ from forecourt.services.apigateway.plan.router import Router
 class Answering:
     """A method of a resource."""
 
-    resource_path: str
-    resource_id: str
-    operation_name: str
+    resource: ResourceMethod
     handler: Handler
+    tally: Tally
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,37 +37,37 @@ class Plan:
     router: Router[Answering]
     gateway_responses: GatewayResponses
     ports: Ports
-    observe: Observer
+    # Answers what finds no method
+    fallback: Answering
 
     async def serve(self, raw_path: bytes, scope: Scope, receive: Receive, send: Send) -> None:
         """`raw_path` is without the stage."""
         started = perf_counter()
         request_id: str = scope["state"]["request_id"]
         found = self.router.find(scope["method"], raw_path)
-        answering = found.target if found is not None else _NO_METHOD
+        answering = self.fallback if found is None else found.target
         request = MethodRequest(
-            served=self.served,
-            scope=scope,
-            request_id=request_id,
-            time=self.ports.clock.now(),
-            raw_path=raw_path,
-            headers=scope["headers"],
-            body=RequestBody(scope["headers"], receive),
-            resource_path=answering.resource_path,
-            resource_id=answering.resource_id,
-            operation_name=answering.operation_name,
-            raw_path_parameters=found.parameters if found is not None else {},
+            self.served,
+            answering.resource,
+            scope,
+            request_id,
+            self.ports.clock.now(),
+            raw_path,
+            scope["headers"],
+            RequestBody(scope["headers"], receive),
+            _NO_PARAMETERS if found is None else found.parameters,
         )
         try:
             response = await answering.handler(request)
         except GatewayError as error:
             response = self.gateway_responses.render(error, request)
         await respond(send, response, request_id)
-        self.observe(request, response, (perf_counter() - started) * 1000)
+        answering.tally.add(response.status, (perf_counter() - started) * 1000, response.integration_latency_ms)
 
 
-async def _no_method(request: MethodRequest) -> MethodResponse:
+async def no_method(request: MethodRequest) -> MethodResponse:
+    """The fallback's handler: AWS says this of every path and method that it does not know."""
     raise GatewayError("MISSING_AUTHENTICATION_TOKEN")
 
 
-_NO_METHOD = Answering(resource_path="", resource_id="", operation_name="", handler=_no_method)
+_NO_PARAMETERS: Mapping[str, bytes] = {}

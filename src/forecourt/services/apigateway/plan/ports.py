@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from forecourt.base.call import Caller
 from forecourt.base.clock import Clock
 from forecourt.base.ids import Ids
-from forecourt.base.ports import LogSink, MetricSink, RoleSessions
+from forecourt.base.ports import LogSink, RoleSessions
 from forecourt.services.apigateway.plan.messages import MethodRequest, MethodResponse
+from forecourt.services.apigateway.plan.meter import Meter
 from forecourt.upstream import Upstream
 
 # One step, or all steps from here on: a step holds the next one and calls it, or does not.
@@ -23,5 +24,5 @@ class Ports:
     clock: Clock
     ids: Ids
     logs: LogSink
-    metrics: MetricSink
+    meter: Meter
     roles: RoleSessions
