@@ -20,6 +20,7 @@ from forecourt.base.clock import Clock
 from forecourt.base.errors import ServiceError
 from forecourt.base.ids import Ids
 from forecourt.base.principal import root
+from forecourt.services.apigateway.http.control import HttpControlPlane
 from forecourt.services.apigateway.rest.control import RestControlPlane
 from forecourt.services.apigateway.rest.quotas import Quotas
 from forecourt.store import Store, open_store
@@ -101,5 +102,16 @@ async def rest(quotas: Quotas | None = None, **ports: Any) -> AsyncIterator[tupl
     )
     try:
         yield Aws("apigateway", plane.apis), store, clock
+    finally:
+        await store.close()
+
+
+@asynccontextmanager
+async def http(**ports: Any) -> AsyncIterator[tuple[Aws, Store, Clock]]:
+    clock = Clock(now=lambda: float(START))
+    store = open_store(None, clock)
+    plane = HttpControlPlane(store=store, clock=clock, ids=Ids(seed=7), **ports)
+    try:
+        yield Aws("apigatewayv2", plane.apis), store, clock
     finally:
         await store.close()

@@ -34,7 +34,7 @@ class Entity(Document, kw_only=True, rename="camel"):
     region: str
 
 
-def describe(value: Part | Entity) -> dict[str, Any]:
+def describe(value: msgspec.Struct) -> dict[str, Any]:
     """`value` as AWS's output shape: its members by AWS's names, without those that are not set."""
     described: dict[str, Any] = _without_none(msgspec.to_builtins(value))
     for name in getattr(value, "__hidden__", ()):

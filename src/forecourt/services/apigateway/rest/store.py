@@ -16,16 +16,16 @@ from forecourt.base.errors import ServiceError
 from forecourt.base.paging import decode_token, encode_token
 from forecourt.services.apigateway.rest import errors, model, patch
 from forecourt.services.apigateway.rest.errors import BadRequestException, NotFoundException
-from forecourt.services.apigateway.rest.model import Entity, RestApi, describe
-from forecourt.store import Store, Tx, position
+from forecourt.services.apigateway.rest.model import RestApi, describe
+from forecourt.store import Document, Store, Tx, position
 
-E = TypeVar("E", bound=Entity)
+E = TypeVar("E", bound=Document)
 T = TypeVar("T")
 DEFAULT_PAGE_SIZE = 25
 MAXIMUM_PAGE_SIZE = 500
 
 # What AWS says of one that is not there; `{0}` is the last part of its key.
-_MISSING: dict[type[Entity], str] = {
+_MISSING: dict[type[Document], str] = {
     model.Resource: "Invalid Resource identifier specified",
     model.Model: "Invalid model name specified: {0}",
     model.RequestValidator: "Invalid Request Validator identifier specified",
@@ -46,7 +46,10 @@ _MISSING: dict[type[Entity], str] = {
 }
 
 
-def missing(context: CallContext, kind: type[Entity], key: Sequence[str]) -> ServiceError:
+Missing = Callable[[CallContext, type[Document], Sequence[str]], ServiceError]
+
+
+def missing(context: CallContext, kind: type[Document], key: Sequence[str]) -> ServiceError:
     if kind is RestApi:
         return errors.no_api(context.account, key[-1])
     return NotFoundException(_MISSING[kind].format(key[-1]))
@@ -55,15 +58,16 @@ def missing(context: CallContext, kind: type[Entity], key: Sequence[str]) -> Ser
 class Found:
     """One transaction's view of a caller's configuration."""
 
-    def __init__(self, tx: Tx, context: CallContext) -> None:
+    def __init__(self, tx: Tx, context: CallContext, missing: Missing = missing) -> None:
         self.tx = tx
         self.context = context
         self.own = (context.account, context.region)
+        self._missing = missing
 
     def get(self, kind: type[E], *key: str) -> E:
         document = self.tx.get(kind, *self.own, *key)
         if document is None:
-            raise missing(self.context, kind, key)
+            raise self._missing(self.context, kind, key)
         return document
 
     def maybe(self, kind: type[E], *key: str) -> E | None:
@@ -81,20 +85,23 @@ class Found:
 
     def delete(self, kind: type[E], *key: str) -> None:
         if not self.tx.delete(kind, *self.own, *key):
-            raise missing(self.context, kind, key)
+            raise self._missing(self.context, kind, key)
 
     def delete_all(self, kind: type[E], *prefix: str) -> None:
         self.tx.delete_all(kind, *self.own, *prefix)
 
 
 class Configuration:
-    def __init__(self, store: Store) -> None:
+    """`missing` words what is not there: `apigateway` and `apigatewayv2` differ in that."""
+
+    def __init__(self, store: Store, missing: Missing = missing) -> None:
         self._store = store
+        self._missing = missing
 
     async def get(self, context: CallContext, kind: type[E], *key: str) -> E:
         document = await self.maybe(context, kind, *key)
         if document is None:
-            raise missing(context, kind, key)
+            raise self._missing(context, kind, key)
         return document
 
     async def maybe(self, context: CallContext, kind: type[E], *key: str) -> E | None:
@@ -118,7 +125,7 @@ class Configuration:
         return await self.get(context, RestApi, rest_api_id)
 
     async def write(self, context: CallContext, change: Callable[[Found], T]) -> T:
-        return await self._store.write(lambda tx: change(Found(tx, context)))
+        return await self._store.write(lambda tx: change(Found(tx, context, self._missing)))
 
 
 def page_size(request: Mapping[str, Any]) -> int:

@@ -1,0 +1,331 @@
+"""HTTP APIs: the control plane of apigatewayv2."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from control_plane import START, Aws, http
+
+from forecourt.services.apigateway.http.model import HttpSnapshot
+from forecourt.store import Store
+
+FUNCTION = "arn:aws:lambda:us-east-1:000000000000:function:pets"
+ROLE = "arn:aws:iam::000000000000:role/r"
+
+
+@pytest.fixture
+async def v2() -> AsyncIterator[Aws]:
+    async with http() as (aws, _, _):
+        yield aws
+
+
+async def make_api(v2: Aws, **members: Any) -> str:
+    return str((await v2("CreateApi", Name="pets", ProtocolType="HTTP", **members))["ApiId"])
+
+
+async def make_route(v2: Aws, api: str, key: str = "GET /pets") -> dict[str, Any]:
+    integration = await v2(
+        "CreateIntegration",
+        ApiId=api,
+        IntegrationType="HTTP_PROXY",
+        IntegrationMethod="GET",
+        IntegrationUri="http://x/",
+    )
+    return await v2("CreateRoute", ApiId=api, RouteKey=key, Target=f"integrations/{integration['IntegrationId']}")
+
+
+async def test_a_new_api(v2: Aws) -> None:
+    api = await v2("CreateApi", Name="pets", ProtocolType="HTTP", Description="All", Tags={"a": "b"})
+    assert api == {
+        "ApiId": api["ApiId"],
+        "ApiEndpoint": f"http://{api['ApiId']}.execute-api.localhost:4566",
+        "ApiKeySelectionExpression": "$request.header.x-api-key",
+        "CreatedDate": START,
+        "Description": "All",
+        "DisableExecuteApiEndpoint": False,
+        "IpAddressType": "ipv4",
+        "Name": "pets",
+        "ProtocolType": "HTTP",
+        "RouteSelectionExpression": "$request.method $request.path",
+        "Tags": {"a": "b"},
+    }
+    assert await v2("GetApi", ApiId=api["ApiId"]) == api
+    assert await v2("GetApis") == {"Items": [api]}
+
+
+async def test_quick_create_serves_everything_at_once() -> None:
+    async with http() as (v2, store, _):
+        api = await make_api(v2, Target=FUNCTION)
+        (route,) = (await v2("GetRoutes", ApiId=api))["Items"]
+        assert (route["RouteKey"], route["ApiGatewayManaged"]) == ("$default", True)
+        (integration,) = (await v2("GetIntegrations", ApiId=api))["Items"]
+        assert integration["IntegrationType"] == "AWS_PROXY"
+        assert integration["PayloadFormatVersion"] == "2.0"
+        assert integration["IntegrationUri"] == FUNCTION
+        (stage,) = (await v2("GetStages", ApiId=api))["Items"]
+        assert (stage["StageName"], stage["AutoDeploy"]) == ("$default", True)
+        snapshot = await served(store, api, stage)
+        assert [route.route_key for route in snapshot.routes] == ["$default"]
+        assert [i.integration_uri for i in snapshot.integrations] == [FUNCTION]
+
+
+async def served(store: Store, api: str, stage: dict[str, Any]) -> HttpSnapshot:
+    snapshot = await store.get(HttpSnapshot, "000000000000", "us-east-1", api, stage["DeploymentId"])
+    assert snapshot is not None
+    return snapshot
+
+
+async def test_a_stage_that_deploys_by_itself_follows_every_change() -> None:
+    async with http() as (v2, store, _):
+        api = await make_api(v2)
+        empty = await v2("CreateStage", ApiId=api, StageName="live", AutoDeploy=True)
+        assert "DeploymentId" not in empty
+        assert empty["LastDeploymentStatusMessage"].endswith("At least one route is required before deploying the Api.")
+
+        for number in range(4):
+            await make_route(v2, api, f"GET /{number}")
+            stage = await v2("GetStage", ApiId=api, StageName="live")
+            keys = [route.route_key for route in (await served(store, api, stage)).routes]
+            assert sorted(keys) == [f"GET /{n}" for n in range(number + 1)]
+        # One per change would grow without bound.
+        assert len((await v2("GetDeployments", ApiId=api))["Items"]) == 1
+
+
+async def test_a_deployed_stage_does_not_follow() -> None:
+    async with http() as (v2, store, _):
+        api = await make_api(v2)
+        assert await v2.refused("CreateDeployment", ApiId=api) == (
+            "BadRequestException: At least one route is required before deploying the Api."
+        )
+        await make_route(v2, api, "GET /a")
+        await v2("CreateStage", ApiId=api, StageName="prod")
+        deployment = await v2("CreateDeployment", ApiId=api, StageName="prod")
+        await make_route(v2, api, "GET /b")
+        stage = await v2("GetStage", ApiId=api, StageName="prod")
+        assert stage["DeploymentId"] == deployment["DeploymentId"]
+        assert [route.route_key for route in (await served(store, api, stage)).routes] == ["GET /a"]
+        refusal = await v2.refused("DeleteDeployment", ApiId=api, DeploymentId=deployment["DeploymentId"])
+        assert refusal == "BadRequestException: Active stages pointing to this deployment must be moved or deleted"
+
+
+@pytest.mark.parametrize("key", ["FETCH /x", "GET x", "GET /{a+}/b", "/x", "GET /{a", "$other"])
+async def test_a_route_key_that_is_refused(v2: Aws, key: str) -> None:
+    api = await make_api(v2)
+    assert await v2.refused("CreateRoute", ApiId=api, RouteKey=key) == (
+        "BadRequestException: The provided route key is not formatted properly for HTTP protocol. Format should be "
+        '"<HTTP METHOD> /<RESOURCE PATH>" or "$default"'
+    )
+
+
+@pytest.mark.parametrize("key", ["GET /", "ANY /{proxy+}", "POST /pets/{id}/photos", "$default", "GET /a/b.c-d_e"])
+async def test_a_route_key_that_is_taken(v2: Aws, key: str) -> None:
+    api = await make_api(v2)
+    route = await v2("CreateRoute", ApiId=api, RouteKey=key)
+    assert route == {
+        "RouteId": route["RouteId"],
+        "RouteKey": key,
+        "ApiKeyRequired": False,
+        "AuthorizationType": "NONE",
+    }
+    again = await v2.refused("CreateRoute", ApiId=api, RouteKey=key)
+    assert again == f"ConflictException: Route with key {key} already exists for this API"
+
+
+INTEGRATIONS = [
+    ({"IntegrationType": "MOCK"}, "Integration type MOCK is not supported: HTTP APIs have AWS_PROXY and HTTP_PROXY"),
+    ({"IntegrationType": "HTTP_PROXY", "IntegrationUri": "http://x"}, "HTTP_PROXY integrations require a valid "),
+    (
+        {"IntegrationType": "HTTP_PROXY", "IntegrationUri": "x", "IntegrationMethod": "GET"},
+        "Invalid HTTP endpoint specified for URI: x",
+    ),
+    ({"IntegrationType": "AWS_PROXY", "IntegrationUri": "x"}, "Invalid function ARN or invalid uri: x"),
+    (
+        {"IntegrationType": "AWS_PROXY", "IntegrationUri": FUNCTION, "PayloadFormatVersion": "3.0"},
+        "Unsupported PayloadFormatVersion",
+    ),
+    (
+        {"IntegrationType": "AWS_PROXY", "IntegrationSubtype": "SQS-Sing", "CredentialsArn": ROLE},
+        "Unsupported integration subtype: SQS-Sing",
+    ),
+    (
+        {"IntegrationType": "AWS_PROXY", "IntegrationSubtype": "SQS-SendMessage", "CredentialsArn": ROLE},
+        "Required request parameter(s) missing: QueueUrl, MessageBody",
+    ),
+    (
+        {
+            "IntegrationType": "AWS_PROXY",
+            "IntegrationUri": FUNCTION,
+            "RequestParameters": {"set:header.x": "y"},
+        },
+        "Invalid mapping expression specified: set:header.x",
+    ),
+]
+
+
+@pytest.mark.parametrize(("members", "refusal"), INTEGRATIONS)
+async def test_an_integration_that_is_refused(v2: Aws, members: dict[str, Any], refusal: str) -> None:
+    api = await make_api(v2)
+    assert (await v2.refused("CreateIntegration", ApiId=api, **members)).startswith(f"BadRequestException: {refusal}")
+
+
+async def test_an_integration_as_aws_shows_it(v2: Aws) -> None:
+    api = await make_api(v2)
+    integration = await v2(
+        "CreateIntegration",
+        ApiId=api,
+        IntegrationType="AWS_PROXY",
+        IntegrationUri=FUNCTION,
+        PayloadFormatVersion="2.0",
+        RequestParameters={"overwrite:header.a": "$request.header.b"},
+    )
+    assert integration == {
+        "ConnectionType": "INTERNET",
+        "IntegrationId": integration["IntegrationId"],
+        "IntegrationMethod": "POST",
+        "IntegrationType": "AWS_PROXY",
+        "IntegrationUri": FUNCTION,
+        "PayloadFormatVersion": "2.0",
+        "RequestParameters": {"overwrite:header.a": "$request.header.b"},
+        "TimeoutInMillis": 30000,
+    }
+    # An update merges a map's entries; an empty string takes one away.
+    updated = await v2(
+        "UpdateIntegration",
+        ApiId=api,
+        IntegrationId=integration["IntegrationId"],
+        RequestParameters={"overwrite:header.a": "", "append:querystring.q": "1"},
+        TimeoutInMillis=1000,
+    )
+    assert updated["RequestParameters"] == {"append:querystring.q": "1"}
+    assert updated["TimeoutInMillis"] == 1000
+    assert updated["IntegrationUri"] == FUNCTION
+
+
+async def test_what_is_in_use_is_not_deleted(v2: Aws) -> None:
+    api = await make_api(v2)
+    route = await make_route(v2, api)
+    integration = route["Target"].removeprefix("integrations/")
+    refusal = await v2.refused("DeleteIntegration", ApiId=api, IntegrationId=integration)
+    assert refusal.startswith("ConflictException: Cannot delete Integration")
+    await v2("DeleteRoute", ApiId=api, RouteId=route["RouteId"])
+    await v2("DeleteIntegration", ApiId=api, IntegrationId=integration)
+    assert (await v2("GetIntegrations", ApiId=api))["Items"] == []
+
+
+async def test_jwt_and_lambda_authorizers(v2: Aws) -> None:
+    api = await make_api(v2)
+    jwt = await v2(
+        "CreateAuthorizer",
+        ApiId=api,
+        Name="jwt",
+        AuthorizerType="JWT",
+        IdentitySource=["$request.header.Authorization"],
+        JwtConfiguration={"Audience": ["me"], "Issuer": "https://issuer.example"},
+    )
+    assert jwt == {
+        "AuthorizerId": jwt["AuthorizerId"],
+        "AuthorizerType": "JWT",
+        "IdentitySource": ["$request.header.Authorization"],
+        "JwtConfiguration": {"Audience": ["me"], "Issuer": "https://issuer.example"},
+        "Name": "jwt",
+    }
+    route = await v2(
+        "CreateRoute",
+        ApiId=api,
+        RouteKey="GET /",
+        AuthorizationType="JWT",
+        AuthorizerId=jwt["AuthorizerId"],
+        AuthorizationScopes=["a", "b"],
+    )
+    assert route["AuthorizationScopes"] == ["a", "b"]
+    refusal = await v2.refused("DeleteAuthorizer", ApiId=api, AuthorizerId=jwt["AuthorizerId"])
+    assert refusal.startswith("ConflictException: Cannot delete Authorizer")
+    for members, said in (
+        ({"AuthorizationType": "CUSTOM", "AuthorizerId": jwt["AuthorizerId"]}, "Invalid authorizer specified"),
+        ({"AuthorizationType": "JWT"}, "An authorizer is required"),
+        ({"AuthorizationScopes": ["a"]}, "Authorization scopes are only supported for JWT"),
+    ):
+        refusal = await v2.refused("CreateRoute", ApiId=api, RouteKey="POST /", **members)
+        assert refusal.startswith(f"BadRequestException: {said}")
+    without_version = await v2.refused(
+        "CreateAuthorizer", ApiId=api, Name="l", AuthorizerType="REQUEST", IdentitySource=[], AuthorizerUri="arn:x"
+    )
+    assert "AuthorizerPayloadFormatVersion is a required parameter" in without_version
+
+
+async def test_cors(v2: Aws) -> None:
+    cors = {"AllowOrigins": ["https://a.example"], "AllowMethods": ["GET"], "MaxAge": 60}
+    api = await make_api(v2, CorsConfiguration=cors)
+    assert (await v2("GetApi", ApiId=api))["CorsConfiguration"] == cors
+    replaced = await v2("UpdateApi", ApiId=api, CorsConfiguration={"AllowOrigins": ["*"]})
+    assert replaced["CorsConfiguration"] == {"AllowOrigins": ["*"]}
+    await v2("DeleteCorsConfiguration", ApiId=api)
+    assert "CorsConfiguration" not in await v2("GetApi", ApiId=api)
+    refusal = await v2.refused(
+        "UpdateApi", ApiId=api, CorsConfiguration={"AllowOrigins": ["*"], "AllowCredentials": True}
+    )
+    assert refusal == "BadRequestException: allow-credentials is not supported with the wildcard origin *"
+
+
+async def test_stage_settings(v2: Aws) -> None:
+    api = await make_api(v2)
+    stage = await v2("CreateStage", ApiId=api, StageName="dev", StageVariables={"a": "1", "b": "2"})
+    assert stage["DefaultRouteSettings"] == {"DetailedMetricsEnabled": False}
+    updated = await v2(
+        "UpdateStage",
+        ApiId=api,
+        StageName="dev",
+        StageVariables={"a": "", "c": "3"},
+        RouteSettings={"GET /": {"ThrottlingBurstLimit": 1, "ThrottlingRateLimit": 2.0}},
+        AccessLogSettings={"DestinationArn": "arn:aws:logs:us-east-1:000000000000:log-group:g", "Format": "x"},
+    )
+    assert updated["StageVariables"] == {"b": "2", "c": "3"}
+    assert updated["RouteSettings"] == {"GET /": {"ThrottlingBurstLimit": 1, "ThrottlingRateLimit": 2.0}}
+    await v2("DeleteRouteSettings", ApiId=api, StageName="dev", RouteKey="GET /")
+    await v2("DeleteAccessLogSettings", ApiId=api, StageName="dev")
+    after = await v2("GetStage", ApiId=api, StageName="dev")
+    assert after["RouteSettings"] == {}
+    assert "AccessLogSettings" not in after
+    assert (await v2.refused("CreateStage", ApiId=api, StageName="a b")).startswith("BadRequestException: Stage name")
+    assert (await v2.refused("CreateStage", ApiId=api, StageName="dev")).startswith("ConflictException")
+
+
+async def test_domains_mappings_and_rules(v2: Aws) -> None:
+    api = await make_api(v2, Target="https://zoo.example")
+    domain = await v2(
+        "CreateDomainName", DomainName="api.example.com", DomainNameConfigurations=[{"CertificateArn": "arn:c"}]
+    )
+    (configuration,) = domain["DomainNameConfigurations"]
+    assert (configuration["EndpointType"], configuration["DomainNameStatus"]) == ("REGIONAL", "AVAILABLE")
+    mapping = await v2(
+        "CreateApiMapping", DomainName="api.example.com", ApiId=api, Stage="$default", ApiMappingKey="v1/pets"
+    )
+    assert (await v2("GetApiMappings", DomainName="api.example.com"))["Items"] == [mapping]
+    again = await v2.refused(
+        "CreateApiMapping", DomainName="api.example.com", ApiId=api, Stage="$default", ApiMappingKey="v1/pets"
+    )
+    assert again == "ConflictException: ApiMapping key already exists for this domain name"
+    assert (await v2.refused("DeleteApi", ApiId=api)).startswith("BadRequestException: Please remove all API mappings")
+    await v2("DeleteDomainName", DomainName="api.example.com")
+    await v2("DeleteApi", ApiId=api)
+    assert (await v2.refused("GetApi", ApiId=api)) == (
+        f"NotFoundException: Invalid API identifier specified 000000000000:{api}"
+    )
+
+
+async def test_pages_and_tags(v2: Aws) -> None:
+    apis = [await make_api(v2) for _ in range(5)]
+    first = await v2("GetApis", MaxResults="3")
+    rest = await v2("GetApis", MaxResults="3", NextToken=first["NextToken"])
+    assert {item["ApiId"] for item in first["Items"] + rest["Items"]} == set(apis)
+    arn = f"arn:aws:apigateway:us-east-1::/apis/{apis[0]}"
+    await v2("TagResource", ResourceArn=arn, Tags={"a": "1", "b": "2"})
+    await v2("UntagResource", ResourceArn=arn, TagKeys=["a"])
+    assert await v2("GetTags", ResourceArn=arn) == {"Tags": {"b": "2"}}
+
+
+async def test_a_websocket_api_is_refused_clearly(v2: Aws) -> None:
+    refusal = await v2.refused("CreateApi", Name="ws", ProtocolType="WEBSOCKET")
+    assert refusal == "NotImplementedException: WebSocket APIs are not supported yet"
