@@ -1,0 +1,71 @@
+"""Mocked integrations, in the format of Step Functions Local's `MockConfigFile.json`.
+
+    {"StateMachines": {"Orders": {"TestCases": {"Happy": {"Charge": "charged"}}}},
+     "MockedResponses": {"charged": {"0": {"Throw": {"Error": "Busy"}}, "1-2": {"Return": {"ok": true}}}}}
+
+An execution that is started as `<state machine ARN>#Happy` takes the named responses: the n-th visit of `Charge` the
+response whose range holds n. States that the case does not name are performed for real.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Any
+
+from forecourt.services.stepfunctions.asl.data import Data
+from forecourt.services.stepfunctions.integrations.job import Job, TaskError
+
+_MOST_EXECUTIONS = 10_000
+
+
+class BadMocks(ValueError):
+    """The mock configuration does not have the format."""
+
+
+class Mocks:
+    def __init__(self, config: dict[str, Any] | None = None) -> None:
+        """Raises `BadMocks`."""
+        config = config or {}
+        self._machines: dict[str, Any] = config.get("StateMachines", {})
+        self._responses = {name: _ranges(name, raw) for name, raw in config.get("MockedResponses", {}).items()}
+        self._visits: OrderedDict[str, dict[str, int]] = OrderedDict()
+
+    def has_case(self, machine: str, case: str) -> bool:
+        return case in self._machines.get(machine, {}).get("TestCases", {})
+
+    def answer(self, job: Job) -> Data | None:
+        """The mocked result; None where the state is not mocked. Raises `TaskError` for a mocked failure."""
+        cases = self._machines.get(job.machine.split("/")[0], {}).get("TestCases", {})
+        name = cases.get(job.test_case, {}).get(job.state) if job.test_case else None
+        if name is None:
+            return None
+        visits = self._visits.setdefault(job.execution_arn, {})
+        if len(self._visits) > _MOST_EXECUTIONS:
+            self._visits.popitem(last=False)
+        visit = visits.get(job.state, 0)
+        visits[job.state] = visit + 1
+        for first, last, response in self._responses.get(name, ()):
+            if first <= visit <= last:
+                return _play(response)
+        raise TaskError("States.Runtime", f"The mocked response '{name}' has nothing for invocation {visit}")
+
+
+def _play(response: dict[str, Any]) -> Data:
+    if "Throw" in response:
+        thrown = response["Throw"]
+        raise TaskError(thrown.get("Error", ""), thrown.get("Cause", ""))
+    return Data(response["Return"])
+
+
+def _ranges(name: str, raw: Any) -> list[tuple[int, int, dict[str, Any]]]:
+    if not isinstance(raw, dict):
+        raise BadMocks(f"MockedResponses.{name} must be an object")
+    ranges = []
+    for key, response in raw.items():
+        first, _, last = key.partition("-")
+        if not first.isdigit() or (last and not last.isdigit()):
+            raise BadMocks(f"MockedResponses.{name}: '{key}' is neither a number nor a range")
+        if not isinstance(response, dict) or ("Return" in response) == ("Throw" in response):
+            raise BadMocks(f"MockedResponses.{name}.{key} must have either Return or Throw")
+        ranges.append((int(first), int(last or first), response))
+    return ranges

@@ -1,0 +1,12 @@
+"""The durable shell around the pure machine: load, advance, commit, perform.
+
+- `shell.py`: one inbox per execution; what a turn decided is committed before it is performed.
+- `persist.py`: how an execution's state, history, timers and pending work lie in the store.
+- `committer.py`: groups the commits of many executions into one transaction.
+- `timers.py`: a year-long Wait is a row in the store; one alarm is set for the earliest.
+- `work.py`: performs tasks, and resumes what was pending when the process died.
+- `express.py`: the same machine with nothing stored.
+- `activities.py`, `logs.py`, `maprun.py`, `retention.py`: what their names say.
+
+Start reading at `shell.py`.
+"""

@@ -1,0 +1,349 @@
+"""Standard executions: load, advance, commit, perform.
+
+Each execution has an inbox. Whoever puts an event there gets its answer when the turn that the event caused is durable.
+One drive per execution empties the inbox: it advances the machine by everything that has come in, commits once, and
+only then performs what was decided. What cannot be committed is forgotten, and the execution is loaded again.
+
+Executions stay in memory while something happens to them, and a bounded number of them a while longer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from forecourt.base.clock import Clock
+from forecourt.base.ids import Ids
+from forecourt.services.stepfunctions.asl.data import Data
+from forecourt.services.stepfunctions.asl.machine import Machine
+from forecourt.services.stepfunctions.engine import advance, commands, events, model
+from forecourt.services.stepfunctions.engine.model import Execution, new_execution
+from forecourt.services.stepfunctions.engine.tokens import Token
+from forecourt.services.stepfunctions.engine.turn import Turn
+from forecourt.services.stepfunctions.errors import ExecutionAlreadyExists, ExecutionDoesNotExist
+from forecourt.services.stepfunctions.model import ExecutionKey, ExecutionRecord, execution_arn
+from forecourt.services.stepfunctions.run import persist
+from forecourt.services.stepfunctions.run.committer import Committer
+from forecourt.services.stepfunctions.run.logs import ExecutionLogs
+from forecourt.services.stepfunctions.run.machines import Machines
+from forecourt.services.stepfunctions.run.persist import RETENTION, RETENTION_SECONDS, Batch, Pending, Stored
+from forecourt.services.stepfunctions.run.start import StartRequest
+from forecourt.store import Store, Task, Tx
+
+_log = logging.getLogger("forecourt.stepfunctions")
+_MOST_IDLE = 5_000
+_FIRST_STEPS = 120  # how far an execution may come before StartExecution answers
+
+Answer = Callable[[Execution], Any]
+
+
+class Started(NamedTuple):
+    arn: str
+    started_at: float
+
+
+class _Letter(NamedTuple):
+    event: events.Event
+    answer: asyncio.Future[Execution]
+    # Pending work that is stored in this new form where the event is taken
+    keep: Pending | None
+
+
+class _Live:
+    """An execution in memory."""
+
+    __slots__ = ("busy", "execution", "inbox", "key", "machine", "record", "stored")
+
+    def __init__(
+        self, key: ExecutionKey, execution: Execution, machine: Machine, record: ExecutionRecord, stored: Stored
+    ) -> None:
+        self.key = key
+        self.execution = execution
+        self.machine = machine
+        self.record = record
+        self.stored = stored
+        self.inbox: list[_Letter] = []
+        self.busy = False
+
+
+class Shell:
+    def __init__(
+        self, store: Store, committer: Committer, machines: Machines, clock: Clock, ids: Ids, logs: ExecutionLogs
+    ) -> None:
+        self._store = store
+        self._committer = committer
+        self._machines = machines
+        self._clock = clock
+        self._ids = ids
+        self._logs = logs
+        self._live: OrderedDict[ExecutionKey, _Live] = OrderedDict()
+        self._loading: dict[ExecutionKey, asyncio.Future[_Live]] = {}
+        self._waiters: dict[ExecutionKey, list[asyncio.Future[ExecutionRecord]]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._closed = False
+        # Filled by whoever performs work, keeps time and watches ends; see service.py
+        self.perform: Callable[[Pending], None] = lambda pending: None
+        self.abandon: Callable[[str, str], None] = lambda arn, nonce: None
+        self.set_alarm: Callable[[float], None] = lambda due_at: None
+        self.on_finished: list[Callable[[ExecutionRecord], None]] = []
+
+    # --- starting -----------------------------------------------------------------------------------------------------
+
+    async def start(self, request: StartRequest) -> Started:
+        """Idempotent while an execution of the same name and input runs."""
+        machine = await self._machines.get(request.revision.digest)
+        at = self._clock.now()
+        record = request.record(at)
+        execution = self._new_execution(request, at)
+        turn = advance(machine, execution, events.Start(), at, most_steps=_FIRST_STEPS)
+        _name_revision(turn, record)
+        live = _Live(request.key, execution, machine, record, Stored())
+        batch = Batch(request.key, execution, [turn], live.stored)
+        persist.record_of(record, execution)
+
+        def change(tx: Tx) -> ExecutionRecord | None:
+            existing = tx.get(ExecutionRecord, *request.key)
+            if existing is None:
+                self._write(tx, live, batch, record_changed=True)
+            return existing
+
+        # In the cache at once: a result may arrive as soon as the commit is visible
+        existing = await self._committer.commit(change)
+        if existing is not None:
+            return _same_or_conflict(existing, request)
+        self._keep(live)
+        self._after_commit(live, [turn], batch)
+        return Started(request.arn, at)
+
+    def _new_execution(self, request: StartRequest, at: float) -> Execution:
+        return new_execution(
+            request.arn,
+            request.name,
+            request.revision.machine_arn,
+            request.revision.machine,
+            request.revision.role_arn,
+            Data.of_text(request.input),
+            at,
+            self._ids.bytes(16),
+        )
+
+    # --- events -------------------------------------------------------------------------------------------------------
+
+    async def deliver(self, key: ExecutionKey, event: events.Event, keep: Pending | None = None) -> Execution:
+        """Returns the execution once what the event caused is durable. Raises `ExecutionDoesNotExist`."""
+        live = await self._open(key)
+        answer: asyncio.Future[Execution] = asyncio.get_running_loop().create_future()
+        live.inbox.append(_Letter(event, answer, keep))
+        self._wake(live)
+        return await answer
+
+    async def awaits(self, key: ExecutionKey, token: Token) -> bool:
+        """Whether the execution still waits for an answer with this token."""
+        execution = (await self._open(key)).execution
+        frame = execution.frames.get(token.frame)
+        return execution.is_open and frame is not None and frame.work is not None and frame.work.nonce == token.nonce
+
+    async def redrive(self, key: ExecutionKey, client_token: str) -> Execution:
+        live = await self._open(key)
+        live.record.redrive_token = client_token
+        return await self.deliver(key, events.Redrive())
+
+    def post(self, key: ExecutionKey, event: events.Event, keep: Pending | None = None) -> None:
+        """As `deliver`, with nobody waiting. What the store cannot take now is tried again."""
+        self._spawn(self._deliver_until_taken(key, event, keep))
+
+    async def _deliver_until_taken(self, key: ExecutionKey, event: events.Event, keep: Pending | None) -> None:
+        for pause in (0.1, 1.0, 5.0, 15.0, 60.0):
+            try:
+                await self.deliver(key, event, keep)
+                return
+            except ExecutionDoesNotExist:
+                return
+            except Exception:
+                if self._closed:
+                    return
+                _log.exception("an event of %s could not be recorded; it is tried again", execution_arn(key))
+                await asyncio.sleep(pause)
+
+    def _wake(self, live: _Live) -> None:
+        if not live.busy and not self._closed:
+            live.busy = True
+            self._spawn(self._drive(live))
+
+    async def _drive(self, live: _Live) -> None:
+        try:
+            while live.inbox:
+                taken, live.inbox = live.inbox, []
+                try:
+                    await self._take(live, taken)
+                except Exception as error:
+                    # The turn is lost with the commit: what is stored counts
+                    self._live.pop(live.key, None)
+                    for letter in [*taken, *live.inbox]:
+                        if not letter.answer.done():
+                            letter.answer.set_exception(error)
+                    live.inbox = []
+                    return
+        finally:
+            live.busy = False
+            self._shrink()
+
+    async def _take(self, live: _Live, taken: list[_Letter]) -> None:
+        at = self._clock.now()
+        turns = [advance(live.machine, live.execution, letter.event, at) for letter in taken]
+        settled = [nonce for letter in taken if (nonce := _settled_nonce(letter)) is not None]
+        kept = [letter.keep for letter, turn in zip(taken, turns, strict=True) if letter.keep and turn.events]
+        fired = [(e.frame, e.kind) for letter in taken if isinstance(e := letter.event, events.TimerFired)]
+        if any(turn.events or turn.commands or turn.touched for turn in turns) or settled or fired:
+            batch = Batch(live.key, live.execution, turns, live.stored, settled, kept, fired)
+            persist.record_of(live.record, live.execution)
+            redriven = any(isinstance(letter.event, events.Redrive) for letter in taken)
+            await self._committer.commit(lambda tx: self._write(tx, live, batch, record_changed=redriven))
+            self._after_commit(live, turns, batch)
+        for letter in taken:
+            if not letter.answer.done():
+                letter.answer.set_result(live.execution)
+
+    def _write(self, tx: Tx, live: _Live, batch: Batch, *, record_changed: bool) -> None:
+        """On the writer's thread."""
+        batch.write(tx)
+        if batch.finished and live.record.status == model.SUCCEEDED:
+            persist.delete_state(tx, live.key)
+        if batch.finished:
+            key = "\t".join(live.key)
+            tx.enqueue(Task(RETENTION, key, live.record.stopped_at + RETENTION_SECONDS))
+        if record_changed or batch.finished:
+            tx.put(live.record)
+
+    def _after_commit(self, live: _Live, turns: list[Turn], batch: Batch) -> None:
+        self._logs.write(live.record, [event for turn in turns for event in turn.events])
+        for turn in turns:
+            for command in turn.commands:
+                if isinstance(command, commands.AbandonWork):
+                    self.abandon(batch.arn, command.nonce)
+        if batch.finished:
+            self._finished(live)
+            return
+        if batch.timers:
+            self.set_alarm(min(timer.due_at for timer in batch.timers))
+        for pending in batch.pending:
+            if pending.kind == "go-on":
+                self.post(live.key, events.Continue())
+            else:
+                self.perform(pending)
+
+    def _finished(self, live: _Live) -> None:
+        self._live.pop(live.key, None)
+        for waiter in self._waiters.pop(live.key, ()):
+            if not waiter.done():
+                waiter.set_result(live.record)
+        for callback in self.on_finished:
+            callback(live.record)
+
+    async def finished(self, key: ExecutionKey) -> ExecutionRecord:
+        """The record, once the execution has its terminal state. Raises `ExecutionDoesNotExist`."""
+        waiter: asyncio.Future[ExecutionRecord] = asyncio.get_running_loop().create_future()
+        self._waiters.setdefault(key, []).append(waiter)
+        record = await self._store.get(ExecutionRecord, *key)
+        if record is None or record.status != model.RUNNING:
+            waiter.cancel()
+        if record is None:
+            raise ExecutionDoesNotExist(f"Execution Does Not Exist: '{execution_arn(key)}'")
+        return record if record.status != model.RUNNING else await waiter
+
+    async def view(self, key: ExecutionKey) -> tuple[Machine, Execution]:
+        """To look at, not to change."""
+        live = await self._open(key)
+        return live.machine, live.execution
+
+    # --- memory -------------------------------------------------------------------------------------------------------
+
+    async def _open(self, key: ExecutionKey) -> _Live:
+        live = self._live.get(key)
+        if live is not None:
+            self._live.move_to_end(key)
+            return live
+        loading = self._loading.get(key)
+        if loading is None:
+            loading = asyncio.ensure_future(self._load(key))
+            self._loading[key] = loading
+            loading.add_done_callback(lambda _: self._loading.pop(key, None))
+        return await asyncio.shield(loading)
+
+    async def _load(self, key: ExecutionKey) -> _Live:
+        loaded = await persist.load(self._store, key)
+        record = await self._store.get(ExecutionRecord, *key) if loaded is not None else None
+        if loaded is None or record is None:
+            raise ExecutionDoesNotExist(f"Execution Does Not Exist: '{execution_arn(key)}'")
+        machine = await self._machines.get(record.digest)
+        live = self._live.get(key)
+        if live is None:
+            live = _Live(key, loaded[0], machine, record, loaded[1])
+            self._keep(live)
+        return live
+
+    def _keep(self, live: _Live) -> None:
+        self._live[live.key] = live
+        if len(self._live) > _MOST_IDLE:
+            self._shrink()
+
+    def _shrink(self) -> None:
+        """Forgets the executions that nothing has happened to for longest."""
+        excess = len(self._live) - _MOST_IDLE
+        for key, live in list(self._live.items()) if excess > 0 else ():
+            if excess <= 0:
+                break
+            if not live.busy:
+                del self._live[key]
+                excess -= 1
+
+    def _spawn(self, work: Any) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def drop_timer(self, task: Task) -> None:
+        """A timer of an execution that is gone."""
+        await self._committer.commit(lambda tx: tx.dequeue(task.queue, task.key))
+
+    async def close(self) -> None:
+        """Turns under way are committed; what they decided is performed after the next start."""
+        self._closed = True
+        if self._tasks:
+            await asyncio.wait(set(self._tasks), timeout=5.0)
+        for task in list(self._tasks):
+            task.cancel()
+
+    def forget(self) -> None:
+        self._live.clear()
+        self._waiters.clear()
+
+
+def _settled_nonce(letter: _Letter) -> str | None:
+    """The pending work that an event brings to its end."""
+    match event := letter.event:
+        case events.TaskSubmitted() if letter.keep is None:
+            return event.nonce
+        case events.TaskSucceeded() | events.TaskFailed() | events.MapRunEnded() | events.ActivityStarted():
+            return event.nonce
+        case events.Continue():
+            return "go-on"
+    return None
+
+
+def _name_revision(turn: Turn, record: ExecutionRecord) -> None:
+    """ExecutionStarted names the version and alias that were started; the machine does not know them."""
+    details = turn.events[0].details
+    if details is not None and record.version_arn:
+        details["stateMachineVersionArn"] = record.version_arn
+    if details is not None and record.alias_arn:
+        details["stateMachineAliasArn"] = record.alias_arn
+
+
+def _same_or_conflict(existing: ExecutionRecord, request: StartRequest) -> Started:
+    if existing.status == model.RUNNING and existing.input == request.input:
+        return Started(request.arn, existing.started_at)
+    raise ExecutionAlreadyExists(f"Execution Already Exists: '{request.arn}'")

@@ -1,0 +1,162 @@
+"""Outside work: performs what executions asked for, and resumes what was pending when the process died.
+
+Each piece of work is one asyncio task, and one row in the store until its outcome is recorded. A row that a restart
+finds was perhaps performed, perhaps not:
+
+- a job that was submitted (`.sync`) is only watched again, and one that waits for its token is left alone;
+- anything else is performed once more. Step Functions' integrations are at-least-once in just this way.
+- What a second restart finds again has twice taken the process with it, or had bad luck; it is reported as failed the
+  way AWS reports an answer that never came, and the definition's Retry decides.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+import msgspec
+
+from forecourt.services.stepfunctions.asl.data import Data
+from forecourt.services.stepfunctions.engine import events
+from forecourt.services.stepfunctions.engine.tokens import encode_token
+from forecourt.services.stepfunctions.integrations import Integrations, Job, TaskError, lost_answer
+from forecourt.services.stepfunctions.model import ExecutionKey, execution_arn
+from forecourt.services.stepfunctions.run.activities import Activities
+from forecourt.services.stepfunctions.run.committer import Committer
+from forecourt.services.stepfunctions.run.persist import WORK, Pending, load_pending
+from forecourt.store import Store, Task
+
+_log = logging.getLogger("forecourt.stepfunctions")
+_MOST_AT_ONCE = 4_000
+_MOST_PENDING = 2_000_000
+
+
+class Owner(Protocol):
+    """Whose work it is: the shell of Standard executions, or the Express ones'."""
+
+    def post(self, key: ExecutionKey, event: events.Event, keep: Pending | None = None) -> None: ...
+
+
+class Workers:
+    def __init__(self, integrations: Integrations, activities: Activities) -> None:
+        self._integrations = integrations
+        self._activities = activities
+        self._running: dict[tuple[str, str], tuple[asyncio.Task[None], Pending]] = {}
+        self._room = asyncio.Semaphore(_MOST_AT_ONCE)
+        # Filled by service.py: map runs are work of another kind
+        self.run_map: Callable[[Pending], Awaitable[None]] | None = None
+
+    def perform(self, pending: Pending, owner: Owner, arn: str | None = None) -> None:
+        arn = arn or execution_arn(pending.key)
+        if pending.resource[1] == "activity":
+            token = encode_token(arn, pending.frame, pending.nonce)
+            self._activities.add(pending.resource[0], token, pending.arguments)
+            return
+        place = (arn, pending.nonce)
+        task = asyncio.create_task(self._run(pending, owner, arn))
+        self._running[place] = (task, pending)
+        task.add_done_callback(lambda done: self._done(place, done))
+
+    def _done(self, place: tuple[str, str], task: asyncio.Task[None]) -> None:
+        self._running.pop(place, None)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("work of %s ended abnormally", place[0], exc_info=error)
+
+    def abandon(self, arn: str, nonce: str) -> None:
+        self._activities.remove(arn, nonce)
+        running = self._running.pop((arn, nonce), None)
+        if running is not None:
+            running[0].cancel()
+
+    async def _run(self, pending: Pending, owner: Owner, arn: str) -> None:
+        async with self._room:
+            if pending.kind == "map-run":
+                assert self.run_map is not None
+                await self.run_map(pending)
+            else:
+                await self._run_task(pending, owner, arn)
+
+    async def _run_task(self, pending: Pending, owner: Owner, arn: str) -> None:
+        frame, nonce = pending.frame, pending.nonce
+        job = _job(pending, arn)
+        try:
+            output = await self._perform(pending, job, owner)
+        except TaskError as error:
+            owner.post(pending.key, events.TaskFailed(frame, nonce, error.error, error.cause))
+            return
+        except asyncio.CancelledError:
+            self._integrations.abandon(job)
+            raise
+        except Exception as error:
+            _log.exception("the task %s of %s failed within Forecourt", pending.state, arn)
+            owner.post(pending.key, events.TaskFailed(frame, nonce, "States.TaskFailed", type(error).__name__))
+            return
+        if output is not None:
+            owner.post(pending.key, events.TaskSucceeded(frame, nonce, output))
+
+    async def _perform(self, pending: Pending, job: Job, owner: Owner) -> Data | None:
+        """The task's output; None where it comes by task token."""
+        pattern = job.resource.pattern
+        if pattern == "request":
+            return await self._integrations.request(job)
+        if pending.submitted is None:
+            answer = await self._integrations.request(job)
+            keep = msgspec.structs.replace(pending, submitted=answer.text) if pattern != "waitForTaskToken" else None
+            owner.post(pending.key, events.TaskSubmitted(pending.frame, pending.nonce, answer), keep)
+        else:
+            answer = Data.of_text(pending.submitted)
+        if pattern == "waitForTaskToken":
+            return None
+        job.submitted = answer
+        return await self._integrations.watch(job, answer)
+
+    async def recover(self, store: Store, committer: Committer, owner: Owner) -> int:
+        """Resumes what the store says is pending. Returns how much that is."""
+        rows = await store.due(WORK, math.inf, _MOST_PENDING)
+        pending = [load_pending(row) for row in rows]
+        marked = [msgspec.structs.replace(work, deliveries=work.deliveries + 1) for work in pending]
+        for start in range(0, len(marked), 1000):
+            chunk = [work for work in marked[start : start + 1000] if work.kind == "task" and work.submitted is None]
+            encoded = [Task(WORK, work.row_key, 0.0, msgspec.msgpack.encode(work)) for work in chunk]
+            await committer.commit(lambda tx, encoded=encoded: [tx.enqueue(row) for row in encoded])  # type: ignore[misc]
+        for work in pending:
+            self._resume(work, owner)
+        return len(pending)
+
+    def _resume(self, work: Pending, owner: Owner) -> None:
+        if work.kind == "go-on":
+            owner.post(work.key, events.Continue())
+        elif work.kind == "task" and work.deliveries and work.submitted is None and work.resource[1] != "activity":
+            error = lost_answer(work.as_resource())
+            owner.post(work.key, events.TaskFailed(work.frame, work.nonce, error.error, error.cause))
+        else:
+            self.perform(work, owner)
+
+    async def close(self) -> None:
+        running = [task for task, _ in self._running.values()]
+        for task in running:
+            task.cancel()
+        if running:
+            await asyncio.wait(running, timeout=2.0)
+        self._running.clear()
+
+
+def _job(pending: Pending, arn: str) -> Job:
+    account, region, machine, name = pending.key
+    return Job(
+        account=account,
+        region=region,
+        machine=machine,
+        name=name,
+        execution_arn=arn,
+        role_arn=pending.role_arn,
+        test_case=pending.test_case,
+        state=pending.state,
+        nonce=pending.nonce,
+        resource=pending.as_resource(),
+        arguments=Data.of_text(pending.arguments),
+        timeout_seconds=pending.timeout_seconds,
+    )
