@@ -63,6 +63,18 @@ def flatten(schema: Any, schemas: Mapping[str, str | None], seen: tuple[str, ...
     return {} if name in seen else flatten(json.loads(schemas.get(name) or "{}"), schemas, (*seen, name))
 
 
+def renamed_references(schema: Any, prefix: str) -> Any:
+    """`schema` with references to models as references within a document: `#/definitions/Pet`."""
+    if isinstance(schema, list):
+        return [renamed_references(item, prefix) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    match = _REFERENCE.fullmatch(str(schema.get("$ref", "")))
+    if match:
+        return {"$ref": prefix + match[1]}
+    return {name: renamed_references(value, prefix) for name, value in schema.items()}
+
+
 def template(schema: Any) -> str:
     """A mapping template that makes a sample of `schema`, to start from."""
     return "#set($inputRoot = $input.path('$'))\n" + _sample(schema, "$inputRoot", 0)

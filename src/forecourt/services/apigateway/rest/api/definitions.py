@@ -1,18 +1,20 @@
-"""ImportRestApi and PutRestApi: an API from an OpenAPI document."""
+"""ImportRestApi, PutRestApi, GetExport: an API from an OpenAPI document, and a document from a stage."""
 
 from __future__ import annotations
 
 from forecourt.base.call import CallContext, operation
 from forecourt.services.apigateway.openapi.definition import Definition
 from forecourt.services.apigateway.openapi.document import parse
+from forecourt.services.apigateway.openapi.exporting import export, to_text
 from forecourt.services.apigateway.openapi.importing import Import
 from forecourt.services.apigateway.openapi.reading import BAD_INPUT, read
 from forecourt.services.apigateway.rest.api.noun import Noun, Reply, Request
 from forecourt.services.apigateway.rest.api.rest_apis import RestApisApi, describe_api, need_valid
-from forecourt.services.apigateway.rest.errors import BadRequestException
-from forecourt.services.apigateway.rest.model import RestApi
+from forecourt.services.apigateway.rest.errors import BadRequestException, NotFoundException
+from forecourt.services.apigateway.rest.model import DocumentationPart, DocumentationVersion, RestApi, Stage
 from forecourt.services.apigateway.rest.quotas import need_size
 from forecourt.services.apigateway.rest.store import Found
+from forecourt.services.apigateway.snapshot import Snapshot
 
 
 class DefinitionsApi(Noun):
@@ -41,6 +43,39 @@ class DefinitionsApi(Noun):
             return self._finished(work, request)
 
         return await self.configuration.write(context, change)
+
+    @operation("GetExport")
+    async def get_export(self, context: CallContext, request: Request) -> Reply:
+        stage, snapshot = await self.deployed(context, request)
+        content_type = request.get("accepts") or "application/json"
+        if content_type not in ("application/json", "application/yaml"):
+            raise BadRequestException(
+                "Invalid Accept header specified. Valid options are application/json,application/yaml"
+            )
+        extensions = (request.get("parameters") or {}).get("extensions")
+        parts = await self._documentation(context, stage)
+        document = export(snapshot, stage, request["exportType"], extensions, parts)
+        name = f"{snapshot.name}-{stage.stage_name}-{request['exportType']}.{content_type.rpartition('/')[2]}"
+        return {
+            "contentType": content_type,
+            "contentDisposition": f'attachment; filename="{name}"',
+            "body": to_text(document, content_type),
+        }
+
+    async def deployed(self, context: CallContext, request: Request) -> tuple[Stage, Snapshot]:
+        stage = await self.configuration.get(context, Stage, request["restApiId"], request["stageName"])
+        snapshot = await self.configuration.maybe(context, Snapshot, stage.rest_api_id, stage.deployment_id)
+        if snapshot is None:
+            raise NotFoundException("Invalid Deployment identifier specified")
+        return stage, snapshot
+
+    async def _documentation(self, context: CallContext, stage: Stage) -> list[DocumentationPart]:
+        if not stage.documentation_version:
+            return []
+        version = await self.configuration.maybe(
+            context, DocumentationVersion, stage.rest_api_id, stage.documentation_version
+        )
+        return version.parts if version else []
 
     def _read(self, request: Request) -> Definition:
         need_size(request["body"], self.quotas.api_definition_bytes, "API definition")
