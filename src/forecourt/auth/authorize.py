@@ -75,6 +75,17 @@ class EveryoneMay:
         return Grants(identity=(compile_policy(everything),))
 
 
+class Unfinished(NamedTuple):
+    """A demand that only a look-up can finish: an item's partition key, a secret's whole ARN, a user's path."""
+
+    principal: Principal
+    action: str
+    resource: str
+    conditions: Mapping[str, Any]
+
+
+# Gives the resource and the further condition keys. Services supply them.
+Finish = Callable[[Unfinished], Awaitable[tuple[str, Mapping[str, Any]]]]
 # The resource policy of an ARN (JSON), or None where it has none. Services supply them.
 ResourcePolicy = Callable[[str], Awaitable[str | None]]
 
@@ -87,10 +98,15 @@ class PolicyAuthorizer:
         self._clock = clock or Clock()
         self._mode = mode
         self._resource_policies: dict[str, ResourcePolicy] = {}
+        self._finish: dict[str, Finish] = {}
 
     def register_resource_policy(self, service: str, source: ResourcePolicy) -> None:
         """`service` as in ARNs: `lambda`, `sqs`, …"""
         self._resource_policies[service] = source
+
+    def register_finish(self, service: str, finish: Finish) -> None:
+        """`service` as in actions: `dynamodb`, `secretsmanager`, …"""
+        self._finish[service] = finish
 
     async def authorize(self, principal: Principal, action: str, resource: str, context: Mapping[str, Any]) -> None:
         """Raises `AccessDenied` in AWS's words."""
@@ -115,6 +131,10 @@ class PolicyAuthorizer:
     ) -> tuple[Request, PolicySet]:
         """The request as policies see it, and the policies that bear on it."""
         grants = await self._identities.grants(principal)
+        finish = self._finish.get(action.partition(":")[0])
+        if finish is not None:
+            resource, more = await finish(Unfinished(principal, action, resource, context))
+            context = {**context, **more}
         circumstances = {**self._circumstances(principal, grants), **context}
         request = Request(action, resource, context_of(circumstances), principal)
         return request, PolicySet(

@@ -20,8 +20,12 @@ class Request(NamedTuple):
 
 
 def context_of(values: Mapping[str, Any]) -> dict[str, str | tuple[str, ...]]:
-    """Context keys are case-insensitive, and their values are text, as condition operators take them."""
-    return {key.lower(): _text(value) for key, value in values.items() if value is not None}
+    """Context keys are case-insensitive, and their values are text, as condition operators take them.
+
+    A mapping is no value: what is carried along in that form is not for policies.
+    """
+    found = values.items()
+    return {key.lower(): _text(value) for key, value in found if value is not None and not isinstance(value, Mapping)}
 
 
 def _text(value: Any) -> str | tuple[str, ...]:

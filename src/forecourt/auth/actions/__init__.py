@@ -1,0 +1,103 @@
+"""From an operation to what it needs: action, resource and condition keys.
+
+    describe("dynamodb", "GetItem", params, context) -> [Demand("dynamodb:GetItem", "arn:…:table/notes", {…}), …]
+
+One table per service (`own`, `backing`), code where a table cannot say it (`apigateway`, `dynamodb`, `s3`). An
+operation of a service that has no table cannot be granted: its demand is `authorize.UNMAPPED`, which every policy
+lacks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+from forecourt.auth.actions import backing, own
+from forecourt.auth.actions.apigateway import ApiGateway
+from forecourt.auth.actions.dynamodb import DynamoDb, DynamoDbStreams
+from forecourt.auth.actions.s3 import S3
+from forecourt.auth.actions.table import Demand, Params
+from forecourt.auth.authorize import UNMAPPED
+from forecourt.base.call import CallContext
+
+__all__ = ["SERVICES", "Demand", "describe"]
+
+
+class Service(Protocol):
+    @property
+    def prefix(self) -> str: ...
+
+    def demands(self, operation: str, params: Params, context: CallContext) -> Iterator[Demand]: ...
+
+
+# By botocore's name of the service.
+SERVICES: dict[str, Service] = {
+    "apigateway": ApiGateway("apigateway"),
+    "apigatewayv2": ApiGateway("apigatewayv2"),
+    "apigatewaymanagementapi": own.MANAGEMENT_API,
+    "cognito-idp": own.COGNITO_IDP,
+    "cognito-identity": own.COGNITO_IDENTITY,
+    "stepfunctions": own.STATES,
+    "lambda": own.LAMBDA,
+    "iam": own.IAM,
+    "sts": own.STS,
+    "logs": own.LOGS,
+    "cloudwatch": own.CLOUDWATCH,
+    "pinpoint": own.PINPOINT,
+    "dynamodb": DynamoDb(),
+    "dynamodbstreams": DynamoDbStreams(),
+    "s3": S3(),
+    "sqs": backing.SQS,
+    "sns": backing.SNS,
+    "kinesis": backing.KINESIS,
+    "secretsmanager": backing.SECRETSMANAGER,
+    "events": backing.EVENTS,
+    "ssm": backing.SSM,
+    "kms": backing.KMS,
+}
+
+_LOOPBACK = ("127.", "::1", "localhost")
+
+
+def describe(service: str, operation: str, params: Mapping[str, Any], context: CallContext) -> Sequence[Demand]:
+    """Everything that the call needs. An empty answer: it needs no permission."""
+    table = SERVICES.get(service)
+    common = circumstances(params, context)
+    if table is None:
+        return [Demand(UNMAPPED, f"{service}:{operation}", common)]
+    found = table.demands(operation, params, context)
+    return [Demand(demand.action, demand.resource, {**common, **demand.conditions}) for demand in found]
+
+
+def circumstances(params: Mapping[str, Any], context: CallContext) -> dict[str, Any]:
+    """Condition keys that hold for every demand of a call."""
+    # A client on this machine speaks plain HTTP to it, which nobody overhears.
+    secure = context.public_url.startswith("https") or context.source_ip.startswith(_LOOPBACK)
+    found: dict[str, Any] = {
+        "aws:RequestedRegion": context.region,
+        "aws:SecureTransport": str(secure).lower(),
+        "aws:ViaAWSService": "false",
+    }
+    if context.source_ip:
+        found["aws:SourceIp"] = context.source_ip
+    if context.user_agent:
+        found["aws:UserAgent"] = context.user_agent
+    tags = _tags(params)
+    for key, value in tags.items():
+        found[f"aws:RequestTag/{key}"] = value
+    keys = tuple(tags) or tuple(params.get("TagKeys") or params.get("tagKeys") or ())
+    if keys:
+        found["aws:TagKeys"] = keys
+    return found
+
+
+def _tags(params: Mapping[str, Any]) -> dict[str, str]:
+    """However the service spells them: a map, or a list of keys and values."""
+    for name in ("Tags", "tags", "UserPoolTags", "IdentityPoolTags"):
+        given = params.get(name)
+        if isinstance(given, Mapping):
+            return {str(key): str(value) for key, value in given.items()}
+        if isinstance(given, list) and all(isinstance(tag, Mapping) for tag in given):
+            pairs = ({key.lower(): value for key, value in tag.items()} for tag in given)
+            return {str(pair["key"]): str(pair.get("value", "")) for pair in pairs if "key" in pair}
+    return {}

@@ -1,0 +1,70 @@
+"""API Gateway's control planes: the action is the HTTP method, the resource the path that it is used on.
+
+So `apigateway:GET` on `arn:aws:apigateway:eu-west-1::/restapis/abc/resources` lists an API's resources. Methods and
+paths are those of AWS's models; HTTP APIs (`/v2/apis/…`) stand in policies without the version.
+
+https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-iam-policy-examples.html
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Any
+
+from botocore.loaders import create_loader
+
+from forecourt.auth.actions.table import Demand, Params, role_demands
+from forecourt.base.call import CallContext
+
+_SERVICE = "apigateway.amazonaws.com"
+_ROLE_MEMBERS = ("credentials", "authorizerCredentials", "CredentialsArn", "AuthorizerCredentialsArn")
+_ROLE_PATHS = ("/credentials", "/authorizerCredentials", "/cloudwatchRoleArn")
+
+
+class ApiGateway:
+    prefix = "apigateway"
+
+    def __init__(self, service: str) -> None:
+        self._service = service
+
+    def demands(self, operation: str, params: Params, context: CallContext) -> Iterator[Demand]:
+        method, path = _routes(self._service)[operation]
+        yield Demand(f"apigateway:{method}", f"arn:aws:apigateway:{context.region}::{_filled(path, params)}", {})
+        roles = [str(params[name]) for name in _ROLE_MEMBERS if params.get(name)]
+        roles += [
+            str(patch.get("value", ""))
+            for patch in params.get("patchOperations") or ()
+            if patch.get("path") in _ROLE_PATHS and patch.get("op") != "remove"
+        ]
+        # `arn:aws:iam::*:user/*` means the caller's own credentials: no role is passed.
+        yield from role_demands([role for role in roles if ":role/" in role], _SERVICE, context)
+
+
+def _filled(path: str, params: Params) -> str:
+    found = re.sub(r"\{(\w+)\}", lambda member: str(params.get(member[1], "")), path)
+    return found.removeprefix("/v2")
+
+
+@cache
+def _routes(service: str) -> Mapping[str, tuple[str, str]]:
+    """Method and path of every operation, with the members' names in the path's braces."""
+    model = create_loader().load_service_model(service, "service-2")
+    shapes, routes = model["shapes"], {}
+    for name, operation in model["operations"].items():
+        labels = _labels(shapes, operation)
+        path = operation["http"]["requestUri"].partition("?")[0]
+        for label, member in labels.items():
+            path = re.sub(rf"\{{{label}\+?\}}", f"{{{member}}}", path)
+        routes[name] = (operation["http"]["method"], path)
+    return routes
+
+
+def _labels(shapes: Mapping[str, Any], operation: Mapping[str, Any]) -> dict[str, str]:
+    if "input" not in operation:
+        return {}
+    members = shapes[operation["input"]["shape"]].get("members", {})
+    return {
+        member.get("locationName", name): name for name, member in members.items() if member.get("location") == "uri"
+    }

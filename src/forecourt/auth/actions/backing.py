@@ -1,0 +1,165 @@
+"""The tables of the backing services that our users' applications call most."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from forecourt.auth.actions.table import Demand, Params, Table
+from forecourt.base.call import CallContext
+
+
+def _queue(url: str) -> str:
+    """`http://localhost:4566/123456789012/name` to the end of the queue's ARN."""
+    account, name = url.rstrip("/").split("/")[-2:] if "/" in url else ("", url)
+    return f"{account}:{name}"
+
+
+SQS = Table(
+    "sqs",
+    """
+@SendMessage, @SendMessageBatch = SendMessage                arn:aws:sqs:<region>:{QueueUrl}
+@DeleteMessage, @DeleteMessageBatch = DeleteMessage          arn:aws:sqs:<region>:{QueueUrl}
+@ChangeMessageVisibility, @ChangeMessageVisibilityBatch = ChangeMessageVisibility  arn:aws:sqs:<region>:{QueueUrl}
+QueueUrl    arn:aws:sqs:<region>:{QueueUrl}
+QueueName   {QueueName}
+SourceArn   {SourceArn}
+*           *
+""",
+    normalize={"QueueUrl": _queue},
+)
+
+
+def _topic_of(subscription: str) -> str:
+    return ":".join(subscription.split(":")[:6])
+
+
+def _sns_conditions(operation: str, params: Params) -> Mapping[str, Any]:
+    names = {"Protocol": "sns:Protocol", "Endpoint": "sns:Endpoint"}
+    return {key: params[name] for name, key in names.items() if operation == "Subscribe" and params.get(name)}
+
+
+SNS = Table(
+    "sns",
+    """
+@PublishBatch = Publish      {TopicArn}
+ResourceArn                  {ResourceArn}
+TopicArn                     {TopicArn}
+TargetArn                    {TargetArn}
+SubscriptionArn              {SubscriptionArn}
+PlatformApplicationArn       {PlatformApplicationArn}
+EndpointArn                  {EndpointArn}
+@CreateTopic                 {Name}
+@CreatePlatformApplication   app/{Platform}/{Name}
+*                            *
+""",
+    normalize={"SubscriptionArn": _topic_of},
+    conditions=_sns_conditions,
+)
+
+KINESIS = Table(
+    "kinesis",
+    """
+@DeregisterStreamConsumer, @DescribeStreamConsumer, @SubscribeToShard  {ConsumerARN}
+ResourceARN   {ResourceARN}
+StreamARN     {StreamARN}
+StreamName    stream/{StreamName}
+QueueARN      {QueueARN}
+ChannelARN    {ChannelARN}
+*             *
+""",
+)
+
+
+def _secret_conditions(operation: str, params: Params) -> Mapping[str, Any]:
+    names = {"SecretId": "secretsmanager:SecretId", "Name": "secretsmanager:Name",
+             "VersionId": "secretsmanager:VersionId", "VersionStage": "secretsmanager:VersionStage"}  # fmt: skip
+    return {key: params[name] for name, key in names.items() if isinstance(params.get(name), str)}
+
+
+SECRETSMANAGER = Table(
+    "secretsmanager",
+    """
+SecretId        {SecretId}
+@CreateSecret   secret:{Name}
+*               *
+""",
+    normalize={"SecretId": lambda id: id if id.startswith("arn:") else f"secret:{id}"},
+    conditions=_secret_conditions,
+)
+
+
+class _Events(Table):
+    """Rules of a bus of one's own have it in their ARN, and PutEvents needs every bus that it puts to."""
+
+    _RULES = frozenset({"PutRule", "DeleteRule", "DescribeRule", "DisableRule", "EnableRule"})
+
+    def demands(self, operation: str, params: Params, context: CallContext) -> Iterator[Demand]:
+        if operation == "PutEvents":
+            yield from self._put_events(params, context)
+            return
+        name = params.get("Rule") or (params.get("Name") if operation in self._RULES else None)
+        bus = _bus(params)
+        if name and bus != "default":
+            params = {**params, "Rule": f"{bus}/{name}"}
+        elif name:
+            params = {**params, "Rule": name}
+        yield from super().demands(operation, params, context)
+
+    def _put_events(self, params: Params, context: CallContext) -> Iterator[Demand]:
+        for entry in params.get("Entries") or ():
+            resource = f"arn:aws:events:{context.region}:{context.account}:event-bus/{_bus(entry)}"
+            conditions = {"events:source": entry.get("Source"), "events:detail-type": entry.get("DetailType")}
+            yield Demand("events:PutEvents", resource, conditions)
+
+
+def _bus(given: Params) -> str:
+    name = str(given.get("EventBusName") or "default")
+    return name.rpartition("event-bus/")[2] if name.startswith("arn:") else name
+
+
+EVENTS = _Events(
+    "events",
+    """
+ResourceARN      {ResourceARN}
+@CreateEventBus, @DeleteEventBus, @DescribeEventBus, @UpdateEventBus   event-bus/{Name}
+@PutPermission, @RemovePermission   event-bus/{EventBusName}
+@DeleteApiDestination, @DescribeApiDestination, @CreateApiDestination, @UpdateApiDestination  api-destination/{Name}
+@CreateConnection, @DeleteConnection, @DescribeConnection, @UpdateConnection, @DeauthorizeConnection  connection/{Name}
+@CreateEndpoint, @DeleteEndpoint, @DescribeEndpoint, @UpdateEndpoint  endpoint/{Name}
+ArchiveName      archive/{ArchiveName}
+ReplayName       replay/{ReplayName}
+Rule             rule/{Rule}
+*                *
+""",
+    pass_role="""
+PutRule,UpdateEndpoint,CreateEndpoint RoleArn events.amazonaws.com
+PutTargets Targets[].RoleArn events.amazonaws.com
+""",
+)
+
+SSM = Table(
+    "ssm",
+    """
+@GetParametersByPath   parameter{Path}
+@DescribeParameters, @ListDocuments, @DescribeDocument   *
+@GetParameter, @PutParameter, @DeleteParameter, @GetParameterHistory, @LabelParameterVersion   parameter{Name}
+@UnlabelParameterVersion   parameter{Name}
+*                      *
+""",
+    normalize={"Name": lambda name: name if name.startswith("/") else f"/{name}"},
+)
+
+KMS = Table(
+    "kms",
+    """
+@CreateKey, @ListKeys, @ListAliases, @GenerateRandom   *
+KeyId         {KeyId}
+TargetKeyId   {TargetKeyId}
+*             *
+""",
+    normalize={
+        "KeyId": lambda id: id if id.startswith(("arn:", "alias/")) else f"key/{id}",
+        "TargetKeyId": lambda id: id if id.startswith("arn:") else f"key/{id}",
+    },
+)

@@ -1,0 +1,146 @@
+"""What a service's operations need, as a table: action, resource and condition keys, from the parameters.
+
+A table is text, one rule a line, and the first rule that fits decides:
+
+    UserPoolId          userpool/{UserPoolId}        where this parameter is given, that is the resource
+    ResourceArn         {ResourceArn}                a whole ARN
+    @CreateUserPool     *                            for this operation
+    *                   *                            for any other
+
+A resource that is neither `*` nor a whole ARN stands behind `arn:aws:{service}:{region}:{account}:`. `@Invoke,
+@InvokeAsync = InvokeFunction function:{FunctionName}` renames the action. An operation that needs no permission (its
+caller is identified by a token in the parameters) has the resource `-`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from forecourt.base.call import CallContext
+
+Params = Mapping[str, Any]
+
+
+class Demand(NamedTuple):
+    """One permission that a call needs."""
+
+    action: str
+    resource: str
+    conditions: Mapping[str, Any]
+
+
+# A parameter's value as it stands in an ARN: `FunctionName` may be a name, a partial or a whole ARN.
+Normalize = Callable[[str], str]
+# Condition keys of an operation's own.
+Conditions = Callable[[str, Params], Mapping[str, Any]]
+
+
+_MANY = re.compile(r"\{([\w.]+\[\][\w.]*)\}")
+
+
+class Rule(NamedTuple):
+    operations: frozenset[str]
+    parameter: str
+    action: str
+    resource: str
+
+    def fits(self, operation: str, params: Params) -> bool:
+        if self.operations:
+            return operation in self.operations
+        return not self.parameter or params.get(self.parameter) not in (None, "")
+
+
+class PassRole(NamedTuple):
+    """Where an operation's parameters name a role that a service will act as."""
+
+    operations: frozenset[str]
+    path: str
+    service: str
+
+
+class Table:
+    def __init__(
+        self,
+        prefix: str,
+        rules: str,
+        *,
+        pass_role: str = "",
+        normalize: Mapping[str, Normalize] | None = None,
+        conditions: Conditions | None = None,
+    ) -> None:
+        self.prefix = prefix
+        self._rules = [_rule(line) for line in rules.strip().splitlines()]
+        self._pass_role = [_pass_role(line) for line in pass_role.strip().splitlines()]
+        self._normalize = normalize or {}
+        self._conditions = conditions
+
+    def demands(self, operation: str, params: Params, context: CallContext) -> Iterator[Demand]:
+        rule = next(rule for rule in self._rules if rule.fits(operation, params))
+        if rule.resource != "-":
+            own = self._conditions(operation, params) if self._conditions is not None else {}
+            action = f"{self.prefix}:{rule.action or operation}"
+            for resource in self._resources(rule.resource, params, context):
+                yield Demand(action, resource, own)
+        for passed in self._pass_role:
+            if operation in passed.operations:
+                yield from role_demands(at(params, passed.path), passed.service, context)
+
+    def _resources(self, template: str, params: Params, context: CallContext) -> Iterator[str]:
+        """One, or as many as a list in the parameters names (`{AlarmNames[]}`)."""
+        many = _MANY.search(template)
+        values = at(params, many[1]) if many is not None else [""]
+        for value in values:
+            yield self._resource(template.replace(f"{{{many[1]}}}", value) if many else template, params, context)
+
+    def _resource(self, template: str, params: Params, context: CallContext) -> str:
+        if template == "*":
+            return "*"
+
+        def value(found: re.Match[str]) -> str:
+            name = found[1]
+            given = str(params.get(name) or "")
+            return self._normalize[name](given) if name in self._normalize else given
+
+        filled = re.sub(r"\{(\w+)\}", value, template)
+        if filled.startswith("arn:"):
+            return filled.replace("<region>", context.region).replace("<account>", context.account)
+        return f"arn:aws:{self.prefix}:{context.region}:{context.account}:{filled}"
+
+
+def role_demands(arns: Sequence[str], service: str, context: CallContext) -> Iterator[Demand]:
+    """`iam:PassRole` on each role: who lets a service act as a role must be allowed to hand it over."""
+    for arn in dict.fromkeys(arns):
+        role = arn if arn.startswith("arn:") else f"arn:aws:iam::{context.account}:role/{arn}"
+        if ":role/" in role:
+            yield Demand("iam:PassRole", role, {"iam:PassedToService": service})
+
+
+def at(params: Any, path: str) -> list[str]:
+    """The texts at `SmsConfiguration.SnsCallerArn`, `Targets[].RoleArn`, `Roles[]` (also a map's values)."""
+    found: list[Any] = [params]
+    for part in path.split("."):
+        name, many = part.removesuffix("[]"), part.endswith("[]")
+        found = [item.get(name) for item in found if isinstance(item, Mapping)]
+        if many:
+            found = [
+                entry for item in found if item for entry in (item.values() if isinstance(item, Mapping) else item)
+            ]
+    return [str(item) for item in found if item not in (None, "") and not isinstance(item, Mapping | list)]
+
+
+def _rule(line: str) -> Rule:
+    subject, _, rest = line.strip().partition("  ")
+    names, _, action = (part.strip() for part in subject.partition("="))
+    resource = rest.strip()
+    if names == "*":
+        return Rule(frozenset(), "", action, resource)
+    if names.startswith("@"):
+        return Rule(frozenset(names.replace("@", "").replace(",", " ").split()), "", action, resource)
+    return Rule(frozenset(), names, action, resource)
+
+
+def _pass_role(line: str) -> PassRole:
+    operations, path, service = line.split()
+    return PassRole(frozenset(operations.split(",")), path, service)

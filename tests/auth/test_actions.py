@@ -1,0 +1,371 @@
+"""What every operation needs: generated from the models, none left out; and by hand where it is more than an ARN."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import Any
+
+import botocore.session
+import pytest
+
+from forecourt.auth.actions import SERVICES, Demand, describe
+from forecourt.auth.actions.dynamodb import ACCESS, UNKNOWN_KEY, leading_keys
+from forecourt.auth.authorize import UNMAPPED, Grants, PolicyAuthorizer
+from forecourt.auth.policy import compile_policy
+from forecourt.base.call import CallContext
+from forecourt.base.clock import Clock
+from forecourt.base.errors import AccessDenied
+from forecourt.base.principal import Principal
+
+ANN = Principal(kind="user", account="111122223333", arn="arn:aws:iam::111122223333:user/ann", user_id="A", name="ann")
+CONTEXT = CallContext(principal=ANN, region="eu-west-1", request_id="r", user_agent="test")
+OURS = [
+    "apigateway",
+    "apigatewayv2",
+    "apigatewaymanagementapi",
+    "cognito-idp",
+    "cognito-identity",
+    "stepfunctions",
+    "lambda",
+    "iam",
+    "sts",
+    "logs",
+    "cloudwatch",
+    "pinpoint",
+]
+EXAMPLES = {
+    "RoleArn": "arn:aws:iam::111122223333:role/x",
+    "roleArn": "arn:aws:iam::111122223333:role/x",
+    "stateMachineArn": "arn:aws:states:eu-west-1:111122223333:stateMachine:m",
+    "stateMachineVersionArn": "arn:aws:states:eu-west-1:111122223333:stateMachine:m:1",
+}
+# Their caller is known by a token in the parameters, or anybody may call them.
+FREE = {
+    "cognito-idp": {"GetClientToken", "GetDerivedToken"},
+    "sts": {"AssumeRole", "GetCallerIdentity", "GetSessionToken"},
+}
+
+
+@cache
+def model(service: str) -> Any:
+    return botocore.session.get_session().get_service_model(service)
+
+
+def example(shape: Any, name: str = "", depth: int = 0) -> Any:
+    """A value of the shape with every required member."""
+    if name in EXAMPLES:
+        return EXAMPLES[name]
+    if shape.type_name == "structure":
+        every = shape.members if depth == 0 and len(shape.members) < 8 else shape.required_members
+        return {member: example(shape.members[member], member, depth + 1) for member in every if depth < 5}
+    if shape.type_name == "list":
+        return [example(shape.member, "", depth + 1)]
+    if shape.type_name == "map":
+        return {"k": example(shape.value, "", depth + 1)}
+    if name.lower().endswith("arn"):
+        return f"arn:aws:service:eu-west-1:111122223333:{name}/x"
+    return {"string": "x1", "integer": 1, "long": 1, "boolean": True, "timestamp": 0, "blob": b"x"}.get(
+        shape.type_name, 1
+    )
+
+
+def demands(service: str, operation: str) -> list[Demand]:
+    shape = model(service).operation_model(operation).input_shape
+    return list(describe(service, operation, example(shape) if shape else {}, CONTEXT))
+
+
+ALL = [(service, operation) for service in OURS for operation in model(service).operation_names]
+
+
+def test_every_operation_of_ours_needs_something_whole_or_nothing_on_purpose() -> None:
+    for service, operation in ALL:
+        found = demands(service, operation)
+        unsigned = model(service).operation_model(operation).auth_type == "none"
+        assert bool(found) != (unsigned or operation in FREE.get(service, ())), (service, operation)
+        for demand in found:
+            assert re.fullmatch(r"[a-z-]+:[A-Za-z0-9]+", demand.action), demand
+            assert demand.resource == "*" or re.fullmatch(r"arn:aws:[a-z-]+:[a-z0-9-]*:\d*:[^{}<>]+", demand.resource)
+            assert demand.action != UNMAPPED
+            assert demand.conditions["aws:RequestedRegion"] == "eu-west-1"
+
+
+class Policies:
+    def __init__(self, *granted: Demand) -> None:
+        statements = [{"Effect": "Allow", "Action": d.action, "Resource": d.resource} for d in granted]
+        self.policy = compile_policy({"Version": "2012-10-17", "Statement": statements})
+
+    async def grants(self, principal: Principal) -> Grants:
+        return Grants(identity=(self.policy,))
+
+
+async def denied(service: str, operation: str, needed: list[Demand], granted: list[Demand]) -> list[str]:
+    authorizer = PolicyAuthorizer(identities=Policies(*granted), clock=Clock(), mode="enforce")
+    messages = []
+    for demand in needed:
+        try:
+            await authorizer.authorize(ANN, demand.action, demand.resource, demand.conditions)
+        except AccessDenied as error:
+            messages.append(error.message)
+    return messages
+
+
+@pytest.mark.parametrize("service", OURS)
+async def test_every_operation_is_denied_without_and_allowed_with_exactly_its_permission(service: str) -> None:
+    for operation in model(service).operation_names:
+        needed = demands(service, operation)
+        if not needed:
+            continue
+        messages = await denied(service, operation, needed, [])
+        assert messages == [
+            f"User: {ANN.arn} is not authorized to perform: {d.action} on resource: {d.resource} because no "
+            f"identity-based policy allows the {d.action} action"
+            for d in needed
+        ], operation
+        assert await denied(service, operation, needed, needed) == [], operation
+
+
+async def test_what_is_not_mapped_is_denied_even_to_who_may_do_everything() -> None:
+    (demand,) = describe("glacier", "DeleteVault", {}, CONTEXT)
+    everything = Demand("*", "*", {})
+    assert await denied("glacier", "DeleteVault", [demand], [everything]) == [
+        f"User: {ANN.arn} is not authorized to perform: glacier:DeleteVault "
+        "because Forecourt does not know what it needs"
+    ]
+
+
+def shown(service: str, operation: str, **params: Any) -> list[str]:
+    own = {"aws:RequestedRegion", "aws:SecureTransport", "aws:ViaAWSService", "aws:SourceIp", "aws:UserAgent", ACCESS}
+    lines = []
+    for demand in describe(service, operation, params, CONTEXT):
+        extra = [f"{key}={value}" for key, value in demand.conditions.items() if key not in own]
+        lines.append(" ".join([demand.action, demand.resource, *extra]))
+    return lines
+
+
+HERE = "eu-west-1:111122223333"
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "params", "expected"),
+    [
+        (
+            "lambda",
+            "Invoke",
+            {"FunctionName": f"arn:aws:lambda:{HERE}:function:f:live"},
+            [f"lambda:InvokeFunction arn:aws:lambda:{HERE}:function:f"],
+        ),
+        (
+            "lambda",
+            "CreateFunction",
+            {"FunctionName": "f", "Role": "arn:aws:iam::111122223333:role/r", "Tags": {"a": "b"}},
+            [
+                f"lambda:CreateFunction arn:aws:lambda:{HERE}:function:f aws:RequestTag/a=b aws:TagKeys=('a',)",
+                "iam:PassRole arn:aws:iam::111122223333:role/r aws:RequestTag/a=b aws:TagKeys=('a',) "
+                "iam:PassedToService=lambda.amazonaws.com",
+            ],
+        ),
+        (
+            "apigateway",
+            "PutIntegration",
+            {
+                "restApiId": "a",
+                "resourceId": "r",
+                "httpMethod": "GET",
+                "type": "AWS",
+                "credentials": "arn:aws:iam::111122223333:role/r",
+            },
+            [
+                "apigateway:PUT arn:aws:apigateway:eu-west-1::/restapis/a/resources/r/methods/GET/integration",
+                "iam:PassRole arn:aws:iam::111122223333:role/r iam:PassedToService=apigateway.amazonaws.com",
+            ],
+        ),
+        ("apigatewayv2", "GetRoutes", {"ApiId": "a"}, ["apigateway:GET arn:aws:apigateway:eu-west-1::/apis/a/routes"]),
+        (
+            "stepfunctions",
+            "StartExecution",
+            {"stateMachineArn": f"arn:aws:states:{HERE}:stateMachine:m"},
+            [f"states:StartExecution arn:aws:states:{HERE}:stateMachine:m"],
+        ),
+        (
+            "cognito-identity",
+            "SetIdentityPoolRoles",
+            {
+                "IdentityPoolId": "p",
+                "Roles": {
+                    "authenticated": "arn:aws:iam::111122223333:role/a",
+                    "unauthenticated": "arn:aws:iam::111122223333:role/b",
+                },
+            },
+            [
+                f"cognito-identity:SetIdentityPoolRoles arn:aws:cognito-identity:{HERE}:identitypool/p",
+                "iam:PassRole arn:aws:iam::111122223333:role/a iam:PassedToService=cognito-identity.amazonaws.com",
+                "iam:PassRole arn:aws:iam::111122223333:role/b iam:PassedToService=cognito-identity.amazonaws.com",
+            ],
+        ),
+        ("iam", "ListAccessKeys", {}, ["iam:ListAccessKeys arn:aws:iam::111122223333:user/ann"]),
+        (
+            "sqs",
+            "SendMessageBatch",
+            {"QueueUrl": "http://localhost:4566/111122223333/q", "Entries": []},
+            [f"sqs:SendMessage arn:aws:sqs:{HERE}:q"],
+        ),
+        (
+            "events",
+            "PutEvents",
+            {"Entries": [{"Source": "s", "EventBusName": "b"}, {"Source": "t"}]},
+            [
+                f"events:PutEvents arn:aws:events:{HERE}:event-bus/b events:source=s events:detail-type=None",
+                f"events:PutEvents arn:aws:events:{HERE}:event-bus/default events:source=t events:detail-type=None",
+            ],
+        ),
+        ("events", "PutRule", {"Name": "r", "EventBusName": "b"}, [f"events:PutRule arn:aws:events:{HERE}:rule/b/r"]),
+        (
+            "s3",
+            "ListObjectsV2",
+            {"Bucket": "b", "Prefix": "home/", "MaxKeys": 10},
+            ["s3:ListBucket arn:aws:s3:::b s3:prefix=home/ s3:max-keys=10"],
+        ),
+        ("s3", "HeadObject", {"Bucket": "b", "Key": "a/b"}, ["s3:GetObject arn:aws:s3:::b/a/b"]),
+        (
+            "s3",
+            "GetObject",
+            {"Bucket": "b", "Key": "k", "VersionId": "v"},
+            ["s3:GetObjectVersion arn:aws:s3:::b/k s3:VersionId=v"],
+        ),
+        (
+            "s3",
+            "CopyObject",
+            {"Bucket": "b", "Key": "k", "CopySource": "/c/x%20y"},
+            ["s3:PutObject arn:aws:s3:::b/k s3:x-amz-copy-source=/c/x%20y", "s3:GetObject arn:aws:s3:::c/x y"],
+        ),
+        (
+            "s3",
+            "DeleteObjects",
+            {"Bucket": "b", "Delete": {"Objects": [{"Key": "x"}, {"Key": "y", "VersionId": "1"}]}},
+            ["s3:DeleteObject arn:aws:s3:::b/x", "s3:DeleteObjectVersion arn:aws:s3:::b/y s3:VersionId=1"],
+        ),
+        ("s3", "ListBuckets", {}, ["s3:ListAllMyBuckets *"]),
+        ("s3", "ListBucketMetricsConfigurations", {"Bucket": "b"}, ["s3:GetMetricsConfiguration arn:aws:s3:::b"]),
+        (
+            "dynamodb",
+            "Query",
+            {
+                "TableName": "t",
+                "IndexName": "i",
+                "ProjectionExpression": "#n, b.c",
+                "ExpressionAttributeNames": {"#n": "name"},
+                "KeyConditionExpression": "pk = :p",
+            },
+            [f"dynamodb:Query arn:aws:dynamodb:{HERE}:table/t/index/i dynamodb:Attributes=('b', 'name', 'pk')"],
+        ),
+        (
+            "dynamodb",
+            "BatchGetItem",
+            {"RequestItems": {"t": {"Keys": [{"pk": {"S": "1"}}]}, "u": {"Keys": []}}},
+            [
+                f"dynamodb:BatchGetItem arn:aws:dynamodb:{HERE}:table/t dynamodb:Attributes=('pk',)",
+                f"dynamodb:BatchGetItem arn:aws:dynamodb:{HERE}:table/u",
+            ],
+        ),
+        (
+            "dynamodb",
+            "TransactWriteItems",
+            {
+                "TransactItems": [
+                    {"Put": {"TableName": "t", "Item": {"pk": {"S": "1"}}}},
+                    {"Delete": {"TableName": "u", "Key": {"k": {"S": "1"}}}},
+                ]
+            },
+            [
+                f"dynamodb:PutItem arn:aws:dynamodb:{HERE}:table/t dynamodb:Attributes=('pk',) "
+                "dynamodb:EnclosingOperation=TransactWriteItems",
+                f"dynamodb:DeleteItem arn:aws:dynamodb:{HERE}:table/u dynamodb:Attributes=('k',) "
+                "dynamodb:EnclosingOperation=TransactWriteItems",
+            ],
+        ),
+        (
+            "dynamodb",
+            "ExecuteStatement",
+            {"Statement": 'SELECT * FROM "t" WHERE pk = 1'},
+            [
+                f"dynamodb:PartiQLSelect arn:aws:dynamodb:{HERE}:table/t dynamodb:FullTableScan=false "
+                f"dynamodb:LeadingKeys=({UNKNOWN_KEY!r},)"
+            ],
+        ),
+        (
+            "logs",
+            "PutLogEvents",
+            {"logGroupName": "g", "logStreamName": "s"},
+            [f"logs:PutLogEvents arn:aws:logs:{HERE}:log-group:g:log-stream:s"],
+        ),
+        ("cloudwatch", "PutMetricData", {"Namespace": "App"}, ["cloudwatch:PutMetricData * cloudwatch:namespace=App"]),
+        (
+            "cloudwatch",
+            "DeleteAlarms",
+            {"AlarmNames": ["a", "b"]},
+            [
+                f"cloudwatch:DeleteAlarms arn:aws:cloudwatch:{HERE}:alarm:a",
+                f"cloudwatch:DeleteAlarms arn:aws:cloudwatch:{HERE}:alarm:b",
+            ],
+        ),
+        (
+            "sns",
+            "Subscribe",
+            {"TopicArn": f"arn:aws:sns:{HERE}:t", "Protocol": "sqs", "Endpoint": "e"},
+            [f"sns:Subscribe arn:aws:sns:{HERE}:t sns:Protocol=sqs sns:Endpoint=e"],
+        ),
+        ("ssm", "GetParameter", {"Name": "a/b"}, [f"ssm:GetParameter arn:aws:ssm:{HERE}:parameter/a/b"]),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_an_operation_needs(service: str, operation: str, params: Any, expected: list[str]) -> None:
+    assert shown(service, operation, **params) == expected
+
+
+@pytest.mark.parametrize(
+    ("operation", "params", "expected"),
+    [
+        ("GetItem", {"Key": {"pk": {"S": "me"}, "sk": {"S": "1"}}}, ("me",)),
+        ("PutItem", {"Item": {"pk": {"N": "7"}}}, ("7",)),
+        ("GetItem", {"Key": {"other": {"S": "me"}}}, (UNKNOWN_KEY,)),
+        (
+            "Query",
+            {
+                "KeyConditionExpression": "sk > :s AND #p = :p",
+                "ExpressionAttributeNames": {"#p": "pk"},
+                "ExpressionAttributeValues": {":p": {"S": "me"}, ":s": {"S": "1"}},
+            },
+            ("me",),
+        ),
+        (
+            "Query",
+            {"KeyConditions": {"pk": {"ComparisonOperator": "EQ", "AttributeValueList": [{"S": "me"}]}}},
+            ("me",),
+        ),
+        (
+            "Query",
+            {"KeyConditionExpression": "sk = :s", "ExpressionAttributeValues": {":s": {"S": "me"}}},
+            (UNKNOWN_KEY,),
+        ),
+        ("Query", {}, (UNKNOWN_KEY,)),
+        ("BatchGetItem", {"Requests": {"Keys": [{"pk": {"S": "a"}}, {"pk": {"S": "b"}}]}}, ("a", "b")),
+        (
+            "BatchWriteItem",
+            {
+                "Requests": [
+                    {"PutRequest": {"Item": {"pk": {"S": "a"}}}},
+                    {"DeleteRequest": {"Key": {"pk": {"S": "b"}}}},
+                ]
+            },
+            ("a", "b"),
+        ),
+    ],
+)
+def test_leading_keys(operation: str, params: dict[str, Any], expected: tuple[str, ...]) -> None:
+    assert leading_keys({"operation": operation, **params}, "pk") == expected
+
+
+def test_every_service_with_a_table_exists() -> None:
+    known = set(botocore.session.get_session().get_available_services())
+    assert set(SERVICES) <= known
