@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from forecourt.services.backing import Backing
-from forecourt.services.backing.journal import STREAM
+from forecourt.services.backing.journal import STREAM, Snapshot
 
 from .conftest import Bench, caller
 from .test_embedded import TABLE, queue, received
@@ -154,7 +154,8 @@ async def test_a_long_journal_becomes_a_snapshot_while_writes_go_on(bench: Bench
     for start in range(0, 200, 20):
         await asyncio.gather(*(put(number) for number in range(start, start + 20)))
     assert bench.store is not None
-    assert len(await bench.store.read_log(STREAM)) < 100
+    assert await bench.store.get(Snapshot, "moto") is not None
+    assert len(await bench.store.read_log(STREAM)) < 200
     backing = await bench.crash()
     assert (await backing.call(caller(), "dynamodb", "Scan", {"TableName": "pets"}))["Count"] == 200
 

@@ -123,6 +123,9 @@ s3 GetObject rest-xml eu-west-1 Bucket=bucket Key=k.txt
 GET /bucket/k?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKID%2F20260101%2Fap-south-1%2Fs3%2Faws4_request
 s3 GetObject rest-xml ap-south-1 Bucket=bucket Key=k
 
+GET /bucket/k?AWSAccessKeyId=AKID&Signature=x%3D&Expires=1790000000
+s3 GetObject rest-xml us-east-1 Bucket=bucket Key=k
+
 POST / sign=kinesis target=Kinesis_20131202.PutRecord
 kinesis PutRecord json eu-west-1
 

@@ -65,7 +65,7 @@ def resolve(request: HttpRequest, default_region: str = DEFAULT_REGION) -> Targe
     target = request.header(b"x-amz-target")
     if target:
         return _json(request, target, region)
-    candidates = _by_scope(scope) or _by_host(request)
+    candidates = _by_scope(scope) or _by_host(request) or _by_old_signature(request)
     if candidates and all(entry.protocol in _REST for entry in candidates):
         return _rest(request, candidates, region)
     return _query(request, candidates, scope, region)
@@ -150,6 +150,12 @@ def _by_host(request: HttpRequest) -> list[Entry]:
             if found:
                 return found
     return []
+
+
+def _by_old_signature(request: HttpRequest) -> list[Entry]:
+    """A URL that was presigned with version 2, which boto3 still does for S3 by default, names no service."""
+    query = request.query_string
+    return [index().by_name["s3"]] if b"AWSAccessKeyId=" in query and b"Signature=" in query else []
 
 
 # -- REST --------------------------------------------------------------------------------------------------------------

@@ -33,6 +33,7 @@ _CREDENTIAL = (
 _ACCOUNT_HEADER = "HTTP_X_MOTO_ACCOUNT_ID"
 # What a client may not say: who it is, to moto; and a region by the back door of the user agent.
 _WITHHELD = (b"authorization", b"user-agent", b"expect", b"connection", b"transfer-encoding", b"content-length")
+_FORM = "application/x-www-form-urlencoded"
 # What WSGI's server would have added, and our own server adds.
 _OURS = ("date", "server", "connection", "content-length", "transfer-encoding")
 
@@ -170,6 +171,9 @@ def _environ(request: Request) -> dict[str, Any]:
         "wsgi.run_once": False,
     }
     _add_headers(environ, request.headers)
+    if request.method == "PUT" and environ.get("CONTENT_TYPE", "").startswith(_FORM):
+        # What curl and urllib say of any body: moto would take the object for a form, and lose it.
+        environ["CONTENT_TYPE"] = "binary/octet-stream"
     environ["HTTP_HOST"] = host
     environ["HTTP_AUTHORIZATION"] = _CREDENTIAL.format(request.region, _signing_name(request))
     environ[_ACCOUNT_HEADER] = request.account
