@@ -51,6 +51,7 @@ class TokenBucket:
         """Takes the token that `has` found."""
         self._settle()
         self._tokens -= 1.0
+        self._found = self._tokens
 
     def is_full(self, now: float) -> bool:
         self.has(now)
@@ -59,7 +60,7 @@ class TokenBucket:
     def change(self, limit: Limit) -> None:
         """Another limit; the level stays, as far as it fits."""
         self._settle()
-        self._tokens = min(self._tokens, float(limit.burst))
+        self._tokens = self._found = min(self._tokens, float(limit.burst))
         self.limit = limit
 
     def _settle(self) -> None:
