@@ -11,29 +11,36 @@ import logging
 import shutil
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+import msgspec
+
 from forecourt import __version__, wire
-from forecourt.absent import Absent
+from forecourt.auth.actions import describe
 from forecourt.auth.authenticate import Authenticator
 from forecourt.auth.authorize import PolicyAuthorizer
 from forecourt.auth.sessions import Sessions
-from forecourt.base.call import operations
+from forecourt.base.call import CallContext, operations
 from forecourt.base.clock import Clock
 from forecourt.base.ids import Ids
 from forecourt.base.ports import TokenVerifier
-from forecourt.dispatch import Dispatcher
+from forecourt.dispatch import Demand, Dispatcher
 from forecourt.edge.aws import AwsApi
 from forecourt.edge.own import OwnPages
 from forecourt.edge.router import Router
 from forecourt.edge.server import PortTaken, Server, check_port
+from forecourt.services.apigateway.http.control import HttpControlPlane
 from forecourt.services.apigateway.rest.control import RestControlPlane
 from forecourt.services.apigateway.service import ApiGateway
 from forecourt.services.backing.backing import Backing, Keep
+from forecourt.services.cloudwatch import CloudWatch
+from forecourt.services.cognito import UserPools
 from forecourt.services.functions import Functions, Limits
 from forecourt.services.iam import Iam
 from forecourt.services.logs import Logs
+from forecourt.services.stepfunctions import StepFunctions
 from forecourt.settings import Settings, load
 from forecourt.store import Document, StoreUnavailable, open_store
 from forecourt.store.blobs import Blobs
@@ -41,6 +48,7 @@ from forecourt.store.sealing import COMMAND_VARIABLE, VARIABLE, Sealer, load_mas
 from forecourt.telemetry.log_store import LogStore
 from forecourt.telemetry.metrics import Metrics
 from forecourt.telemetry.prometheus import exposition
+from forecourt.wire.models import model
 
 _log = logging.getLogger("forecourt")
 
@@ -85,89 +93,158 @@ class Application:
         except StoreUnavailable as error:
             raise CannotStart(error.message) from error
         self._sealer = Sealer(master_key)
-        self._blobs = Blobs((settings.data_folder or self._scratch) / "blobs")
-        self._compose(master_key)
-
-    def _compose(self, master_key: bytes) -> None:
-        settings, clock, ids, store = self.settings, self._clock, self._ids, self._store
-        self._metrics = metrics = Metrics(clock)
-        log_events = LogStore(settings.data_folder / "logs" if settings.data_folder else None, clock)
-        logs = Logs(store=store, events=log_events, clock=clock)
-        sessions = Sessions(master_key, ids)
-        absent = Absent(sessions)
-        verifiers: list[TokenVerifier] = []
-        self._iam = iam = Iam(
-            store=store,
-            sealer=self._sealer,
-            sessions=sessions,
-            clock=clock,
-            ids=ids,
-            mode=settings.iam_mode,
-            token_verifiers=verifiers,
+        self._blobs = Blobs(self._folder / "blobs")
+        self._metrics = Metrics(self._clock)
+        self._log_events = LogStore(None if settings.ephemeral else self._folder / "logs", self._clock)
+        self._sessions = Sessions(master_key, self._ids)
+        # Started in this order, stopped in the opposite one
+        self._services: list[Service] = []
+        # User pools and identity pools vouch for their tokens to IAM, which is made before them.
+        self._verifiers: list[TokenVerifier] = []
+        self._iam = self._make_iam()
+        self._authorizer = PolicyAuthorizer(
+            identities=self._iam.caller_policies, clock=self._clock, mode=settings.iam_mode
         )
-        authorizer = PolicyAuthorizer(identities=iam.caller_policies, clock=clock, mode=settings.iam_mode)
-        self.dispatcher = Dispatcher(authorizer, lambda *_: (), wire.check, metrics)
-        self.dispatcher.register("iam", operations(*iam.apis))
-        self.dispatcher.register("sts", operations(*iam.sts_apis))
-        self.dispatcher.register("logs", operations(*logs.apis))
-        keep = None if settings.ephemeral else Keep(store, self._blobs, self._sealer)
-        backing = Backing(clock=clock, keep=keep, endpoints=settings.backing)
+        self.dispatcher = Dispatcher(self._authorizer, _demands, wire.check, self._metrics)
+        self._add(self._iam, {"iam": self._iam.apis, "sts": self._iam.sts_apis})
+        self._add_telemetry()
+        self._backing = self._add_backing()
+        self._add_functions()
+        self._pools = self._add_user_pools()
+        self._apis = self._add_api_gateway()
+        self._add_step_functions()
+        self._router = self._make_router()
+        self._server = Server(self._router, settings.host, settings.port, settings.client_timeout)
+
+    @property
+    def _folder(self) -> Path:
+        """The data folder, or one that goes with the process."""
+        return self.settings.data_folder or self._scratch
+
+    def _add(self, service: Service, apis: Mapping[str, Sequence[object]]) -> None:
+        """`apis` holds, by botocore's name of a service, the objects whose methods answer its operations."""
+        for name, objects in apis.items():
+            self.dispatcher.register(name, operations(*objects))
+        self._services.append(service)
+
+    def _make_iam(self) -> Iam:
+        return Iam(
+            store=self._store,
+            sealer=self._sealer,
+            sessions=self._sessions,
+            clock=self._clock,
+            ids=self._ids,
+            mode=self.settings.iam_mode,
+            token_verifiers=self._verifiers,
+        )
+
+    def _add_telemetry(self) -> None:
+        logs = Logs(store=self._store, events=self._log_events, clock=self._clock)
+        self._add(logs, {"logs": logs.apis})
+        cloudwatch = CloudWatch(metrics=self._metrics, clock=self._clock)
+        self._add(cloudwatch, {"cloudwatch": cloudwatch.apis})
+
+    def _add_backing(self) -> Backing:
+        keep = None if self.settings.ephemeral else Keep(self._store, self._blobs, self._sealer)
+        backing = Backing(clock=self._clock, keep=keep, endpoints=self.settings.backing)
         self.dispatcher.register_backing(backing)
-        self._services: list[Service] = [iam, logs, backing]
+        self._add(backing, {})
+        return backing
+
+    def _add_functions(self) -> None:
         functions = Functions(
-            store=store,
+            store=self._store,
             blobs=self._blobs,
             sealer=self._sealer,
             caller=self.dispatcher,
-            roles=iam.role_sessions,
-            clock=clock,
-            ids=ids,
-            logs=log_events,
-            metrics=metrics,
-            work_dir=(settings.data_folder or self._scratch) / "work",
-            endpoint_url=settings.local_url,
-            concurrency=settings.lambda_concurrency,
-            limits=Limits(idle_seconds=settings.lambda_idle_seconds),
+            roles=self._iam.role_sessions,
+            clock=self._clock,
+            ids=self._ids,
+            logs=self._log_events,
+            metrics=self._metrics,
+            work_dir=self._folder / "work",
+            endpoint_url=self.settings.local_url,
+            concurrency=self.settings.lambda_concurrency,
+            limits=Limits(idle_seconds=self.settings.lambda_idle_seconds),
         )
-        self.dispatcher.register("lambda", operations(*functions.apis))
-        self._services.append(functions)
-        control = RestControlPlane(
-            store=store,
-            clock=clock,
-            ids=ids,
+        self._add(functions, {"lambda": functions.apis})
+
+    def _add_user_pools(self) -> UserPools:
+        settings = self.settings
+        pools = UserPools(
+            store=self._store,
+            sealer=self._sealer,
+            caller=self.dispatcher,
+            clock=self._clock,
+            ids=self._ids,
+            metrics=self._metrics,
+            logs=self._log_events,
+            public_url=settings.base_url,
+            token_issuer=settings.token_issuer,
+            smtp_url=settings.smtp_url,
+            mail_from=settings.mail_from,
+            sms_webhook=settings.sms_webhook,
+            enforce_quotas=settings.cognito_quotas,
+        )
+        self._verifiers.append(pools.verifier)
+        self._add(pools, {"cognito-idp": pools.apis})
+        return pools
+
+    def _add_api_gateway(self) -> ApiGateway:
+        apis = ApiGateway(
+            store=self._store,
+            caller=self.dispatcher,
+            clock=self._clock,
+            ids=self._ids,
+            logs=self._log_events,
+            metrics=self._metrics,
+            roles=self._iam.role_sessions,
+        )
+        rest = RestControlPlane(
+            store=self._store,
+            clock=self._clock,
+            ids=self._ids,
             caller=self.dispatcher,
             sealer=self._sealer,
-            tester=absent,
-            usage=absent,
-            caches=absent,
         )
-        self.dispatcher.register("apigateway", operations(*control.apis))
-        apis = ApiGateway(
-            store=store,
-            caller=self.dispatcher,
-            clock=clock,
-            ids=ids,
-            logs=log_events,
-            metrics=metrics,
-            roles=iam.role_sessions,
-        )
-        self._services.append(apis)
+        http = HttpControlPlane(store=self._store, clock=self._clock, ids=self._ids)
+        self._add(apis, {"apigateway": rest.apis, "apigatewayv2": http.apis})
+        return apis
 
-        trusting = Authenticator(
-            source=iam.credential_source, sessions=sessions, clock=clock, trust_unknown=settings.iam_mode != "enforce"
+    def _add_step_functions(self) -> None:
+        machines = StepFunctions(
+            store=self._store,
+            caller=self.dispatcher,
+            clock=self._clock,
+            ids=self._ids,
+            logs=self._log_events,
+            metrics=self._metrics,
+            roles=self._iam.role_sessions,
+            api_url=self.settings.local_url,
+            mocks=_mocks(self.settings.mock_config),
         )
-        strict = Authenticator(source=iam.credential_source, sessions=sessions, clock=clock, trust_unknown=False)
+        self._add(machines, {"stepfunctions": machines.apis})
+
+    def _make_router(self) -> Router:
+        settings = self.settings
         aws = AwsApi(
             dispatcher=self.dispatcher,
-            backing=backing,
-            trusting=trusting,
-            strict=strict,
+            backing=self._backing,
+            trusting=self._make_authenticator(trust_unknown=settings.iam_mode != "enforce"),
+            strict=self._make_authenticator(trust_unknown=False),
             public_url=settings.base_url,
             body_timeout_seconds=settings.client_timeout,
         )
-        own = OwnPages(self, clock, on_loopback=settings.on_loopback, ephemeral=settings.ephemeral)
-        self._router = Router(aws=aws, apis=apis, hosted_ui=absent, own=own, ids=ids)
-        self._server = Server(self._router, settings.host, settings.port, settings.client_timeout)
+        own = OwnPages(self, self._clock, on_loopback=settings.on_loopback, ephemeral=settings.ephemeral)
+        return Router(aws=aws, apis=self._apis, hosted_ui=self._pools, own=own, ids=self._ids)
+
+    def _make_authenticator(self, *, trust_unknown: bool) -> Authenticator:
+        return Authenticator(
+            source=self._iam.credential_source,
+            sessions=self._sessions,
+            clock=self._clock,
+            trust_unknown=trust_unknown,
+        )
 
     async def start(self) -> None:
         """Returns once everything that is deployed is served. Raises `CannotStart`."""
@@ -216,7 +293,7 @@ class Application:
         return exposition(self._metrics)
 
     async def mailbox(self) -> list[dict[str, Any]]:
-        return []
+        return list(reversed(self._pools.mailbox.messages()))
 
     async def advance_clock(self, seconds: float) -> None:
         moved = ClockOffset(name=_CLOCK, seconds=self._clock.offset_seconds + seconds)
@@ -233,6 +310,23 @@ class Application:
         moved = await self._store.get(ClockOffset, _CLOCK)
         if moved is not None:
             self._clock.advance(moved.seconds)
+
+
+def _demands(service: str, operation: str, params: Mapping[str, Any], context: CallContext) -> Sequence[Demand]:
+    """What a call needs. AWS asks no policy about an operation that takes no signature."""
+    if model(service).operations[operation].unsigned:
+        return ()
+    return [Demand(*demand) for demand in describe(service, operation, params, context)]
+
+
+def _mocks(path: str) -> dict[str, Any] | None:
+    """The content of Step Functions Local's MockConfigFile.json. Raises `CannotStart`."""
+    if not path:
+        return None
+    try:
+        return msgspec.json.decode(Path(path).read_bytes(), type=dict[str, Any])
+    except (OSError, msgspec.MsgspecError) as error:
+        raise CannotStart(f"--mock-config {path} cannot be used: {error}") from error
 
 
 def _key_source(settings: Settings) -> dict[str, str]:
