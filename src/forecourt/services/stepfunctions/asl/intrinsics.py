@@ -104,7 +104,10 @@ def _get_item(scope: Scope, array: Any, index: Any) -> Any:
 
 
 def _unique(scope: Scope, array: Any) -> list[Any]:
-    return list({to_text(item): item for item in reversed(_list(array))}.values())[::-1] if array else _list(array)
+    first: dict[str, Any] = {}
+    for item in _list(array):
+        first.setdefault(to_text(item), item)
+    return list(first.values())
 
 
 def _encode(scope: Scope, text: Any) -> str:

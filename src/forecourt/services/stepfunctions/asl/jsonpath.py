@@ -23,6 +23,7 @@ MISSING: Any = type("Missing", (), {"__repr__": lambda self: "MISSING", "__bool_
 _MOST_RESULTS = 200_000
 _MOST_DEPTH = 64
 
+Key = str | int | tuple[str, ...]  # a tuple names several members at the path's end
 Step = Callable[[list[Any], Any], list[Any]]  # (nodes, root) -> nodes
 
 
@@ -31,7 +32,7 @@ class Path:
 
     __slots__ = ("definite", "function", "keys", "steps", "text")
 
-    def __init__(self, text: str, keys: tuple[str | int, ...], steps: tuple[Step, ...], function: str | None) -> None:
+    def __init__(self, text: str, keys: tuple[Key, ...], steps: tuple[Step, ...], function: str | None) -> None:
         self.text = text
         self.keys = keys
         self.steps = steps
@@ -40,7 +41,7 @@ class Path:
 
     @property
     def is_reference(self) -> bool:
-        return self.definite and self.function is None
+        return self.definite and self.function is None and not any(isinstance(key, tuple) for key in self.keys)
 
     def find(self, root: Any) -> Any:
         """What the path names in `root`, or `MISSING`."""
@@ -71,9 +72,11 @@ class Path:
         return f"Path({self.text!r})"
 
 
-def _child(node: Any, key: str | int) -> Any:
+def _child(node: Any, key: Key) -> Any:
     if type(key) is str:
         return node.get(key, MISSING) if type(node) is dict else MISSING
+    if isinstance(key, tuple):
+        return {name: node[name] for name in key if name in node} if type(node) is dict else MISSING
     if type(node) is not list:
         return MISSING
     assert isinstance(key, int)
@@ -184,7 +187,7 @@ class _Parser:
     def __init__(self, text: str) -> None:
         self.text = text
         self.at = 1
-        self.keys: list[str | int] = []
+        self.keys: list[Key] = []
         self.steps: list[Step] = []
 
     def parse(self) -> Path:
@@ -229,6 +232,8 @@ class _Parser:
     def _keys(self, keys: tuple[str | int, ...]) -> None:
         if len(keys) == 1 and not self.steps:
             self.keys.append(keys[0])
+        elif len(keys) > 1 and isinstance(keys[0], str) and not self.steps and self.at >= len(self.body):
+            self.keys.append(tuple(str(key) for key in keys))
         elif len(keys) > 1 and isinstance(keys[0], str):
             self.steps.append(_names_step(tuple(str(key) for key in keys)))
         else:
@@ -338,7 +343,7 @@ def assign_path(root: Any, path: Path, value: Any) -> Any:
     return _assign(root, path.keys, value)
 
 
-def _assign(node: Any, keys: tuple[str | int, ...], value: Any) -> Any:
+def _assign(node: Any, keys: tuple[Key, ...], value: Any) -> Any:
     if not keys:
         return value
     key, rest = keys[0], keys[1:]
@@ -346,6 +351,6 @@ def _assign(node: Any, keys: tuple[str | int, ...], value: Any) -> Any:
         if not isinstance(node, dict):
             raise LookupError(key)
         return {**node, key: _assign(node.get(key, {}), rest, value)}
-    if not isinstance(node, list) or not 0 <= key < len(node):
+    if not isinstance(key, int) or not isinstance(node, list) or not 0 <= key < len(node):
         raise LookupError(key)
     return [*node[:key], _assign(node[key], rest, value), *node[key + 1 :]]

@@ -110,13 +110,32 @@ class Shell:
                 self._write(tx, live, batch, record_changed=True)
             return existing
 
-        # In the cache at once: a result may arrive as soon as the commit is visible
-        existing = await self._committer.commit(change)
+        # In memory before the commit: an event may arrive as soon as the commit is visible
+        live.busy = True
+        self._live.setdefault(request.key, live)
+        try:
+            existing = await self._committer.commit(change)
+        except BaseException as error:
+            self._discard(live, error)
+            raise
         if existing is not None:
+            self._discard(live, ExecutionDoesNotExist(f"Execution Does Not Exist: '{request.arn}'"))
             return _same_or_conflict(existing, request)
         self._keep(live)
         self._after_commit(live, [turn], batch)
+        live.busy = False
+        if live.inbox:
+            self._wake(live)
         return Started(request.arn, at)
+
+    def _discard(self, live: _Live, error: BaseException) -> None:
+        """What is in memory is not what is stored: it is forgotten, and whoever waits for it hears so."""
+        if self._live.get(live.key) is live:
+            del self._live[live.key]
+        for letter in live.inbox:
+            if not letter.answer.done():
+                letter.answer.set_exception(error)
+        live.inbox = []
 
     def _new_execution(self, request: StartRequest, at: float) -> Execution:
         return new_execution(
@@ -181,11 +200,8 @@ class Shell:
                     await self._take(live, taken)
                 except Exception as error:
                     # The turn is lost with the commit: what is stored counts
-                    self._live.pop(live.key, None)
-                    for letter in [*taken, *live.inbox]:
-                        if not letter.answer.done():
-                            letter.answer.set_exception(error)
-                    live.inbox = []
+                    live.inbox = [*taken, *live.inbox]
+                    self._discard(live, error)
                     return
         finally:
             live.busy = False
@@ -236,7 +252,8 @@ class Shell:
                 self.perform(pending)
 
     def _finished(self, live: _Live) -> None:
-        self._live.pop(live.key, None)
+        if self._live.get(live.key) is live:
+            del self._live[live.key]
         for waiter in self._waiters.pop(live.key, ()):
             if not waiter.done():
                 waiter.set_result(live.record)
