@@ -393,6 +393,7 @@ class ApiStage(Part, kw_only=True):
 class UsagePlan(Entity, kw_only=True):
     __kind__ = "apigateway.UsagePlan"
     __key__ = ("account", "region", "id")
+    __hidden__ = frozenset({"account", "region", "quotaBeganAt"})
 
     id: str
     name: str
@@ -400,6 +401,8 @@ class UsagePlan(Entity, kw_only=True):
     api_stages: list[ApiStage] = []
     throttle: ThrottleSettings | None = None
     quota: QuotaSettings | None = None
+    # Epoch seconds: the quota's offset shortens the period that was running then, and no other
+    quota_began_at: int = 0
     product_code: str | None = None
     tags: dict[str, str] | None = None
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any, Protocol
 
 from forecourt.base.call import CallContext
 from forecourt.base.errors import NotImplementedYet
+from forecourt.services.apigateway.rest.model import UsagePlan
 from forecourt.services.apigateway.snapshot import Snapshot
 
 
@@ -28,14 +30,16 @@ class Tester(Protocol):
 class Usage(Protocol):
     """The counters of usage plans' quotas."""
 
-    async def daily(
-        self, account: str, region: str, usage_plan_id: str, key_id: str, start_date: str, end_date: str
-    ) -> list[tuple[int, int]]:
-        """`(used, remaining)` of each day from `start_date` to `end_date`, both included (`2024-01-31`)."""
+    async def daily(self, plan: UsagePlan, key_ids: list[str], first: date, last: date) -> dict[str, list[list[int]]]:
+        """By key, `[used, remaining]` of each day from `first` to `last`, both included."""
         ...
 
-    async def set_remaining(self, account: str, region: str, usage_plan_id: str, key_id: str, remaining: int) -> None:
+    async def set_remaining(self, plan: UsagePlan, key_id: str, remaining: int) -> None:
         """Sets what is left of the quota in the period that is running."""
+        ...
+
+    async def forget(self, plan: UsagePlan, key_id: str | None = None) -> None:
+        """A key has left the plan, or (without one) the plan is gone."""
         ...
 
 
@@ -56,11 +60,14 @@ class Unwired:
     async def test_authorizer(self, *args: Any) -> dict[str, Any]:
         raise NotImplementedYet("TestInvokeAuthorizer is not available")
 
-    async def daily(self, *args: Any) -> list[tuple[int, int]]:
+    async def daily(self, *args: Any) -> dict[str, list[list[int]]]:
         raise NotImplementedYet("Usage is not available")
 
     async def set_remaining(self, *args: Any) -> None:
         raise NotImplementedYet("Usage is not available")
+
+    async def forget(self, *args: Any) -> None:
+        """Nothing was counted."""
 
     async def flush_stage(self, *args: Any) -> None:
         raise NotImplementedYet("Stage caches are not available")

@@ -47,6 +47,7 @@ class UsagePlansApi(Noun):
             api_stages=msgspec.convert(list(request.get("apiStages") or ()), list[ApiStage]),
             throttle=msgspec.convert(throttle, ThrottleSettings) if throttle else None,
             quota=msgspec.convert(quota, QuotaSettings) if quota else None,
+            quota_began_at=self.now(),
             tags=dict(request["tags"]) if request.get("tags") else None,
         )
 
@@ -78,6 +79,8 @@ class UsagePlansApi(Noun):
         def change(found: Found) -> UsagePlan:
             before = found.get(UsagePlan, request["usagePlanId"])
             plan = patched(before, patches.USAGE_PLAN, request.get("patchOperations"))
+            if plan.quota != before.quota:
+                plan.quota_began_at = self.now()
             need_plan(found, plan, self.quotas)
             return found.put(plan)
 
@@ -85,7 +88,7 @@ class UsagePlansApi(Noun):
 
     @operation("DeleteUsagePlan")
     async def delete_usage_plan(self, context: CallContext, request: Request) -> None:
-        def change(found: Found) -> None:
+        def change(found: Found) -> UsagePlan:
             plan = found.get(UsagePlan, request["usagePlanId"])
             if plan.api_stages:
                 raise BadRequestException(
@@ -93,8 +96,9 @@ class UsagePlansApi(Noun):
                 )
             found.delete_all(UsagePlanKey, plan.id)
             found.delete(UsagePlan, plan.id)
+            return plan
 
-        await self.configuration.write(context, change)
+        await self.tools.usage.forget(await self.configuration.write(context, change))
 
 
 def need_plan(found: Found, plan: UsagePlan, quotas: Quotas) -> None:
@@ -168,11 +172,12 @@ class UsagePlanKeysApi(Noun):
 
     @operation("DeleteUsagePlanKey")
     async def delete_usage_plan_key(self, context: CallContext, request: Request) -> None:
-        def change(found: Found) -> None:
+        def change(found: Found) -> UsagePlan:
             plan = found.get(UsagePlan, request["usagePlanId"])
             found.delete(UsagePlanKey, plan.id, request["keyId"])
+            return plan
 
-        await self.configuration.write(context, change)
+        await self.tools.usage.forget(await self.configuration.write(context, change), request["keyId"])
 
 
 def _described(key: ApiKey) -> Reply:
@@ -188,16 +193,12 @@ class UsageApi(Noun):
     async def get_usage(self, context: CallContext, request: Request) -> Reply:
         plan = await self.configuration.get(context, UsagePlan, request["usagePlanId"])
         start, end = request["startDate"], request["endDate"]
-        _need_days(start, end)
+        first, last = _days(start, end)
         subscriptions = await self.configuration.all(context, UsagePlanKey, plan.id)
         wanted = [s for s in subscriptions if request.get("keyId") in (None, s.id)]
         page = page_of(wanted, request)
-        items = {item["id"]: await self._daily(plan, item["id"], start, end) for item in page["items"]}
+        items = await self.tools.usage.daily(plan, [item["id"] for item in page["items"]], first, last)
         return {"usagePlanId": plan.id, "startDate": start, "endDate": end, **page, "items": items}
-
-    async def _daily(self, plan: UsagePlan, key_id: str, start: str, end: str) -> list[list[int]]:
-        days = await self.tools.usage.daily(plan.account, plan.region, plan.id, key_id, start, end)
-        return [list(day) for day in days]
 
     @operation("UpdateUsage")
     async def update_usage(self, context: CallContext, request: Request) -> Reply:
@@ -207,13 +208,13 @@ class UsageApi(Noun):
             raise BadRequestException(f"Usage Plan {plan.id} has no quota")
         remaining = patch.apply(patches.USAGE, {}, request.get("patchOperations") or ()).get("remaining")
         if remaining is not None:
-            await self.tools.usage.set_remaining(plan.account, plan.region, plan.id, key.id, remaining)
-        today = self.tools.clock.utcnow().date().isoformat()
-        items = {key.id: await self._daily(plan, key.id, today, today)}
-        return {"usagePlanId": plan.id, "startDate": today, "endDate": today, "items": items}
+            await self.tools.usage.set_remaining(plan, key.id, remaining)
+        today = self.tools.clock.utcnow().date()
+        items = await self.tools.usage.daily(plan, [key.id], today, today)
+        return {"usagePlanId": plan.id, "startDate": str(today), "endDate": str(today), "items": items}
 
 
-def _need_days(start: str, end: str) -> None:
+def _days(start: str, end: str) -> tuple[date, date]:
     try:
         first, last = date.fromisoformat(start), date.fromisoformat(end)
     except ValueError:
@@ -222,3 +223,4 @@ def _need_days(start: str, end: str) -> None:
         raise BadRequestException("Usage start date must be before end date")
     if (last - first).days > LONGEST_USAGE_DAYS:
         raise BadRequestException(f"Usage date range cannot exceed {LONGEST_USAGE_DAYS} days")
+    return first, last
