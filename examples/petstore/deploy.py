@@ -10,6 +10,7 @@ import json
 import os
 import string
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 
 import boto3
@@ -34,15 +35,13 @@ def client(service):
 def make_table():
     """A DynamoDB table with `id` as its key."""
     dynamodb = client("dynamodb")
-    try:
+    with suppress(dynamodb.exceptions.ResourceInUseException):  # from an earlier run, with its pets
         dynamodb.create_table(
             TableName=TABLE,
             AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
             KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
             BillingMode="PAY_PER_REQUEST",
         )
-    except dynamodb.exceptions.ResourceInUseException:
-        pass  # from an earlier run, with its pets
     dynamodb.get_waiter("table_exists").wait(TableName=TABLE)
     return dynamodb.describe_table(TableName=TABLE)["Table"]["TableArn"]
 
@@ -51,10 +50,8 @@ def make_role(table_arn):
     """The role that the function acts as: it may use the table and write its log."""
     iam = client("iam")
     trust = policy("sts:AssumeRole", Principal={"Service": "lambda.amazonaws.com"})
-    try:
+    with suppress(iam.exceptions.EntityAlreadyExistsException):
         iam.create_role(RoleName=NAME, AssumeRolePolicyDocument=trust)
-    except iam.exceptions.EntityAlreadyExistsException:
-        pass
     iam.put_role_policy(RoleName=NAME, PolicyName="pets", PolicyDocument=policy("dynamodb:*", Resource=table_arn))
     iam.attach_role_policy(RoleName=NAME, PolicyArn="arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole")
     return iam.get_role(RoleName=NAME)["Role"]["Arn"]
@@ -115,7 +112,7 @@ def make_api(function_arn):
 def allow_api_to_invoke(function_arn, api_id):
     functions = client("lambda")
     account = function_arn.split(":")[4]
-    try:
+    with suppress(functions.exceptions.ResourceConflictException):  # the permission is there
         functions.add_permission(
             FunctionName=NAME,
             StatementId=f"api-{api_id}",
@@ -123,8 +120,6 @@ def allow_api_to_invoke(function_arn, api_id):
             Principal="apigateway.amazonaws.com",
             SourceArn=f"arn:aws:execute-api:{session.region_name}:{account}:{api_id}/*/*/*",
         )
-    except functions.exceptions.ResourceConflictException:
-        pass  # the permission is there
 
 
 def main():

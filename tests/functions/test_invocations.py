@@ -62,7 +62,8 @@ def versions(event, context):
 def undeclared(event, context):
     import msgspec
 def descriptors(event, context):
-    return sorted(os.readlink(f"/proc/self/fd/{fd}").split(":")[0] for fd in os.listdir("/proc/self/fd") if os.path.exists(f"/proc/self/fd/{fd}"))
+    found = (f"/proc/self/fd/{fd}" for fd in os.listdir("/proc/self/fd"))
+    return sorted(os.readlink(fd).split(":")[0] for fd in found if os.path.lexists(fd))
 def writes_tmp(event, context):
     import tempfile
     path = os.path.join(tempfile.gettempdir(), "note")

@@ -32,6 +32,7 @@ from forecourt.services.functions.runtime.spec import FunctionSpec
 _log = logging.getLogger("forecourt.functions")
 
 _MEMORY_WATCH_SECONDS = 0.025
+_RETURN_SECONDS = 0.02
 # An invocation must not start with credentials that would expire under it (900 s is the longest time-out).
 _CREDENTIALS_MARGIN_SECONDS = 960.0
 
@@ -153,7 +154,11 @@ class Fleet:
             raise TooManyRequestsException("Rate Exceeded.", Reason="ConcurrentInvocationLimitExceeded")
         waiter: asyncio.Future[Environment] = asyncio.get_running_loop().create_future()
         pool.waiting.append(waiter)
-        self._grow()
+        if any(environment.responded and self._owner[environment] is pool for environment in self._busy):
+            # It will be back in a moment: a runtime sends its answer and its next question one after the other.
+            asyncio.get_running_loop().call_later(_RETURN_SECONDS, self._grow)
+        else:
+            self._grow()
         try:
             return await waiter
         except asyncio.CancelledError:

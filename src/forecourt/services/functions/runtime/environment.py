@@ -25,7 +25,7 @@ from forecourt.services.functions.runtime.process import Process, describe_exit
 from forecourt.services.functions.runtime.server import listen
 from forecourt.services.functions.runtime.session import Session, Sink
 from forecourt.services.functions.runtime.spec import FunctionSpec
-from forecourt.services.functions.runtime.states import Event
+from forecourt.services.functions.runtime.states import Event, State
 
 INIT_SECONDS = 10.0
 # A last answer and the end of the process may be noticed in either order.
@@ -83,6 +83,11 @@ class Environment:
     def answers(self) -> bool:
         """An invocation can be given to it, if only to hear why it did not initialize."""
         return self._init_failure is not None or self._session.usable
+
+    @property
+    def responded(self) -> bool:
+        """It has answered, and not yet asked for more."""
+        return self._session.state is State.RESPONDED
 
     async def initialize(self, endpoint_url: str, log_stream: str, credentials: Credentials | None) -> None:
         """Starts the worker and waits until it asks for its first event. A failure is kept for the first `invoke`."""
