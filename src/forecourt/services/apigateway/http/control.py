@@ -6,6 +6,7 @@ from forecourt.base.clock import Clock
 from forecourt.base.ids import Ids
 from forecourt.services.apigateway.http.api.apis import ApisApi
 from forecourt.services.apigateway.http.api.authorizers import AuthorizersApi, ModelsApi
+from forecourt.services.apigateway.http.api.definitions import DefinitionsApi
 from forecourt.services.apigateway.http.api.domains import (
     ApiMappingsApi,
     DomainNamesApi,
@@ -25,6 +26,7 @@ from forecourt.store import Store
 
 NOUNS: tuple[type[Noun], ...] = (
     ApisApi,
+    DefinitionsApi,
     RoutesApi,
     RouteResponsesApi,
     IntegrationsApi,

@@ -35,26 +35,29 @@ def _new(api: Api, ids: Ids, now: int, description: str | None, *, auto_deployed
 
 
 def _freeze(found: Found, api: Api, deployment: Deployment) -> Deployment:
-    routes = found.all(Route, api.api_id)
-    if not routes:
+    snapshot = freeze(found, api, deployment.deployment_id)
+    if not snapshot.routes:
         raise BadRequestException(NO_ROUTES)
-    found.put(
-        HttpSnapshot(
-            account=api.account,
-            region=api.region,
-            api_id=api.api_id,
-            deployment_id=deployment.deployment_id,
-            name=api.name,
-            description=api.description,
-            version=api.version,
-            cors_configuration=api.cors_configuration,
-            disable_execute_api_endpoint=api.disable_execute_api_endpoint,
-            routes=routes,
-            integrations=found.all(Integration, api.api_id),
-            authorizers=found.all(Authorizer, api.api_id),
-        )
-    )
+    found.put(snapshot)
     return found.put(deployment)
+
+
+def freeze(found: Found, api: Api, deployment_id: str) -> HttpSnapshot:
+    """The API as it is now."""
+    return HttpSnapshot(
+        account=api.account,
+        region=api.region,
+        api_id=api.api_id,
+        deployment_id=deployment_id,
+        name=api.name,
+        description=api.description,
+        version=api.version,
+        cors_configuration=api.cors_configuration,
+        disable_execute_api_endpoint=api.disable_execute_api_endpoint,
+        routes=found.all(Route, api.api_id),
+        integrations=found.all(Integration, api.api_id),
+        authorizers=found.all(Authorizer, api.api_id),
+    )
 
 
 def redeploy(found: Found, api_id: str, ids: Ids, now: int) -> None:

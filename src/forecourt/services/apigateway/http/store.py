@@ -34,6 +34,7 @@ _MISSING: dict[type[Document], str] = {
     model.Stage: "Invalid stage identifier specified",
     model.VpcLink: "Invalid VpcLink identifier specified {key}",
     model.ApiMapping: "The api mapping resource specified in the request was not found.",
+    model.HttpSnapshot: "Invalid Deployment identifier specified {key}",
     model.RoutingRule: "The routing rule resource specified in the request was not found.",
     DomainName: "The domain name resource specified in the request was not found.",
 }
