@@ -30,6 +30,10 @@ _MAX_DEPTH = 4
 _NESTED = ("structure", "list", "map")
 
 
+class Unsatisfiable(Exception):
+    """A pattern of the model that no value matches, or none that this generator finds."""
+
+
 class Generator:
     def __init__(self, seed: str) -> None:
         self.random = random.Random(seed)
@@ -61,6 +65,8 @@ class Generator:
         return [self.value(shape.member, depth + 1) for _ in range(self._count(shape))]
 
     def _map(self, shape: Any, depth: int) -> dict[str, Any]:
+        if shape.serialization.get("location") == "headers":
+            return {"colour": "plain", "size-x": "a b"}
         keys = {self.value(shape.key, depth + 1) for _ in range(self._count(shape))}
         return {key: self.value(shape.value, depth + 1) for key in sorted(keys)}
 
@@ -78,7 +84,8 @@ class Generator:
 
     def _matching(self, pattern: str, low: int, high: int) -> str:
         matches = matcher(pattern)
-        assert matches is not None, pattern
+        if matches is None:
+            raise Unsatisfiable(pattern)
         plain = re.sub(r"\\[pP]\{\w+\}", "a-z", pattern) if "[" in pattern else pattern.replace(r"\p{ASCII}", "[a-z]")
         parsed = regex_parser.parse(plain.replace(r"[\w-_]", r"[\w\-_]"))
         for attempt in range(400):
@@ -86,7 +93,7 @@ class Generator:
             text = "".join(self._regex(parsed, repeat, attempt % 6 == 0))
             if low <= len(text) <= high and matches(text):
                 return text
-        raise AssertionError(f"nothing found for {pattern!r} of {low} to {high} characters")
+        raise Unsatisfiable(f"nothing found for {pattern!r} of {low} to {high} characters")
 
     def _regex(self, nodes: Any, repeat: int, short: bool) -> list[str]:
         out: list[str] = []

@@ -14,15 +14,16 @@ import botocore.session
 import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ParamValidationError
 from botocore.parsers import create_parser
 from botocore.serialize import create_serializer
 
 from forecourt.base.errors import RemoteError
 from forecourt.wire import HttpRequest, HttpResponse, Target, decode, encode, encode_error, resolve
+from forecourt.wire.codecs import codec
 from forecourt.wire.models import model
 
-from .generate import Generator
+from .generate import Generator, Unsatisfiable
 
 OWN = (
     "apigateway",
@@ -270,3 +271,59 @@ def _check_error(service: str, operation: Any, shape: Any) -> None:
     for key, value in members.items():
         assert plain(response[key]) == value, (shape.name, key)
     assert isinstance(caught.value, client(service).boto.exceptions.from_code(response["Error"]["Code"]))
+
+
+@pytest.mark.parametrize("service", ["s3", "s3control", "route53", "cloudfront", "ec2"])
+def test_requests_of_backing_services_in_other_protocols_are_read_too(service: str) -> None:
+    boto = client(service).boto.meta.service_model
+    serializer = create_serializer(boto.metadata["protocol"])
+    checked = 0
+    for name in sorted(model(service).operations)[:300]:
+        operation = boto.operation_model(name)
+        if operation.input_shape is None or operation.has_event_stream_input or name in AMBIGUOUS:
+            continue
+        try:
+            params = _sayable(operation.input_shape, Generator(f"{service} {name}").value(operation.input_shape))
+        except Unsatisfiable:
+            continue
+        # In the model a string; botocore's client makes it a time.
+        params.pop("Expires", None)
+        try:
+            sent: Any = serializer.serialize_to_request(params, operation)
+        except ParamValidationError:
+            # An empty structure that is required.
+            continue
+        body = urlencode(sent["body"]).encode() if isinstance(sent["body"], dict) else sent["body"]
+        headers = [(key.lower().encode(), value.encode()) for key, value in sent["headers"].items()]
+        query = urlencode(sent["query_string"] or {}, doseq=True)
+        path, _, more = sent["url_path"].partition("?")
+        query = "&".join(part for part in (more, query) if part)
+        headers.append((b"authorization", f"Credential=A/20260101/eu-west-1/{boto.signing_name}/aws4_request".encode()))
+        request = HttpRequest(sent["method"], path.encode(), query.encode(), headers, body)
+        target = resolve(request)
+        assert target.service == service
+        if target.operation == name:
+            decoded = codec(service, name, target.protocol).decode(target, request)
+            assert decoded == params, name
+            checked += 1
+    assert checked > 20
+
+
+# Two members under one name (long deprecated).
+AMBIGUOUS = {"PutBucketNotification"}
+
+
+def _sayable(shape: Any, value: Any) -> Any:
+    """Without what these protocols cannot say: empty structures, lists and maps; attributes of XML."""
+    if shape.type_name == "structure":
+        members = {
+            name: _sayable(shape.members[name], item)
+            for name, item in value.items()
+            if not shape.members[name].serialization.get("xmlAttribute")
+        }
+        return {name: item for name, item in members.items() if item not in ({}, [])}
+    if shape.type_name == "list":
+        return [item for item in (_sayable(shape.member, item) for item in value) if item != {}]
+    if shape.type_name == "map":
+        return {key: _sayable(shape.value, item) for key, item in value.items()}
+    return value

@@ -132,6 +132,20 @@ class FormReaders:
         return ref.location_name or name
 
 
+class Ec2FormReaders(FormReaders):
+    """EC2's dialect: lists are always flattened, names begin with a capital."""
+
+    def _compile(self, ref: Ref, shape: Shape) -> Reader:
+        if shape.type == "list":
+            assert shape.member is not None
+            return _list(None, self.reader(shape.member))
+        return super()._compile(ref, shape)
+
+    def _form_name(self, name: str, ref: Ref) -> str:
+        said = ref.location_name or name
+        return ref.query_name or said[:1].upper() + said[1:]
+
+
 def _leaf(read: Callable[[str], Any]) -> Reader:
     def reader(node: Node) -> Any:
         text = node.get(None)

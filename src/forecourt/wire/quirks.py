@@ -5,6 +5,8 @@ Everything else in this package knows no service's name.
 
 from __future__ import annotations
 
+import re
+
 # The code that a service gives to a broken constraint. Elsewhere: `ValidationException`; `ValidationError` in query.
 VALIDATION_CODE: dict[str, str] = {
     # "An error occurred (InvalidParameterException) when calling the DescribeUserPool operation: 1 validation error
@@ -68,9 +70,12 @@ QUERY_CODES: dict[str, str] = {
     "NotImplementedException": "NotImplemented",
 }
 
-# Where the model's paths begin, for a service that is asked below a stage
-# (`/{stage}/@connections/{id}`) or below another path of ours.
-PATH_START: dict[str, str] = {"apigatewaymanagementapi": "/@connections/"}
+# Where the model's paths begin: of a service that is asked below a stage (`/{stage}/@connections/{id}`), or that shares
+# its signing name with one whose paths match everything (S3's).
+PATH_START: dict[str, re.Pattern[str]] = {
+    "apigatewaymanagementapi": re.compile("/@connections/"),
+    "s3control": re.compile("^/v20180820/"),
+}
 
 # Of the services that share a signing name, the one meant where neither target, action nor path tells. Elsewhere the
 # one that is called as it signs.

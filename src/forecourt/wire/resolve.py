@@ -163,7 +163,7 @@ def _by_old_signature(request: HttpRequest) -> list[Entry]:
 
 def _rest(request: HttpRequest, candidates: list[Entry], region: str) -> Target:
     path = _path(request, candidates)
-    for entry in _preferred_first(candidates):
+    for entry in _preferred_first(candidates, path):
         match = routes.match(entry.name, request, _from_start(entry.name, path))
         if match is None:
             continue
@@ -189,13 +189,21 @@ def _path(request: HttpRequest, candidates: list[Entry]) -> str:
 
 
 def _from_start(service: str, path: str) -> str:
-    start = quirks.PATH_START.get(service)
-    return path[path.index(start) :] if start is not None and start in path else path
+    start = _start(service, path)
+    return path if start is None else path[start:]
 
 
-def _preferred_first(candidates: list[Entry]) -> Iterable[Entry]:
+def _start(service: str, path: str) -> int | None:
+    pattern = quirks.PATH_START.get(service)
+    found = pattern.search(path) if pattern is not None else None
+    return None if found is None else found.start()
+
+
+def _preferred_first(candidates: list[Entry], path: str = "") -> Iterable[Entry]:
+    if len(candidates) == 1:
+        return candidates
     preferred = quirks.PREFERRED.get(candidates[0].signs_as, candidates[0].signs_as)
-    return sorted(candidates, key=lambda entry: entry.name != preferred)
+    return sorted(candidates, key=lambda entry: (_start(entry.name, path) is None, entry.name != preferred))
 
 
 # -- query -------------------------------------------------------------------------------------------------------------

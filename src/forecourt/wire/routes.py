@@ -46,12 +46,13 @@ def router(service: str) -> dict[str, Node]:
     """A tree for each method."""
     found = model(service)
     roots: dict[str, Node] = {}
-    for operation in found.operations.values():
-        _insert(roots.setdefault(operation.http.method, Node()), found, operation)
+    for name, operation in found.operations.items():
+        # CloudFront's operations are called otherwise in their own `name`.
+        _insert(roots.setdefault(operation.http.method, Node()), found, name, operation)
     return roots
 
 
-def _insert(node: Node, found: Model, operation: Operation) -> None:
+def _insert(node: Node, found: Model, name: str, operation: Operation) -> None:
     path, _, query = operation.http.request_uri.partition("?")
     labels = []
     for segment in _segments(path):
@@ -65,10 +66,10 @@ def _insert(node: Node, found: Model, operation: Operation) -> None:
         else:
             node.label = node.label or Node()
             node = node.label
-    node.leaves.append(_leaf(found, operation, tuple(labels), query))
+    node.leaves.append(_leaf(found, name, operation, tuple(labels), query))
 
 
-def _leaf(found: Model, operation: Operation, labels: tuple[str, ...], query: str) -> Leaf:
+def _leaf(found: Model, operation_name: str, operation: Operation, labels: tuple[str, ...], query: str) -> Leaf:
     literals = tuple((name, value) for name, _, value in (part.partition("=") for part in query.split("&") if part))
     members = found.shape(operation.input) if operation.input is not None else None
     by_location: dict[str, set[str]] = {"querystring": set(), "header": set()}
@@ -77,7 +78,7 @@ def _leaf(found: Model, operation: Operation, labels: tuple[str, ...], query: st
         if ref is not None and ref.location in by_location:
             by_location[ref.location].add(ref.location_name or name)
     headers = frozenset(name.lower().encode() for name in by_location["header"])
-    return Leaf(operation.name, labels, literals, frozenset(by_location["querystring"]), headers)
+    return Leaf(operation_name, labels, literals, frozenset(by_location["querystring"]), headers)
 
 
 def _segments(path: str) -> list[str]:
