@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,8 +15,9 @@ from forecourt.base.call import CallContext, operations
 from forecourt.base.clock import Clock
 from forecourt.base.errors import ServiceError
 from forecourt.base.principal import root
-from forecourt.services.cloudwatch import CloudWatch
+from forecourt.services.cloudwatch import CloudWatch, keep
 from forecourt.services.cloudwatch.metric_math import BadExpression, Environment, evaluate
+from forecourt.store import open_store
 from forecourt.telemetry.metrics import Metrics
 
 NOW = 1_800_000_000
@@ -22,10 +25,12 @@ PETS = [{"Name": "ApiName", "Value": "pets"}]
 
 
 class Client:
-    def __init__(self) -> None:
+    def __init__(self, folder: Path | None = None) -> None:
         self.clock = Clock(now=lambda: float(NOW))
-        self.metrics = Metrics(self.clock)
-        self._table = operations(*CloudWatch(metrics=self.metrics, clock=self.clock).apis)
+        self.store = open_store(folder, self.clock)
+        self.metrics = Metrics(self.clock, most_sets=3000)
+        self.service = CloudWatch(store=self.store, metrics=self.metrics, clock=self.clock)
+        self._table = operations(*self.service.apis)
         self._context = CallContext(principal=root(), region="us-east-1", request_id="r")
 
     async def __call__(self, operation: str, **request: Any) -> dict[str, Any]:
@@ -58,8 +63,12 @@ def stat(name: str, metric: str, statistic: str = "Sum", period: int = 60, **mor
 
 
 @pytest.fixture
-def cloudwatch() -> Client:
-    return Client()
+async def cloudwatch() -> AsyncIterator[Client]:
+    client = Client()
+    await client.service.start()
+    yield client
+    await client.service.stop()
+    await client.store.close()
 
 
 def statistics(**more: Any) -> dict[str, Any]:
@@ -260,6 +269,55 @@ async def test_data_is_paged(cloudwatch: Client) -> None:
 async def test_queries_that_can_not_be(cloudwatch: Client, queries: list[Any]) -> None:
     request = {"MetricDataQueries": queries, "StartTime": NOW - 3600, "EndTime": NOW + 60}
     assert (await cloudwatch.refused("GetMetricData", **request))[0] == "ValidationError"
+
+
+async def sum_of(client: Client, namespace: str, metric: str) -> list[tuple[int, float]]:
+    answer = await client(
+        "GetMetricStatistics",
+        Namespace=namespace,
+        MetricName=metric,
+        StartTime=NOW - 80_000,
+        EndTime=NOW + 60,
+        Period=60,
+        Statistics=["Sum"],
+        Dimensions=PETS,
+    )
+    return [(point["Timestamp"], point["Sum"]) for point in answer["Datapoints"]]
+
+
+async def test_what_was_put_is_there_after_a_kill(tmp_path: Path) -> None:
+    cloudwatch = Client(tmp_path)
+    await cloudwatch.service.start()
+    old = NOW - 7200
+    for at, value in ((NOW, 1.0), (NOW, 2.0), (old, 4.0)):
+        datum = {"MetricName": "m", "Value": value, "Dimensions": PETS, "Timestamp": at}
+        await cloudwatch("PutMetricData", Namespace="App", MetricData=[datum])
+    await cloudwatch.store.close()  # no stop: as after a kill
+    cloudwatch = Client(tmp_path)
+    await cloudwatch.service.start()
+    assert await sum_of(cloudwatch, "App", "m") == [(old, 4.0), (NOW, 3.0)]
+    await cloudwatch("PutMetricData", Namespace="App", MetricData=[{"MetricName": "m", "Value": 1, "Dimensions": PETS}])
+    assert await sum_of(cloudwatch, "App", "m") == [(old, 4.0), (NOW, 4.0)]
+    await cloudwatch.service.stop()
+    await cloudwatch.store.close()
+
+
+async def test_what_was_recorded_is_kept_every_minute_and_forgotten_with_memory(tmp_path: Path) -> None:
+    cloudwatch = Client(tmp_path)
+    await cloudwatch.service.start()
+    cloudwatch.record("Latency", 10, 20, minutes_ago=3)
+    cloudwatch.record("Latency", 30)
+    cloudwatch.clock.advance(60)
+    while not (kept := await cloudwatch.store.list(keep.MetricMinute)):
+        await asyncio.sleep(0.001)
+    assert [int(minute.minute) * 60 for minute in kept] == [NOW - 180, NOW]
+    for minutes in range(2, 3100):
+        cloudwatch.clock.offset_seconds = 60.0 * minutes
+        cloudwatch.metrics.record("000000000000", "us-east-1", "AWS/ApiGateway", "Latency", (), 1.0)
+    await cloudwatch.service.stop()
+    kept = await cloudwatch.store.list(keep.MetricMinute)
+    assert int(kept[0].minute) * 60 > NOW
+    await cloudwatch.store.close()
 
 
 SERIES = {"m1": {0: 1.0, 60: 2.0, 180: 4.0}, "m2": {0: 10.0, 60: 0.0, 120: 30.0}}

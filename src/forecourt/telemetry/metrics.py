@@ -80,6 +80,7 @@ class Metrics:
         self._said: dict[Said, Series] = {}
         self._by_minute: dict[int, list[Series]] = {}
         self._sets = 0
+        self._changed: set[int] = set()
         self._minute = 0
         self._minute_ends = 0.0
         self.dropped = 0
@@ -118,8 +119,29 @@ class Metrics:
         series = self._admit(metric_id, unit)
         if series is not None:
             self._set(series, int(at // _MINUTE)).merge(values)
+            self._changed.add(int(at // _MINUTE))
             series.total_count += values.count
             series.total_sum += values.sum
+
+    def restore(self, metric_id: MetricId, unit: str, minute: int, values: StatisticSet) -> None:
+        """Puts back what an earlier process recorded: it is shown, and not counted again."""
+        series = self._admit(metric_id, unit)
+        if series is not None:
+            self._set(series, minute).merge(values)
+
+    def take_changed(self) -> set[int]:
+        """The minutes (since the epoch) in which something changed since the last call."""
+        changed, self._changed = self._changed, set()
+        if self._by_minute.get(self._minute):
+            changed.add(self._minute)
+        return changed
+
+    def of_minute(self, minute: int) -> list[tuple[Series, StatisticSet]]:
+        return [(series, series.sets[minute]) for series in self._by_minute.get(minute, ())]
+
+    @property
+    def oldest_minute(self) -> int | None:
+        return min(self._by_minute, default=None)
 
     def series(self, account: str, region: str) -> Iterator[Series]:
         return (s for s in self._series.values() if s.id.account == account and s.id.region == region)
@@ -144,6 +166,7 @@ class Metrics:
     def _next_minute(self) -> None:
         for series in self._by_minute.get(self._minute, ()):
             series.current = None
+        self._changed.add(self._minute)
         self._minute = int(self._now() // _MINUTE)
         self._minute_ends = (self._minute + 1) * _MINUTE
 

@@ -16,6 +16,7 @@ from forecourt.services.cloudwatch.errors import (
     InvalidParameterValueException,
     MissingRequiredParameterException,
 )
+from forecourt.services.cloudwatch.keep import MetricsKeeper
 from forecourt.telemetry.metrics import MetricId, Metrics, Series, by_period
 from forecourt.telemetry.statistics import StatisticSet, percentile_of
 
@@ -29,8 +30,9 @@ _RECENT_SECONDS = 3 * 3600
 
 
 class MetricsApi:
-    def __init__(self, metrics: Metrics, clock: Clock) -> None:
+    def __init__(self, metrics: Metrics, keeper: MetricsKeeper, clock: Clock) -> None:
         self._metrics = metrics
+        self._keeper = keeper
         self._clock = clock
 
     @operation("PutMetricData")
@@ -53,6 +55,7 @@ class MetricsApi:
                 context.account, context.region, namespace, datum["MetricName"], dimensions(datum.get("Dimensions"))
             )
             self._metrics.put(metric_id, at, values, datum.get("Unit", "None"))
+        await self._keeper.keep()
 
     @operation("ListMetrics")
     async def list_metrics(self, context: CallContext, request: aws.ListMetricsInputTypeDef) -> dict[str, Any]:
