@@ -8,7 +8,7 @@ service that owns it, the circumstances as condition keys) and lets `policy.eval
     audit    everybody passes, and what would have been denied is logged
     enforce  everybody is held to the policies, and a call that is not mapped to an action is denied
 
-An explicit deny holds in every mode but `audit`.
+A role that does not exist is still held to what resources' policies explicitly deny.
 """
 
 from __future__ import annotations
@@ -86,8 +86,9 @@ class Unfinished(NamedTuple):
 
 # Gives the resource and the further condition keys. Services supply them.
 Finish = Callable[[Unfinished], Awaitable[tuple[str, Mapping[str, Any]]]]
-# The resource policy of an ARN (JSON), or None where it has none. Services supply them.
-ResourcePolicy = Callable[[str], Awaitable[str | None]]
+# The resource policy (JSON) of an ARN, or None where it has none; the account is the caller's, for ARNs that name
+# none. Services supply them.
+ResourcePolicy = Callable[[str, str], Awaitable[str | None]]
 
 
 class PolicyAuthorizer:
@@ -110,6 +111,8 @@ class PolicyAuthorizer:
 
     async def authorize(self, principal: Principal, action: str, resource: str, context: Mapping[str, Any]) -> None:
         """Raises `AccessDenied` in AWS's words."""
+        if self._mode == "off" and principal.kind == "service":
+            return
         decision = await self.decide(principal, action, resource, context)
         if decision.allowed or (decision.effect is Effect.IMPLICIT_DENY and self._is_lenient(principal)):
             return
@@ -141,17 +144,17 @@ class PolicyAuthorizer:
             identity=grants.identity,
             boundary=grants.boundary,
             session=session_policies(principal),
-            resource=await self._resource_policy(resource),
+            resource=await self._resource_policy(resource, principal.account),
             resource_account=_account_of(resource),
         )
 
     def _is_lenient(self, principal: Principal) -> bool:
-        return self._mode == "off" and (principal.kind == "service" or MADE_UP_ROLE in principal.context)
+        return self._mode == "off" and MADE_UP_ROLE in principal.context
 
-    async def _resource_policy(self, resource: str) -> Policy | None:
+    async def _resource_policy(self, resource: str, account: str) -> Policy | None:
         parts = resource.split(":", 3)
         source = self._resource_policies.get(parts[2]) if len(parts) == 4 else None
-        document = await source(resource) if source is not None else None
+        document = await source(resource, account) if source is not None else None
         if not document:
             return None
         try:

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from defusedxml import ElementTree as Defused
 from defusedxml.common import DefusedXmlException
+from lxml.etree import LxmlError  # type: ignore[import-untyped]
 from signxml.exceptions import SignXMLException
 from signxml.verifier import SignatureConfiguration, XMLVerifier
 
@@ -89,7 +90,7 @@ def _signed_element(document: bytes, metadata: str) -> Any:
             result = XMLVerifier().verify(
                 document, x509_cert=certificate, expect_config=SignatureConfiguration(expect_references=1)
             )
-        except (SignXMLException, ValueError):
+        except (SignXMLException, LxmlError, ValueError):
             continue
         if not isinstance(result, list) and result.signed_xml is not None:
             return result.signed_xml
