@@ -103,7 +103,9 @@ class Cloud:
         await self("AdminSetUserPassword", UserPoolId=pool_id, Username=name, Password=password, Permanent=True)
         return {a["Name"]: a["Value"] for a in created["User"]["Attributes"]}["sub"]
 
-    async def sign_in(self, client_id: str, name: str = "anna", password: str = PASSWORD, **more: Any) -> dict[str, Any]:
+    async def sign_in(
+        self, client_id: str, name: str = "anna", password: str = PASSWORD, **more: Any
+    ) -> dict[str, Any]:
         return await self.client(
             "InitiateAuth",
             ClientId=client_id,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tests.cognito.conftest import PASSWORD, Cloud, raises
 
 from forecourt.base.errors import ServiceError
 from forecourt.services.cognito import tokens, totp
-from tests.cognito.conftest import PASSWORD, Cloud, raises
 
 
 async def test_sign_up_confirm_and_sign_in(cloud: Cloud) -> None:
@@ -241,9 +241,7 @@ async def test_user_auth_by_mail(cloud: Cloud) -> None:
     )
     app = await cloud.app(pool, "USER_AUTH")
     await cloud.user(pool, email="anna@example.com", email_verified="true")
-    asked = await cloud.client(
-        "InitiateAuth", ClientId=app, AuthFlow="USER_AUTH", AuthParameters={"USERNAME": "anna"}
-    )
+    asked = await cloud.client("InitiateAuth", ClientId=app, AuthFlow="USER_AUTH", AuthParameters={"USERNAME": "anna"})
     assert asked["ChallengeName"] == "SELECT_CHALLENGE"
     assert asked["AvailableChallenges"] == ["PASSWORD", "PASSWORD_SRP", "EMAIL_OTP"]
     mailed = await cloud.answer(app, asked, ANSWER="EMAIL_OTP")
@@ -276,9 +274,7 @@ async def test_sms_and_select_mfa_type(cloud: Cloud) -> None:
     )
     assert "AuthenticationResult" in await cloud.sign_in(app)
     on = {"Enabled": True}
-    await cloud(
-        "AdminSetUserMFAPreference", UserPoolId=pool, Username="anna", SMSMfaSettings=on, EmailMfaSettings=on
-    )
+    await cloud("AdminSetUserMFAPreference", UserPoolId=pool, Username="anna", SMSMfaSettings=on, EmailMfaSettings=on)
     asked = await cloud.sign_in(app)
     assert asked["ChallengeName"] == "SELECT_MFA_TYPE"
     assert asked["ChallengeParameters"]["MFAS_CAN_CHOOSE"] == '["SMS_MFA","EMAIL_OTP"]'

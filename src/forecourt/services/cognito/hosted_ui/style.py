@@ -7,6 +7,8 @@ inside a page, and may not load anything from elsewhere.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 from forecourt.services.cognito.errors import InvalidParameterException
 
@@ -47,3 +49,39 @@ def check_css(css: str) -> None:
             match = _SELECTOR.fullmatch(re.sub(r"/\*.*?\*/", "", selector, flags=re.DOTALL).strip())
             if match is None or match[1] not in CLASSES:
                 raise InvalidParameterException(f"CSS is not valid: {selector.strip()} can not be customized.")
+
+
+# Paths in a managed-login branding document, and the colour variables that they set.
+# https://docs.aws.amazon.com/cognito/latest/developerguide/managed-login-branding.html
+_COLOURS = (
+    ("components.primaryButton.{mode}.defaults.backgroundColor", "--accent"),
+    ("components.primaryButton.{mode}.defaults.textColor", "--accent-text"),
+    ("components.primaryButton.{mode}.hover.backgroundColor", "--accent-hover"),
+    ("components.pageBackground.{mode}.color", "--page"),
+    ("components.form.{mode}.backgroundColor", "--card"),
+    ("components.pageText.{mode}.headingColor", "--text"),
+    ("components.pageText.{mode}.bodyColor", "--muted"),
+    ("componentClasses.input.{mode}.defaults.borderColor", "--line"),
+    ("components.alert.{mode}.error.borderColor", "--error"),
+)
+_COLOUR = re.compile(r"[0-9a-fA-F]{6}([0-9a-fA-F]{2})?")
+
+
+def theme(settings: Mapping[str, Any]) -> str:
+    """The style sheet of a branding document: its colours, for the light and the dark mode."""
+    light, dark = _variables(settings, "lightMode"), _variables(settings, "darkMode")
+    sheet = f":root{{{light}}}" if light else ""
+    return sheet + (f"@media(prefers-color-scheme:dark){{:root{{{dark}}}}}" if dark else "")
+
+
+def _variables(settings: Mapping[str, Any], mode: str) -> str:
+    found = ((variable, _at(settings, path.format(mode=mode))) for path, variable in _COLOURS)
+    return "".join(f"{name}:#{value};" for name, value in found if isinstance(value, str) and _COLOUR.fullmatch(value))
+
+
+def _at(settings: Any, path: str) -> Any:
+    for step in path.split("."):
+        if not isinstance(settings, Mapping):
+            return None
+        settings = settings.get(step)
+    return settings

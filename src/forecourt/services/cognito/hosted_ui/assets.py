@@ -1,0 +1,56 @@
+"""/assets/…: our style sheet and script, a customization's or branding's style sheet, and its logo."""
+
+from __future__ import annotations
+
+from forecourt.services.cognito.hosted_ui import render, style
+from forecourt.services.cognito.model import Branding, Customization, Pool
+from forecourt.services.cognito.oauth.http import Request, Response
+from forecourt.services.cognito.store import Records
+
+_HEADERS = (
+    ("cache-control", "max-age=60"),
+    ("x-content-type-options", "nosniff"),
+    # An SVG may carry a script: it is shown as a picture only.
+    ("content-security-policy", "default-src 'none'; style-src 'unsafe-inline'; sandbox"),
+)
+_KINDS = {"PNG": "image/png", "JPEG": "image/jpeg", "SVG": "image/svg+xml", "WEBP": "image/webp", "ICO": "image/x-icon"}
+
+
+class Assets:
+    def __init__(self, records: Records) -> None:
+        self._records = records
+
+    async def find(self, pool: Pool, path: str, request: Request) -> Response | None:
+        name = path.removeprefix("/assets/")
+        client_id = request.query.get("client_id", "")
+        if name == "theme.css":
+            return Response(200, (await self._theme(pool, client_id)).encode(), "text/css; charset=utf-8", _HEADERS)
+        if name == "logo":
+            return await self._logo(pool, client_id)
+        return render.static(name)
+
+    async def _theme(self, pool: Pool, client_id: str) -> str:
+        branding = await self._branding(pool, client_id)
+        if branding is not None:
+            return style.theme(branding.settings)
+        found = [await self._records.store.get(Customization, pool.id, key) for key in ("ALL", client_id)]
+        return "\n".join(customization.css for customization in found if customization)
+
+    async def _logo(self, pool: Pool, client_id: str) -> Response | None:
+        branding = await self._branding(pool, client_id)
+        for asset in branding.assets if branding else ():
+            if asset.get("Category") == "FORM_LOGO":
+                return Response(200, bytes(asset["Bytes"]), _KINDS[asset["Extension"]], _HEADERS)
+        for key in (client_id, "ALL"):
+            found = await self._records.store.get(Customization, pool.id, key)
+            if found is not None and found.image:
+                return Response(200, found.image, _image_type(found.image), _HEADERS)
+        return None
+
+    async def _branding(self, pool: Pool, client_id: str) -> Branding | None:
+        found = await self._records.store.find(Branding, "by_client", pool.id, client_id)
+        return found[0] if found else None
+
+
+def _image_type(data: bytes) -> str:
+    return "image/png" if data.startswith(b"\x89PNG") else "image/jpeg"
