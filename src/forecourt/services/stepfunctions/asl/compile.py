@@ -98,6 +98,7 @@ class _Compiler:
         return m.Map(
             **{**common, "flow": compile_flow({k: v for k, v in raw.items() if k != "Parameters"}, jsonata)},
             processor=self.scope(processor, f"{location}/{field}"),
+            items_path=raw.get("ItemsPath", "$"),
             items=jsonata_value(raw["Items"], "Items") if "Items" in raw else _path(raw.get("ItemsPath")),
             item_selector=_payload(selector, "ItemSelector", jsonata),
             max_concurrency=_setting(raw, "MaxConcurrency", jsonata),

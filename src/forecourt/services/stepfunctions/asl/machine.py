@@ -172,6 +172,7 @@ class ResultWriter:
 class Map(State):
     processor: int = 0
     items: Value | None = None
+    items_path: str = "$"
     item_selector: Value | None = None
     max_concurrency: Value | None = None
     tolerated_failure_count: Value | None = None

@@ -324,6 +324,8 @@ class _Validator:
             return
         processor = raw[field]
         self.scope(processor, fields.PROCESSOR_FIELDS, f"{location}/{field}")
+        if not self.kinds(processor, f"{location}/{field}", jsonata):
+            return
         config = processor.get("ProcessorConfig", {})
         here = f"{location}/{field}/ProcessorConfig"
         self.one_of(config, "Mode", ("INLINE", "DISTRIBUTED"), here)
@@ -346,7 +348,8 @@ class _Validator:
         ):
             if field in raw:
                 self.supported(raw[field], allowed, f"{location}/{field}")
-                self.kinds(raw[field], f"{location}/{field}", jsonata)
+                if not self.kinds(raw[field], f"{location}/{field}", jsonata):
+                    return
         reader = raw.get("ItemReader", {})
         if "ItemReader" in raw and self.require(reader, ("Resource",), f"{location}/ItemReader"):
             config = reader.get("ReaderConfig", {})

@@ -135,8 +135,8 @@ def finish(turn: Turn, status: str, previous: int, output: Data | None = None, f
     if output is not None:
         details["output"] = output.text
     if failure is not None:
-        execution.error, execution.cause = failure.error, failure.cause
-        details = {"error": failure.error, "cause": failure.cause}
+        execution.error, execution.cause = failure.error or None, failure.cause
+        details = {"error": execution.error, "cause": failure.cause}
     if execution.timeout_due:
         turn.command(CancelTimer(0, "execution"))
         execution.timeout_due = 0.0

@@ -48,7 +48,7 @@ def find_items(state: Map, scope: Any, effective: Any) -> list[Any]:
         )
     raise StatesError(
         errors.RUNTIME,
-        f'Reference path "{"$"}" must point to array. The value is {to_text(items)}',
+        f'Reference path "{state.items_path}" must point to array. The value is {to_text(items)}',
     )
 
 
