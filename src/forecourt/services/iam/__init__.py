@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from forecourt.auth.authorize import Mode
+from forecourt.auth.issuer_keys import Fetch
 from forecourt.auth.sessions import LONG_TERM, Sessions
 from forecourt.base.clock import Clock
 from forecourt.base.ids import Ids
@@ -33,7 +34,7 @@ from forecourt.services.iam.model import AccessKey
 from forecourt.services.iam.role_sessions import RoleSessions
 from forecourt.services.iam.store import Directory
 from forecourt.services.iam.sts import StsApi
-from forecourt.services.iam.web_identity import Fetch, WebIdentities
+from forecourt.services.iam.web_identity import WebIdentities
 from forecourt.store import Store
 from forecourt.store.sealing import Sealer
 

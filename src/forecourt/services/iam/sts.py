@@ -14,13 +14,13 @@ from typing import Any
 
 import msgspec
 
+from forecourt.auth import saml
 from forecourt.auth.authorize import FEDERATED_BY, MADE_UP_ROLE, Mode
 from forecourt.auth.sessions import SessionCredentials, account_of
 from forecourt.base.call import CallContext, operation
 from forecourt.base.errors import AccessDenied
 from forecourt.base.ports import TokenRejected
 from forecourt.base.principal import Principal
-from forecourt.services.iam import saml
 from forecourt.services.iam.api.kit import IamApi, Kit, Request, Result, check_policy, managed_document
 from forecourt.services.iam.errors import (
     ExpiredTokenException,
