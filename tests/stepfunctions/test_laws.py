@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -106,7 +107,7 @@ def test_the_laws_of_history(definition: dict[str, Any], answers: list[str]) -> 
     history = ran.history
     assert [event.id for event in history] == list(range(1, len(history) + 1))
     assert all(event.previous < event.id for event in history)
-    assert all(one.timestamp <= other.timestamp for one, other in zip(history, history[1:], strict=False))
+    assert all(one.timestamp <= other.timestamp for one, other in pairwise(history))
     terminal = [event for event in history if event.type.startswith("Execution") and event.type != "ExecutionStarted"]
     assert terminal == [history[-1]]
     assert not ran.timers, "no timer outlives its execution"

@@ -76,7 +76,7 @@ def test_short_turns_change_nothing_but_interleaving(case: Block) -> None:
 FLAKY = """{"StartAt":"P","States":{"P":{"Type":"Parallel","End":true,"Branches":[
  {"StartAt":"Good","States":{"Good":{"Type":"Task","Resource":"arn:aws:states:::lambda:invoke","Parameters":{"FunctionName":"f"},"End":true}}},
  {"StartAt":"Fan","States":{"Fan":{"Type":"Map","ItemsPath":"$.items","MaxConcurrency":2,"End":true,"ItemProcessor":{
-  "StartAt":"Each","States":{"Each":{"Type":"Task","Resource":"arn:aws:states:::lambda:invoke","Parameters":{"FunctionName":"g","i.$":"$"},"End":true}}}}}}]}}}"""  # noqa: E501
+  "StartAt":"Each","States":{"Each":{"Type":"Task","Resource":"arn:aws:states:::lambda:invoke","Parameters":{"FunctionName":"g","i.$":"$"},"End":true}}}}}}]}}}"""
 
 
 def test_redrive_runs_only_what_did_not_succeed() -> None:
@@ -133,7 +133,7 @@ def test_an_answer_to_an_earlier_attempt_is_ignored() -> None:
 
 
 def test_history_is_limited_to_25000_events() -> None:
-    loop = '{"StartAt":"A","States":{"A":{"Type":"Pass","Next":"C"},"C":{"Type":"Choice","Choices":[{"Variable":"$.n","IsPresent":true,"Next":"E"}],"Default":"A"},"E":{"Type":"Succeed"}}}'  # noqa: E501
+    loop = '{"StartAt":"A","States":{"A":{"Type":"Pass","Next":"C"},"C":{"Type":"Choice","Choices":[{"Variable":"$.n","IsPresent":true,"Next":"E"}],"Default":"A"},"E":{"Type":"Succeed"}}}'
     ran = Run(machine_of(loop), "{}", lambda *_: None, steps=5000).run()
     assert ran.outcome() == (
         "FAILED States.Runtime The execution reached the maximum number of history events (25000)."
