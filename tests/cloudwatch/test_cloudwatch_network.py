@@ -1,0 +1,77 @@
+"""CloudWatch with boto3, over the network; and the same numbers for Prometheus."""
+
+from __future__ import annotations
+
+import urllib.request
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from forecourt.testing import Forecourt
+
+
+@pytest.fixture
+def namespace() -> str:
+    return f"Test/{uuid.uuid4().hex}"
+
+
+def window() -> dict[str, Any]:
+    now = datetime.now(UTC)
+    return {"StartTime": now - timedelta(minutes=10), "EndTime": now + timedelta(minutes=2)}
+
+
+def test_what_was_put_is_listed_and_got(server: Forecourt, namespace: str) -> None:
+    cloudwatch = server.client("cloudwatch")
+    dimensions = [{"Name": "Pet", "Value": "rex"}]
+    cloudwatch.put_metric_data(
+        Namespace=namespace,
+        MetricData=[
+            {"MetricName": "weight", "Dimensions": dimensions, "Values": [1.0, 3.0], "Counts": [2.0, 1.0]},
+            {"MetricName": "barks", "Dimensions": dimensions, "Value": 7.0, "Unit": "Count"},
+        ],
+    )
+    listed = cloudwatch.list_metrics(Namespace=namespace)["Metrics"]
+    assert sorted(metric["MetricName"] for metric in listed) == ["barks", "weight"]
+    points = cloudwatch.get_metric_statistics(
+        Namespace=namespace,
+        MetricName="weight",
+        Dimensions=dimensions,
+        Period=3600,
+        Statistics=["SampleCount", "Maximum"],
+        **window(),
+    )["Datapoints"]
+    assert [(p["SampleCount"], p["Maximum"]) for p in points] == [(3.0, 3.0)]
+    stat = {"Metric": listed[0] | {"MetricName": "barks"}, "Period": 3600, "Stat": "Sum"}
+    queries = [{"Id": "m", "MetricStat": stat, "ReturnData": False}, {"Id": "twice", "Expression": "2 * m"}]
+    results = cloudwatch.get_metric_data(MetricDataQueries=queries, **window())["MetricDataResults"]
+    assert [(r["Id"], r["Values"], r["StatusCode"]) for r in results] == [("twice", [14.0], "Complete")]
+
+
+def test_errors_are_boto3s_own(server: Forecourt, namespace: str) -> None:
+    cloudwatch = server.client("cloudwatch")
+    with pytest.raises(cloudwatch.exceptions.InvalidParameterValueException):
+        cloudwatch.put_metric_data(Namespace="AWS/Mine", MetricData=[{"MetricName": "m", "Value": 1.0}])
+    with pytest.raises(cloudwatch.exceptions.InvalidParameterCombinationException) as error:
+        cloudwatch.get_metric_statistics(
+            Namespace=namespace,
+            MetricName="m",
+            Period=60,
+            Statistics=["Sum"],
+            StartTime=datetime(2026, 1, 2, tzinfo=UTC),
+            EndTime=datetime(2026, 1, 1, tzinfo=UTC),
+        )
+    assert error.value.response["Error"]["Code"] == "InvalidParameterCombination"
+
+
+def test_prometheus_scrapes_the_same(server: Forecourt, namespace: str) -> None:
+    server.client("cloudwatch").put_metric_data(
+        Namespace=namespace, MetricData=[{"MetricName": "barks", "Value": 7.0, "Unit": "Count"}]
+    )
+    with urllib.request.urlopen(f"{server.url}/_forecourt/metrics") as response:
+        text = response.read().decode()
+    name = namespace.replace("/", "_").lower()
+    line = next(line for line in text.splitlines() if line.startswith(f"{name}_barks_sum"))
+    assert line.endswith(" 7")
+    assert 'region="us-east-1"' in line
