@@ -24,6 +24,7 @@ from forecourt.services.apigateway.rest.api.models import ModelsApi, RequestVali
 from forecourt.services.apigateway.rest.api.noun import Noun, Tools
 from forecourt.services.apigateway.rest.api.resources import ResourcesApi
 from forecourt.services.apigateway.rest.api.rest_apis import RestApisApi
+from forecourt.services.apigateway.rest.api.sdks import SdksApi
 from forecourt.services.apigateway.rest.api.stages import StagesApi
 from forecourt.services.apigateway.rest.api.tags import TagsApi
 from forecourt.services.apigateway.rest.api.usage_plans import UsageApi, UsagePlanKeysApi, UsagePlansApi
@@ -36,6 +37,7 @@ from forecourt.store.sealing import Sealer
 NOUNS: tuple[type[Noun], ...] = (
     RestApisApi,
     DefinitionsApi,
+    SdksApi,
     ResourcesApi,
     MethodsApi,
     IntegrationsApi,
