@@ -24,7 +24,7 @@ MOST_ROUNDS = 20
 async def start(kit: Kit, visit: Visit) -> Outcome:
     username = required(visit.parameters, "USERNAME")
     user = await kit.find_user(visit, username)
-    kit.check_secret_hash(visit.client, visit.parameters.get("SECRET_HASH"), username, *names_of(user))
+    kit.check_secret_hash(visit, visit.parameters.get("SECRET_HASH"), username, *names_of(user))
     if not kit.triggers.configured(visit.pool, "DefineAuthChallenge"):
         raise errors.InvalidParameterException("Custom auth lambda trigger is not configured for the user pool.")
     if user is not None:

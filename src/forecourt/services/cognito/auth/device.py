@@ -65,7 +65,7 @@ async def answer_verifier(kit: Kit, visit: Visit) -> tuple[Attempt, User]:
     await srp.check_round(kit, visit, attempt, "DEVICE_PASSWORD_VERIFIER")
     user, device = await _device(kit, visit, attempt)
     username = visit.parameters.get("USERNAME", user.username)
-    kit.check_secret_hash(visit.client, visit.parameters.get("SECRET_HASH"), username, *names_of(user))
+    kit.check_secret_hash(visit, visit.parameters.get("SECRET_HASH"), username, *names_of(user))
     verifier: Verifier = kit.passwords.open_verifier(device.srp_verifier)
     if not srp.proof_holds(visit, round_, block, verifier):
         await kit.records.store.write(lambda tx: spend(tx, attempt.id, attempt.expires_at))

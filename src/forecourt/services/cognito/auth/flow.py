@@ -165,8 +165,7 @@ async def _check_user(kit: Kit, visit: Visit, attempt: Attempt) -> None:
     given = visit.parameters.get("USERNAME", attempt.username)
     if given not in known and given.lower() not in known:
         raise errors.invalid_session()
-    if visit.door != "browser":
-        kit.check_secret_hash(visit.client, visit.parameters.get("SECRET_HASH"), given, *known)
+    kit.check_secret_hash(visit, visit.parameters.get("SECRET_HASH"), given, *known)
 
 
 async def follow(kit: Kit, visit: Visit, judged: Judged, challenge: str = "") -> Outcome:

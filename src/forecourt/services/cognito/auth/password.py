@@ -18,7 +18,7 @@ async def start(kit: Kit, visit: Visit) -> tuple[Attempt, User]:
     username = required(visit.parameters, "USERNAME")
     password = required(visit.parameters, "PASSWORD")
     user = await kit.records.find_user(visit.pool, username)
-    kit.check_secret_hash(visit.client, visit.parameters.get("SECRET_HASH"), username, *names_of(user))
+    kit.check_secret_hash(visit, visit.parameters.get("SECRET_HASH"), username, *names_of(user))
     return await verify(kit, visit, username, user, password)
 
 

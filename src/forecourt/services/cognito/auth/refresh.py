@@ -25,7 +25,7 @@ REUSED = "Refresh token has been reused, all tokens of this sign-in are revoked.
 async def by_flow(kit: Kit, visit: Visit) -> dict[str, Any]:
     """REFRESH_TOKEN_AUTH: never rotates; a client that rotates has to call GetTokensFromRefreshToken."""
     grant, user = await find(kit, visit, visit.parameters.get("REFRESH_TOKEN", ""))
-    kit.check_secret_hash(visit.client, visit.parameters.get("SECRET_HASH"), *names_of(user), *_given(visit))
+    kit.check_secret_hash(visit, visit.parameters.get("SECRET_HASH"), *names_of(user), *_given(visit))
     if rotation(visit.client.settings) is not None:
         raise errors.UnsupportedOperationException(
             "Refresh token rotation is enabled for this client, use GetTokensFromRefreshToken."

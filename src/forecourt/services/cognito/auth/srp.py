@@ -27,7 +27,7 @@ async def start(kit: Kit, visit: Visit) -> Challenge:
     username = required(visit.parameters, "USERNAME")
     client_public = public_value(required(visit.parameters, "SRP_A"))
     user = await kit.records.find_user(visit.pool, username)
-    kit.check_secret_hash(visit.client, visit.parameters.get("SECRET_HASH"), username, *names_of(user))
+    kit.check_secret_hash(visit, visit.parameters.get("SECRET_HASH"), username, *names_of(user))
     if user is None and not visit.hides_users:
         raise errors.user_not_found()
     kit.threat.check_lockout(visit.pool, user.key if user else username)
@@ -60,7 +60,7 @@ async def answer(kit: Kit, visit: Visit) -> tuple[Attempt, User]:
     attempt = round_.attempt
     await check_round(kit, visit, attempt, "PASSWORD_VERIFIER")
     user = await kit.user_of(attempt)
-    kit.check_secret_hash(visit.client, given.get("SECRET_HASH"), username, attempt.username, *names_of(user))
+    kit.check_secret_hash(visit, given.get("SECRET_HASH"), username, attempt.username, *names_of(user))
     kit.threat.check_lockout(visit.pool, attempt.user_key or attempt.username)
     if username not in {attempt.username, round_.user_id, *names_of(user)}:
         raise errors.incorrect_credentials()

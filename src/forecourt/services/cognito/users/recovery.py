@@ -41,7 +41,7 @@ class RecoveryApi:
         visit = await visit_of(self._records, context, request)
         username = request["Username"]
         user = await self._records.find_user(visit.pool, username)
-        self._kit.check_secret_hash(visit.client, request.get("SecretHash"), username, *names_of(user))
+        self._kit.check_secret_hash(visit, request.get("SecretHash"), username, *names_of(user))
         return {"CodeDeliveryDetails": await self.forgot(visit, username, user)}
 
     async def forgot(self, visit: Visit, username: str, user: User | None) -> dict[str, str]:
@@ -73,7 +73,7 @@ class RecoveryApi:
         visit = await visit_of(self._records, context, request)
         username = request["Username"]
         user = await self._records.find_user(visit.pool, username)
-        self._kit.check_secret_hash(visit.client, request.get("SecretHash"), username, *names_of(user))
+        self._kit.check_secret_hash(visit, request.get("SecretHash"), username, *names_of(user))
         await self.confirm(visit, user, request["ConfirmationCode"], request["Password"])
         return {}
 

@@ -39,7 +39,7 @@ class SignUpApi:
     @operation("SignUp")
     async def sign_up(self, context: CallContext, request: t.SignUpRequestTypeDef) -> dict[str, Any]:
         visit = await visit_of(self._records, context, request)
-        self._kit.check_secret_hash(visit.client, request.get("SecretHash"), request["Username"])
+        self._kit.check_secret_hash(visit, request.get("SecretHash"), request["Username"])
         given = schema.as_mapping(request.get("UserAttributes", ()))
         validation = schema.as_mapping(request.get("ValidationData", ()))
         visit = msgspec.structs.replace(
@@ -86,7 +86,7 @@ class SignUpApi:
         visit = await visit_of(self._records, context, request)
         username = request["Username"]
         user = await self._records.find_user(visit.pool, username)
-        self._kit.check_secret_hash(visit.client, request.get("SecretHash"), username, *names_of(user))
+        self._kit.check_secret_hash(visit, request.get("SecretHash"), username, *names_of(user))
         force = bool(request.get("ForceAliasCreation"))
         user = await self.confirm(visit, user, request["ConfirmationCode"], force)
         return self._session(visit, user)
@@ -124,7 +124,7 @@ class SignUpApi:
         visit = await visit_of(self._records, context, request)
         username = request["Username"]
         user = await self._records.find_user(visit.pool, username)
-        self._kit.check_secret_hash(visit.client, request.get("SecretHash"), username, *names_of(user))
+        self._kit.check_secret_hash(visit, request.get("SecretHash"), username, *names_of(user))
         return {"CodeDeliveryDetails": await self.resend(visit, username, user)}
 
     async def resend(self, visit: Visit, username: str, user: User | None) -> dict[str, str]:
