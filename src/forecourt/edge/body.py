@@ -18,8 +18,14 @@ class RequestTimedOut(ServiceError):
     status = 408
 
 
-class ClientGone(Exception):
-    """The client closed the connection before its request was complete. Nobody waits for an answer."""
+class ClientGone(ServiceError):
+    """The body broke off: the client has gone, or it sent what is no HTTP body and still waits for an answer."""
+
+    code = "IncompleteBody"
+    status = 400
+
+    def __init__(self) -> None:
+        super().__init__("The request's body is not complete")
 
 
 async def read_body(receive: Receive, limit: int, timeout_seconds: float) -> bytes:

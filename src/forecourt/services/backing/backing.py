@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from forecourt.base.call import CallContext
 from forecourt.base.clock import Clock
-from forecourt.base.errors import InternalFailure
+from forecourt.base.errors import NotImplementedYet
 from forecourt.services.backing import client, snapshot
 from forecourt.services.backing.embedded import Embedded, Outcome
 from forecourt.services.backing.errors import Broken, InvalidRequest, StateUnreadable, WouldWait
@@ -245,12 +245,13 @@ class Backing:
         return True
 
 
-def _explained(failure: Broken) -> InvalidRequest | InternalFailure:
-    """moto trips over parameters that AWS refuses: then it was the caller's mistake."""
+def _explained(failure: Broken) -> InvalidRequest | NotImplementedYet:
+    """moto trips over parameters that AWS refuses: then it was the caller's mistake. Else it lacks something."""
     wrong = client.mistakes(failure.request)
     if wrong:
         return InvalidRequest(wrong)
-    _log.error("moto failed: %s", failure, exc_info=failure.__cause__)
-    return InternalFailure(
-        f"The embedded {failure.request.service} (moto) failed. Forecourt's log has the reason under this request id."
+    _log.warning("moto failed: %s", failure, exc_info=failure.__cause__)
+    return NotImplementedYet(
+        f"The embedded {failure.request.service} (moto) cannot carry this out as it was asked. "
+        "Forecourt's log has the reason under this request id."
     )

@@ -156,6 +156,6 @@ def mistakes(request: Request) -> str:
     try:
         operation = service_model(request.service).operation_model(operation_of(request))
         params = msgspec.json.decode(request.body or b"{}")
-    except (OperationNotFoundError, ValueError) as error:
+    except (OperationNotFoundError, ValueError, RecursionError) as error:
         return str(error)
     return missing(operation, params)

@@ -33,6 +33,8 @@ _CREDENTIAL = (
 _ACCOUNT_HEADER = "HTTP_X_MOTO_ACCOUNT_ID"
 # What a client may not say: who it is, to moto; and a region by the back door of the user agent.
 _WITHHELD = (b"authorization", b"user-agent", b"expect", b"connection", b"transfer-encoding", b"content-length")
+# What Flask says where moto has no route for a path.
+_FLASKS_PAGE = b"<!doctype html>\n<html lang=en>\n<title>40"
 _FORM = "application/x-www-form-urlencoded"
 # What WSGI's server would have added, and our own server adds.
 _OURS = ("date", "server", "connection", "content-length", "transfer-encoding")
@@ -82,6 +84,8 @@ class Embedded:
             app = self._app(environ, request)
             with SHIMS.fixed(at, seed):
                 response = _respond(app, environ)
+            if response.status in (404, 405) and response.body.startswith(_FLASKS_PAGE):
+                raise NotImplementedError
             return Outcome(response, response.status < 400 and not _receiving.unchanged)
         except WouldWait:
             raise
