@@ -46,6 +46,9 @@ class Records:
             raise identity_not_found(id)
         return found
 
+    async def delete_identity(self, id: str) -> None:
+        await self.store.write(lambda tx: tx.delete(Identity, id))
+
     async def by_login(self, pool: str, provider: str, subject: str) -> Identity | None:
         found = await self.store.find(Identity, "by_login", pool, provider, subject, limit=1)
         return found[0] if found else None

@@ -110,7 +110,7 @@ class IdentitiesApi:
     async def get_credentials_for_identity(self, context: CallContext, request: Request) -> Result:
         identity, pool, logins = await self._authenticated(request)
         role = role_of(pool, logins, request.get("CustomRoleArn"))
-        tags = principal_tags(pool, logins)
+        tags = {**_developer_tags(logins), **principal_tags(pool, logins)}
         conditions = {
             f"{PROVIDER}:aud": pool.id,
             f"{PROVIDER}:sub": identity.id,
@@ -184,9 +184,7 @@ class IdentitiesApi:
         if claims.get("sub") != identity.id or claims.get("aud") != pool.id:
             raise NotAuthorizedException("Invalid login token. Token is not for this identity.")
         amr = tuple(str(item) for item in claims.get("amr") or () if item != "authenticated")
-        tags = (claims.get(_TAGS) or {}).get("principal_tags") or {}
-        values = {name: value[0] for name, value in tags.items() if value}
-        return Login(PROVIDER, identity.id, {**claims, **values}, PROVIDER, amr)
+        return Login(PROVIDER, identity.id, claims, PROVIDER, amr)
 
     # --- Describing and removing ---
 
@@ -216,7 +214,7 @@ class IdentitiesApi:
             if pool is None or (pool.account, pool.region) != (context.account, context.region):
                 unprocessed.append({"IdentityId": id, "ErrorCode": "AccessDenied"})
                 continue
-            await self._records.store.write(lambda tx, id=id: tx.delete(Identity, id))
+            await self._records.delete_identity(id)
         return {"UnprocessedIdentityIds": unprocessed}
 
     @operation("UnlinkIdentity")
@@ -258,6 +256,14 @@ def _link(tx: Tx, identity: Identity, logins: Sequence[Login], now: float) -> No
         identity.logins[login.provider] = login.subject
     identity.modified_at = now
     tx.put(identity)
+
+
+def _developer_tags(logins: Sequence[Login]) -> dict[str, str]:
+    """The tags that the developer's backend had put into its token."""
+    found = [
+        (login.claims.get(_TAGS) or {}).get("principal_tags") or {} for login in logins if login.provider == PROVIDER
+    ]
+    return {name: str(values[0]) for tags in found for name, values in tags.items() if values}
 
 
 def _amr(logins: Sequence[Login], identity: Identity) -> list[str]:
