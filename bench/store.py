@@ -133,15 +133,16 @@ async def measure(store: Store, seconds: float) -> None:
         await writes(store, "documents", plain, tasks, seconds)
     for tasks in (1, 16, 256):
         await writes(store, "documents with 2 indexes", indexed, tasks, seconds)
-    await writes(store, "documents of 100 KB", large, 16, seconds)
     await reads(store, "point reads", seconds)
     await reads_while_writing(store, seconds)
     started = time.perf_counter()
     count = len(await store.list(Indexed, "000000000000"))
     say(f"documents listed, {count} at once", count, time.perf_counter() - started)
+    count = await store.count(Plain) + await store.count(Indexed)
     started = time.perf_counter()
     await store.reset()
-    print(f"reset of all of it: {(time.perf_counter() - started) * 1e3:.0f} ms")
+    print(f"reset of {count:,} documents: {(time.perf_counter() - started) * 1e3:.0f} ms")
+    await writes(store, "documents of 100 KB", large, 16, seconds)
     await store.close()
 
 
