@@ -7,6 +7,7 @@ through the `Caller`, as the state machine's role.
 from __future__ import annotations
 
 import asyncio
+import re
 
 from forecourt.base.clock import Clock
 from forecourt.base.errors import ServiceError
@@ -19,7 +20,7 @@ from forecourt.services.stepfunctions.integrations.job import Job, TaskError
 from forecourt.services.stepfunctions.integrations.mocks import Mocks
 from forecourt.services.stepfunctions.integrations.naming import botocore_service, client_prefix
 
-__all__ = ["Integrations", "Job", "Mocks", "TaskError", "lost_answer"]
+__all__ = ["Integrations", "Job", "Mocks", "TaskError", "is_repeatable", "lost_answer"]
 
 
 class Integrations:
@@ -91,6 +92,16 @@ class Integrations:
             await self._calls.raw(job, "stepfunctions", "StopExecution", params)
         except (ServiceError, TaskError):
             return
+
+
+_READING = re.compile(r"(get|list|describe|head|query|scan|batchGet|batchDescribe|search|lookup)([A-Z]|$)")
+
+
+def is_repeatable(resource: Resource) -> bool:
+    """Whether doing it twice is doing it once: reading, and starting an execution under a name of the attempt's own."""
+    if resource.service == "states":
+        return True
+    return _READING.match(resource.action) is not None
 
 
 def lost_answer(resource: Resource) -> TaskError:

@@ -81,6 +81,7 @@ class Shell:
         self._logs = logs
         self._live: OrderedDict[ExecutionKey, _Live] = OrderedDict()
         self._loading: dict[ExecutionKey, asyncio.Future[_Live]] = {}
+        self._starting: dict[ExecutionKey, asyncio.Future[None]] = {}
         self._waiters: dict[ExecutionKey, list[asyncio.Future[ExecutionRecord]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
@@ -110,22 +111,20 @@ class Shell:
                 self._write(tx, live, batch, record_changed=True)
             return existing
 
-        # In memory before the commit: an event may arrive as soon as the commit is visible
-        live.busy = True
-        self._live.setdefault(request.key, live)
+        # Whoever has an event for it already waits until it is known whether this is the execution of that name
+        starting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        is_first = self._starting.setdefault(request.key, starting) is starting
         try:
             existing = await self._committer.commit(change)
-        except BaseException as error:
-            self._discard(live, error)
-            raise
+            if existing is None:
+                self._keep(live)
+        finally:
+            starting.set_result(None)
+            if is_first:
+                del self._starting[request.key]
         if existing is not None:
-            self._discard(live, ExecutionDoesNotExist(f"Execution Does Not Exist: '{request.arn}'"))
             return _same_or_conflict(existing, request)
-        self._keep(live)
         self._after_commit(live, [turn], batch)
-        live.busy = False
-        if live.inbox:
-            self._wake(live)
         return Started(request.arn, at)
 
     def _discard(self, live: _Live, error: BaseException) -> None:
@@ -279,6 +278,8 @@ class Shell:
     # --- memory -------------------------------------------------------------------------------------------------------
 
     async def _open(self, key: ExecutionKey) -> _Live:
+        while (starting := self._starting.get(key)) is not None:
+            await asyncio.shield(starting)
         live = self._live.get(key)
         if live is not None:
             self._live.move_to_end(key)

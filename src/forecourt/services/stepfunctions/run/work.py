@@ -4,6 +4,7 @@ Each piece of work is one asyncio task, and one row in the store until its outco
 finds was perhaps performed, perhaps not:
 
 - a job that was submitted (`.sync`) is only watched again, and one that waits for its token is left alone;
+- what only reads, and the start of a nested execution (its name follows from the attempt), is performed again;
 - anything else is performed once more. Step Functions' integrations are at-least-once in just this way.
 - What a second restart finds again has twice taken the process with it, or had bad luck; it is reported as failed the
   way AWS reports an answer that never came, and the definition's Retry decides.
@@ -22,7 +23,7 @@ import msgspec
 from forecourt.services.stepfunctions.asl.data import Data
 from forecourt.services.stepfunctions.engine import events
 from forecourt.services.stepfunctions.engine.tokens import encode_token
-from forecourt.services.stepfunctions.integrations import Integrations, Job, TaskError, lost_answer
+from forecourt.services.stepfunctions.integrations import Integrations, Job, TaskError, is_repeatable, lost_answer
 from forecourt.services.stepfunctions.model import ExecutionKey, execution_arn
 from forecourt.services.stepfunctions.run.activities import Activities
 from forecourt.services.stepfunctions.run.committer import Committer
@@ -129,7 +130,7 @@ class Workers:
     def _resume(self, work: Pending, owner: Owner) -> None:
         if work.kind == "go-on":
             owner.post(work.key, events.Continue())
-        elif work.kind == "task" and work.deliveries and work.submitted is None and work.resource[1] != "activity":
+        elif work.kind == "task" and work.deliveries and work.submitted is None and not _may_repeat(work):
             error = lost_answer(work.as_resource())
             owner.post(work.key, events.TaskFailed(work.frame, work.nonce, error.error, error.cause))
         else:
@@ -142,6 +143,10 @@ class Workers:
         if running:
             await asyncio.wait(running, timeout=2.0)
         self._running.clear()
+
+
+def _may_repeat(work: Pending) -> bool:
+    return work.resource[1] == "activity" or is_repeatable(work.as_resource())
 
 
 def _job(pending: Pending, arn: str) -> Job:
