@@ -41,7 +41,7 @@ class World:
             clock=self.clock,
             ids=self.ids,
             mode=mode,
-            token_verifiers=verifiers or [],
+            token_verifiers=verifiers if verifiers is not None else [],
             fetch=fetch,
         )
         self.authorizer = PolicyAuthorizer(identities=self.iam.caller_policies, clock=self.clock, mode=mode)
