@@ -174,7 +174,7 @@ def hosted_pool(idp: Any, **client: Any) -> tuple[str, dict[str, Any], str]:
 
 @pytest.mark.parametrize("secret", [True, False])
 def test_the_code_flow_by_authlib(server: Forecourt, idp: Any, anonymous: Any, secret: bool) -> None:
-    pool, client, domain = hosted_pool(idp, GenerateSecret=secret)
+    pool, client, _ = hosted_pool(idp, GenerateSecret=secret)
     make_user(idp, pool, email="anna@example.com", email_verified="true")
     discovered = httpx.get(f"{server.url}/{pool}/.well-known/openid-configuration").json()
     oauth = OAuth2Client(

@@ -1,0 +1,277 @@
+"""The hosted pages in headless Chromium: every page at 320 px and on a desktop, and passkeys by a virtual authenticator.
+
+Set FORECOURT_SCREENSHOTS to a folder to keep pictures of all pages.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.virtual_authenticator import VirtualAuthenticatorOptions
+from selenium.webdriver.support.ui import WebDriverWait
+from tests.cognito.test_clients import PASSWORD, make_client, make_pool, make_user
+
+from forecourt.services.cognito import totp
+from forecourt.testing import Forecourt
+
+CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+CALLBACK = "https://app.example.com/callback"
+NARROW, WIDE = (320, 640), (1280, 860)
+pytestmark = pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="Chromium is not installed")
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[webdriver.Chrome]:
+    options = webdriver.ChromeOptions()
+    options.binary_location = str(CHROMIUM)
+    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--lang=en", "--disable-dev-shm-usage"):
+        options.add_argument(argument)
+    # The client's callback leads nowhere, and need not.
+    options.add_argument("--host-resolver-rules=MAP app.example.com 127.0.0.1:9")
+    driver = webdriver.Chrome(options, webdriver.ChromeService(str(DRIVER)))
+    driver.set_page_load_timeout(15)
+    yield driver
+    driver.quit()
+
+
+class Pages:
+    """One pool's pages in the browser. `see` checks a page as it is looked at, narrow and wide."""
+
+    def __init__(self, chromium: webdriver.Chrome, server: Forecourt, **settings: Any) -> None:
+        self.idp = server.client("cognito-idp")
+        self.server = server
+        self.browser = chromium
+        self.pool = make_pool(self.idp, **settings)
+        self.domain = f"p{uuid.uuid4().hex[:12]}"
+        self.idp.create_user_pool_domain(UserPoolId=self.pool, Domain=self.domain)
+        self.client_id = make_client(
+            self.idp,
+            self.pool,
+            CallbackURLs=[CALLBACK],
+            AllowedOAuthFlows=["code"],
+            AllowedOAuthScopes=["openid"],
+            AllowedOAuthFlowsUserPoolClient=True,
+        )["ClientId"]
+
+    def open(self, path: str = "login", **query: str) -> None:
+        extra = "".join(f"&{name}={value}" for name, value in query.items())
+        base = f"{self.server.url}/_aws/cognito/{self.domain}/{path}".replace("127.0.0.1", "localhost")
+        self.browser.get(f"{base}?client_id={self.client_id}&response_type=code&redirect_uri={CALLBACK}{extra}")
+
+    def see(self, name: str) -> None:
+        assert self.browser.execute_script("return document.documentElement.lang") in ("en", "de", "fr", "es")
+        assert len(self.browser.find_elements(By.TAG_NAME, "h1")) == 1
+        assert len(self.browser.find_elements(By.TAG_NAME, "main")) == 1
+        for size, kind in ((NARROW, "narrow"), (WIDE, "wide")):
+            self._resize(size)
+            overflow = self.browser.execute_script("return document.documentElement.scrollWidth - window.innerWidth")
+            assert overflow <= 0, f"{name} is {overflow} px too wide at {size[0]} px"
+            folder = os.environ.get("FORECOURT_SCREENSHOTS")
+            if folder:
+                self.browser.save_screenshot(str(Path(folder) / f"{name}-{kind}.png"))
+        for field in self.browser.find_elements(By.CSS_SELECTOR, "input:not([type=hidden]):not([type=radio])"):
+            identifier = field.get_attribute("id")
+            assert self.browser.find_elements(By.CSS_SELECTOR, f"label[for='{identifier}']"), f"{identifier}: no label"
+
+    def _resize(self, size: tuple[int, int]) -> None:
+        metrics = {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": False}
+        self.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+
+    def fill(self, **fields: str) -> None:
+        for name, value in fields.items():
+            field = self.browser.find_element(By.NAME, name)
+            field.clear()
+            field.send_keys(value)
+
+    def press(self, selector: str = "form button") -> None:
+        old = self.browser.find_element(By.TAG_NAME, "html")
+        self.browser.find_element(By.CSS_SELECTOR, selector).click()
+        WebDriverWait(self.browser, 10).until(lambda driver: _gone(old))
+
+    def heading(self) -> str:
+        return str(self.browser.find_element(By.TAG_NAME, "h1").text)
+
+    def wait_for_callback(self) -> str:
+        WebDriverWait(self.browser, 10).until(lambda driver: driver.current_url.startswith(CALLBACK))
+        return str(self.browser.current_url)
+
+    def code(self, to: str) -> str:
+        return next(str(m["Code"]) for m in self.server.mailbox() if m["To"] == to)
+
+
+def _gone(element: Any) -> bool:
+    from selenium.common.exceptions import WebDriverException
+
+    try:
+        element.is_enabled()
+    except WebDriverException:
+        return True
+    return False
+
+
+def test_signing_up_and_in(chromium: webdriver.Chrome, server: Forecourt) -> None:
+    pages = Pages(chromium, server, AutoVerifiedAttributes=["email"])
+    pages.open()
+    pages.see("login")
+    # By keyboard alone: the first field has the focus.
+    assert chromium.switch_to.active_element.get_attribute("name") == "username"
+    pages.fill(username="anna", password="Wrong-one-1")
+    pages.press()
+    assert chromium.find_element(By.CSS_SELECTOR, "[role=alert]").text == "User does not exist."
+    pages.see("login-error")
+    chromium.find_element(By.LINK_TEXT, "Create an account").click()
+    pages.see("signup")
+    pages.fill(username="anna", email="anna@page.example.com", password=PASSWORD)
+    pages.press()
+    assert pages.heading() == "Confirm your account"
+    pages.see("confirm")
+    pages.fill(code=pages.code("anna@page.example.com"))
+    pages.press()
+    pages.see("login-confirmed")
+    pages.fill(username="anna", password=PASSWORD)
+    pages.press("button[value=PASSWORD]")
+    assert "code=" in pages.wait_for_callback()
+    assert {cookie["httpOnly"] for cookie in _cookies(chromium, pages)} == {True}
+
+
+def _cookies(chromium: webdriver.Chrome, pages: Pages) -> list[dict[str, Any]]:
+    pages.open()
+    found: list[dict[str, Any]] = chromium.get_cookies()
+    assert chromium.execute_script("return document.cookie") == ""
+    return found
+
+
+def test_a_forgotten_password(chromium: webdriver.Chrome, server: Forecourt) -> None:
+    pages = Pages(chromium, server)
+    make_user(pages.idp, pages.pool, email="forgot@page.example.com", email_verified="true")
+    pages.open()
+    chromium.find_element(By.LINK_TEXT, "Forgot your password?").click()
+    pages.see("forgot")
+    pages.fill(username="anna")
+    pages.press()
+    pages.see("reset")
+    pages.fill(code=pages.code("forgot@page.example.com"), password="Another-one-2", repeat="Another-one-2")
+    pages.press()
+    assert "Your password was changed." in chromium.find_element(By.CSS_SELECTOR, "[role=status]").text
+
+
+def test_new_password_and_authenticator_app(chromium: webdriver.Chrome, server: Forecourt) -> None:
+    pages = Pages(chromium, server)
+    on = {"Enabled": True}
+    pages.idp.set_user_pool_mfa_config(UserPoolId=pages.pool, MfaConfiguration="ON", SoftwareTokenMfaConfiguration=on)
+    pages.idp.admin_create_user(UserPoolId=pages.pool, Username="anna", TemporaryPassword="Temporary-1")
+    pages.open()
+    pages.fill(username="anna", password="Temporary-1")
+    pages.press()
+    pages.see("new-password")
+    pages.fill(password=PASSWORD, repeat=PASSWORD)
+    pages.press()
+    assert pages.heading() == "Set up an authenticator app"
+    pages.see("mfa-setup")
+    import base64
+
+    secret = chromium.find_element(By.TAG_NAME, "code").text
+    seed = base64.b32decode(secret + "=" * (-len(secret) % 8))
+    now = server.advance_clock(0)
+    pages.fill(code="000000")
+    pages.press()
+    assert chromium.find_element(By.CSS_SELECTOR, "[role=alert]").text == "Code mismatch"
+    pages.fill(code=totp.code(seed, int(now) // 30))
+    pages.press()
+    pages.wait_for_callback()
+    now = server.advance_clock(60)
+    pages.open("oauth2/authorize", prompt="login")
+    pages.fill(username="anna", password=PASSWORD)
+    pages.press()
+    pages.see("mfa-code")
+    pages.fill(code=totp.code(seed, int(now) // 30))
+    pages.press()
+    pages.wait_for_callback()
+
+
+def test_passkeys(chromium: webdriver.Chrome, server: Forecourt) -> None:
+    pages = Pages(
+        chromium, server, Policies={"SignInPolicy": {"AllowedFirstAuthFactors": ["PASSWORD", "WEB_AUTHN", "EMAIL_OTP"]}}
+    )
+    pages.idp.set_user_pool_mfa_config(
+        UserPoolId=pages.pool, WebAuthnConfiguration={"RelyingPartyId": "localhost", "UserVerification": "required"}
+    )
+    make_user(pages.idp, pages.pool, email="pass@page.example.com", email_verified="true")
+    chromium.add_virtual_authenticator(
+        VirtualAuthenticatorOptions(
+            protocol="ctap2",
+            transport="internal",
+            has_resident_key=True,
+            has_user_verification=True,
+            is_user_verified=True,
+        )
+    )
+    pages.open()
+    pages.see("login-passwordless")
+    pages.fill(username="anna", password=PASSWORD)
+    pages.press()
+    pages.wait_for_callback()
+    pages.open("passkeys/add")
+    WebDriverWait(chromium, 10).until(lambda driver: "The passkey was added." in driver.page_source)
+    pages.see("message")
+    pages.open("login")
+    pages.fill(username="anna")
+    chromium.find_element(By.CSS_SELECTOR, "button[value=WEB_AUTHN]").click()
+    pages.wait_for_callback()
+    pages.open("login")
+    pages.fill(username="anna")
+    pages.press("button[value=EMAIL_OTP]")
+    pages.see("email-code")
+    pages.fill(code=pages.code("pass@page.example.com"))
+    pages.press()
+    pages.wait_for_callback()
+    chromium.remove_virtual_authenticator()
+
+
+@pytest.mark.parametrize(("lang", "heading"), [("de", "Bei app anmelden"), ("fr", "Se connecter à app")])
+def test_languages(chromium: webdriver.Chrome, server: Forecourt, lang: str, heading: str) -> None:
+    pages = Pages(chromium, server)
+    pages.open(lang=lang)
+    assert pages.heading() == heading
+    pages.see(f"login-{lang}")
+
+
+def test_branding(chromium: webdriver.Chrome, server: Forecourt) -> None:
+    pages = Pages(chromium, server)
+    logo = b"<svg xmlns='http://www.w3.org/2000/svg' width='160' height='40'><rect width='160' height='40' fill='#b00'/></svg>"
+    button = {"lightMode": {"defaults": {"backgroundColor": "aa0000ff", "textColor": "ffffffff"}}}
+    pages.idp.create_managed_login_branding(
+        UserPoolId=pages.pool,
+        ClientId=pages.client_id,
+        Settings={"components": {"primaryButton": button}},
+        Assets=[{"Category": "FORM_LOGO", "ColorMode": "LIGHT", "Extension": "SVG", "Bytes": logo}],
+    )
+    pages.open()
+    shown = chromium.find_element(By.CSS_SELECTOR, "button[value=PASSWORD]").value_of_css_property("background-color")
+    deadline = time.monotonic() + 5
+    while shown != "rgba(170, 0, 0, 1)" and time.monotonic() < deadline:
+        shown = chromium.find_element(By.CSS_SELECTOR, "button[value=PASSWORD]").value_of_css_property(
+            "background-color"
+        )
+    assert shown == "rgba(170, 0, 0, 1)"
+    assert chromium.execute_script("return document.querySelector('.logo').naturalWidth") == 160
+    pages.see("branded")
+
+
+def test_errors_are_shown_and_go_nowhere(chromium: webdriver.Chrome, server: Forecourt) -> None:
+    pages = Pages(chromium, server)
+    chromium.get(
+        f"{server.url}/_aws/cognito/{pages.domain}/oauth2/authorize"
+        f"?client_id={pages.client_id}&response_type=code&redirect_uri=https://evil.example.com"
+    )
+    assert "redirect_mismatch" in chromium.find_element(By.CSS_SELECTOR, "[role=alert]").text
+    pages.see("error")
