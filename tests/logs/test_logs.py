@@ -14,6 +14,7 @@ from forecourt.base.errors import ServiceError
 from forecourt.base.principal import root
 from forecourt.services.logs import Logs
 from forecourt.store import open_store
+from forecourt.telemetry import log_group
 from forecourt.telemetry.log_store import LogStore
 
 HOUR, DAY = 3_600_000, 86_400_000
@@ -183,6 +184,45 @@ async def test_filter_over_streams(logs: Client) -> None:
         "InvalidParameterException",
         "Invalid filter pattern",
     )
+
+
+async def test_the_newest_first(logs: Client) -> None:
+    await logs.make()
+    now = logs.clock.now_ms()
+    await logs.put(*[(now + n, f"{n}") for n in range(5)])
+    seen: list[str] = []
+    token: dict[str, str] = {}
+    for _ in range(3):
+        answer = await logs("FilterLogEvents", logGroupName="g", startFromHead=False, limit=2, **token)
+        seen += [e["message"] for e in answer["events"]]
+        token = {"nextToken": answer["nextToken"]} if "nextToken" in answer else {}
+    assert (seen, token) == (list("43210"), {})
+    code, _ = await logs.refused("FilterLogEvents", logGroupName="g", startFromHead=False, startTime=1)
+    assert code == "InvalidParameterException"
+
+
+async def test_a_search_that_stops_early_goes_on(logs: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log_group, "SEGMENT_BYTES", 1)
+    monkeypatch.setattr(log_group, "SEARCH_BYTES", 1)
+    await logs.make()
+    await logs("CreateLogStream", logGroupName="g", logStreamName="t")
+    now = logs.clock.now_ms()
+    for n in range(6):
+        await logs.put((now + n, f"{n}"), (now + n, "noise"), stream="s" if n in (0, 5) else "t")
+    for head in (False, True):
+        assert [e["message"] for e in (await logs.get(startFromHead=head))["events"]] == ["0", "noise", "5", "noise"]
+    assert (await logs.get(startFromHead=True, startTime=now + 1, endTime=now + 5))["events"] == []
+    for head in (False, True):
+        seen: list[str] = []
+        token: dict[str, str] = {}
+        pages = 0
+        while pages == 0 or token:
+            answer = await logs("FilterLogEvents", logGroupName="g", filterPattern="5", startFromHead=head, **token)
+            seen += [e["message"] for e in answer["events"]]
+            token = {"nextToken": answer["nextToken"]} if "nextToken" in answer else {}
+            pages += 1
+        assert seen == ["5"]
+        assert pages > 2
 
 
 async def test_a_group_by_its_arn(logs: Client) -> None:

@@ -249,6 +249,11 @@ async def test_concurrent_changes_run_one_after_the_other(store: Store) -> None:
     assert await store.get(Note, "n") == Note(id="n", text="500")
 
 
+async def test_more_writes_than_the_queue_holds_wait_their_turn(store: Store) -> None:
+    await asyncio.gather(*[store.write(lambda tx, n=n: tx.put(Note(id=f"{n:05}"))) for n in range(10_000)])  # type: ignore[misc]
+    assert await store.count(Note) == 10_000
+
+
 async def test_a_returned_write_is_seen_by_every_kind_of_read(store: Store) -> None:
     for n in range(150):
         await put(store, pet(f"{n:03}", tags=["t"]))

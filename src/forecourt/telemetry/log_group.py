@@ -194,9 +194,14 @@ def _search_on(group: LogGroupEvents, search: Search) -> Found:
 
 def _search_back(group: LogGroupEvents, search: Search) -> Found:
     best: list[LogEvent] = []
+    read, ceiling = 0, min(search.after[0], search.end_ms) if search.after is not None else search.end_ms
     for segment in sorted(group.candidates(search), key=lambda s: s.summary.last_ms, reverse=True):
-        if len(best) >= search.limit and segment.summary.last_ms < best[-1].timestamp_ms:
+        ends = segment.summary.last_ms
+        if len(best) >= search.limit and ends < best[-1].timestamp_ms:
             break
+        if read >= SEARCH_BYTES and ends + 1 < ceiling:
+            return Found([event for event in best if event.timestamp_ms > ends], (ends + 1, -1))
         wanted = [event for event in segment.events() if group.wanted(event, search)]
         best = heapq.nlargest(search.limit, [*best, *wanted])
+        read += segment.summary.size
     return Found(best)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 _PAGE = 10_000
 _PAGE_BYTES = 1_048_576
 _DAY_MS = 86_400_000
+# Jan 1, 2024: what AWS says of FilterLogEvents' startFromHead.
+_BACK_FROM_MS = 1_704_067_200_000
 _BEGINNING: Position = (0, 0)
 _END: Position = (10**15, 0)
 
@@ -53,8 +55,7 @@ class EventsApi:
         direction, after = requests.events_position(token) if token else _start(request.get("startFromHead", False))
         back = direction == "b"
         search = self._within(group, request, limit=request.get("limit", _PAGE), streams={stream.name}, after=after)
-        found = (await self._events.search(group.key, search._replace(reverse=back))).events
-        page = _fitting(found)
+        page = _fitting(await self._all_of_page(group, search._replace(reverse=back)))
         events = page[::-1] if back else page
         first, last = (_at(events[0]), _at(events[-1])) if events else _around(after, direction)
         return {
@@ -72,22 +73,19 @@ class EventsApi:
         await self._events.flush()
         matcher = _compiled(request.get("filterPattern", ""))
         token, limit = request.get("nextToken"), request.get("limit", _PAGE)
-        search = self._within(
-            group,
-            request,
-            limit=limit + 1,
-            streams=await self._streams(group, request),
-            after=requests.events_position(token)[1] if token else None,
+        direction, after = requests.events_position(token) if token else (_direction(request), None)
+        streams = await self._streams(group, request)
+        search = self._within(group, request, limit=limit + 1, streams=streams, after=after)._replace(
+            reverse=direction == "b", matches=lambda event: matcher.matches(event.message)
         )
         # Unlike GetLogEvents' end time, this one is within.
-        search = search._replace(end_ms=search.end_ms + 1, matches=lambda event: matcher.matches(event.message))
-        found = await self._events.search(group.key, search)
+        found = await self._events.search(group.key, search._replace(end_ms=search.end_ms + 1))
         page = _fitting(found.events[:limit])
         answer: dict[str, Any] = {"events": [_filtered(event) for event in page], "searchedLogStreams": []}
         if len(page) < len(found.events):
-            answer["nextToken"] = requests.events_token("f", _at(page[-1]))
+            answer["nextToken"] = requests.events_token(direction, _at(page[-1]))
         elif found.resume is not None:
-            answer["nextToken"] = requests.events_token("f", found.resume)
+            answer["nextToken"] = requests.events_token(direction, found.resume)
         return answer
 
     @operation("TestMetricFilter")
@@ -102,6 +100,16 @@ class EventsApi:
                 if matcher.matches(message)
             ]
         }
+
+    async def _all_of_page(self, group: LogGroup, search: Search) -> list[LogEvent]:
+        """An empty page would tell the caller that the stream has ended: goes on where a search stopped early."""
+        found = await self._events.search(group.key, search)
+        events = found.events
+        while found.resume is not None and len(events) < search.limit:
+            rest = search._replace(limit=search.limit - len(events), after=found.resume)
+            found = await self._events.search(group.key, rest)
+            events += found.events
+        return events
 
     def _within(
         self, group: LogGroup, request: Any, *, limit: int, streams: Collection[str] | None, after: Position | None
@@ -123,6 +131,16 @@ class EventsApi:
             found = await self._logs.store.list(LogStream, *group.key, starts_with=prefix)
             return {stream.name for stream in found}
         return None
+
+
+def _direction(request: aws.FilterLogEventsRequestTypeDef) -> str:
+    if request.get("startFromHead", True):
+        return "f"
+    if request.get("startTime", _BACK_FROM_MS) < _BACK_FROM_MS:
+        raise InvalidParameterException(
+            "startFromHead can be false only where startTime is on or after Jan 1, 2024 00:00:00 UTC."
+        )
+    return "b"
 
 
 def _start(from_head: bool) -> tuple[str, Position]:
