@@ -230,6 +230,54 @@ class LayerVersion(Document):
         return f"arn:aws:lambda:{self.region}:{self.account}:layer:{self.name}"
 
 
+class EventSourceMapping(Document):
+    """Feeds a function from a queue or stream. `qualifier` is empty for the function itself."""
+
+    __kind__ = "lambda.EventSourceMapping"
+    __key__ = ("account", "region", "uuid")
+    __indexes__ = (Index("by_function", fields=("account", "region", "name")),)
+
+    account: str
+    region: str
+    uuid: str
+    name: str
+    qualifier: str
+    source_arn: str
+    enabled: bool = True
+    batch_size: int = 10
+    window_seconds: int = 0
+    # EventBridge patterns as JSON text: a record passes where one of them matches
+    filters: list[str] = []
+    report_item_failures: bool = False
+    maximum_concurrency: int | None = None
+    # Streams only
+    starting_position: str = ""
+    starting_timestamp: float = 0.0
+    maximum_retry_attempts: int = -1
+    maximum_record_age: int = -1
+    bisect: bool = False
+    parallelization: int = 1
+    on_failure: str = ""
+    last_modified: float = 0.0
+
+    @property
+    def service(self) -> str:
+        return self.source_arn.split(":")[2]
+
+
+class Checkpoint(Document):
+    """How far a mapping has read a shard of its stream."""
+
+    __kind__ = "lambda.Checkpoint"
+    __key__ = ("account", "region", "uuid", "shard")
+
+    account: str
+    region: str
+    uuid: str
+    shard: str
+    sequence_number: str
+
+
 # What goes with a function
 BELONGINGS: tuple[type[Document], ...] = (
     Version,

@@ -14,6 +14,7 @@ from forecourt.services.functions.api.base import Shared
 from forecourt.services.functions.api.code_source import CodeSource
 from forecourt.services.functions.api.concurrency import ConcurrencyApi
 from forecourt.services.functions.api.event_invoke import EventInvokeApi
+from forecourt.services.functions.api.event_sources import EventSourcesApi
 from forecourt.services.functions.api.functions import FunctionsApi
 from forecourt.services.functions.api.invoke import InvokeApi
 from forecourt.services.functions.api.layers import LayersApi
@@ -25,6 +26,7 @@ from forecourt.services.functions.catalog import Catalog
 from forecourt.services.functions.code import CodeFolders, remove_folder
 from forecourt.services.functions.concurrency import Concurrency
 from forecourt.services.functions.destinations import Destinations
+from forecourt.services.functions.event_sources.pollers import Pollers
 from forecourt.services.functions.invoker import Invoker
 from forecourt.services.functions.model import ProvisionedConcurrency
 from forecourt.services.functions.names import FunctionId
@@ -75,7 +77,9 @@ class Functions:
         )
         self._catalog = Catalog(self._store, self._fleet.retire)
         self.invoker = Invoker(self._catalog, self._fleet, Concurrency(concurrency), metrics, clock, ids)
-        self._queue = EventQueue(self._store, self.invoker, Destinations(caller), self._act_as, clock)
+        destinations = Destinations(caller)
+        self._queue = EventQueue(self._store, self.invoker, destinations, self._act_as, clock)
+        self._pollers = Pollers(self._store, self.invoker, caller, destinations, self._act_as, clock, ids)
         shared, code = Shared(self._store, clock, ids), CodeSource(caller)
         self.permissions = PermissionsApi(shared)
         self.apis: tuple[object, ...] = (
@@ -89,17 +93,20 @@ class Functions:
             TagsApi(shared),
             UrlsApi(shared),
             AccountApi(shared, concurrency),
+            EventSourcesApi(shared, self._pollers.results.get),
             InvokeApi(self.invoker, self._queue, ids),
         )
 
     async def start(self) -> None:
         await asyncio.to_thread(self._clean)
         self._queue.start()
+        await self._pollers.start()
         for config in await self._store.store.list(ProvisionedConcurrency):
             id = FunctionId(config.account, config.region, config.name, config.qualifier)
             await self._provision(id, config.requested)
 
     async def stop(self) -> None:
+        await self._pollers.close()
         await self._queue.stop()
         await self._fleet.stop()
         self._catalog.close()
@@ -108,6 +115,7 @@ class Functions:
     async def reset(self) -> None:
         """The store was emptied."""
         self._catalog.clear()
+        await self._pollers.reset()
         await self._fleet.reset()
         await self._queue.reset()
         await self._store.blobs.clear()

@@ -1,0 +1,226 @@
+"""Event source mappings: filters and batch responses as cases; queues and streams over the network."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from tests.functions.harness import ROLE, zipped
+
+from forecourt.services.functions.event_sources.events import failed_items
+from forecourt.services.functions.event_sources.filters import BadPattern, matches, parse
+from forecourt.testing import Forecourt
+
+# pattern, record, whether it passes
+FILTERS: list[tuple[str, Any, bool]] = [
+    ('{"a": ["x"]}', {"a": "x"}, True),
+    ('{"a": ["x", "y"]}', {"a": "y"}, True),
+    ('{"a": ["x"]}', {"a": "z"}, False),
+    ('{"a": ["x"]}', {}, False),
+    ('{"a": [1]}', {"a": 1.0}, True),
+    ('{"a": [1]}', {"a": True}, False),
+    ('{"a": [true]}', {"a": 1}, False),
+    ('{"a": [null]}', {"a": None}, True),
+    ('{"a": [null]}', {}, False),
+    ('{"a": ["x"]}', {"a": ["w", "x"]}, True),
+    ('{"a": {"b": ["x"]}}', {"a": {"b": "x", "c": 1}}, True),
+    ('{"a": {"b": ["x"]}}', {"a": "x"}, False),
+    ('{"a": ["x"], "b": ["y"]}', {"a": "x", "b": "y"}, True),
+    ('{"a": ["x"], "b": ["y"]}', {"a": "x", "b": "z"}, False),
+    ('{"$or": [{"a": ["x"]}, {"b": ["y"]}]}', {"b": "y"}, True),
+    ('{"$or": [{"a": ["x"]}, {"b": ["y"]}]}', {"b": "z"}, False),
+    ('{"a": [{"prefix": "ab"}]}', {"a": "abc"}, True),
+    ('{"a": [{"prefix": "ab"}]}', {"a": 7}, False),
+    ('{"a": [{"suffix": "bc"}]}', {"a": "abc"}, True),
+    ('{"a": [{"equals-ignore-case": "ABC"}]}', {"a": "abc"}, True),
+    ('{"a": [{"anything-but": ["x"]}]}', {"a": "y"}, True),
+    ('{"a": [{"anything-but": ["x"]}]}', {"a": "x"}, False),
+    ('{"a": [{"anything-but": {"prefix": "x"}}]}', {"a": "xy"}, False),
+    ('{"a": [{"anything-but": ["x"]}]}', {}, False),
+    ('{"a": [{"numeric": [">", 1, "<=", 3]}]}', {"a": 3}, True),
+    ('{"a": [{"numeric": [">", 1, "<=", 3]}]}', {"a": 1}, False),
+    ('{"a": [{"numeric": ["=", 1]}]}', {"a": "1"}, False),
+    ('{"a": [{"exists": true}]}', {"a": 0}, True),
+    ('{"a": [{"exists": true}]}', {"a": {"b": 1}}, False),
+    ('{"a": [{"exists": false}]}', {}, True),
+]
+
+
+@pytest.mark.parametrize(("pattern", "record", "expected"), FILTERS)
+def test_filters(pattern: str, record: Any, expected: bool) -> None:
+    assert matches(parse(pattern), record) is expected
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"a": "x"}', '{"a": [["x"]]}', '{"a": [{"like": "x"}]}'])
+def test_what_is_no_pattern(text: str) -> None:
+    with pytest.raises(BadPattern):
+        parse(text)
+
+
+RESPONSES: list[tuple[str, list[str] | None]] = [
+    ("null", []),
+    ("{}", []),
+    ('{"batchItemFailures": []}', []),
+    ('{"other": 1}', []),
+    ('{"batchItemFailures": [{"itemIdentifier": "c"}, {"itemIdentifier": "a"}]}', ["a", "c"]),
+    ('{"batchItemFailures": [{"itemIdentifier": "unknown"}]}', None),
+    ('{"batchItemFailures": [{"itemIdentifier": ""}]}', None),
+    ('{"batchItemFailures": [{"wrong": "a"}]}', None),
+    ('{"batchItemFailures": "a"}', None),
+    ('"text"', None),
+    ("no json", None),
+]
+
+
+@pytest.mark.parametrize(("payload", "expected"), RESPONSES)
+def test_partial_batch_responses(payload: str, expected: list[str] | None) -> None:
+    assert failed_items(payload.encode(), ["a", "b", "c"]) == expected
+
+
+CODE = """
+import json
+failed = set()
+def handler(event, context):
+    for record in event["Records"]:
+        print("record", json.dumps(record))
+        if "poison" in json.dumps(record):
+            raise ValueError("poison")
+def partial(event, context):
+    failures = []
+    for record in event["Records"]:
+        print("record", json.dumps(record))
+        if record["body"] == "later" and record["messageId"] not in failed:
+            failed.add(record["messageId"])
+            failures.append({"itemIdentifier": record["messageId"]})
+    return {"batchItemFailures": failures}
+"""
+
+
+def make_function(server: Forecourt, name: str, handler: str = "app.handler") -> None:
+    server.client("lambda").create_function(
+        FunctionName=name, Runtime="python3.11", Role=ROLE, Handler=handler, Code={"ZipFile": zipped({"app.py": CODE})}
+    )
+
+
+def seen(server: Forecourt, name: str) -> list[Any]:
+    """The records that the function has printed."""
+    logs = server.client("logs")
+    try:
+        events = logs.filter_log_events(logGroupName=f"/aws/lambda/{name}")["events"]
+    except logs.exceptions.ResourceNotFoundException:
+        return []
+    lines = [event["message"] for event in events if event["message"].startswith("record ")]
+    return [json.loads(line.removeprefix("record ")) for line in lines]
+
+
+def until(condition: Callable[[], Any], seconds: float = 15) -> Any:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if value := condition():
+            return value
+        time.sleep(0.1)
+    raise AssertionError("it never happened")
+
+
+def test_a_queue_feeds_a_function(server: Forecourt) -> None:
+    sqs, functions = server.client("sqs"), server.client("lambda")
+    url = sqs.create_queue(QueueName="esm-plain", Attributes={"VisibilityTimeout": "1"})["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    make_function(server, "esm-plain")
+    mapping = functions.create_event_source_mapping(
+        EventSourceArn=arn,
+        FunctionName="esm-plain",
+        FilterCriteria={"Filters": [{"Pattern": '{"body": {"kind": ["pet"]}}'}]},
+    )
+    assert (mapping["State"], mapping["BatchSize"]) == ("Creating", 10)
+    assert functions.get_event_source_mapping(UUID=mapping["UUID"])["State"] == "Enabled"
+    with pytest.raises(functions.exceptions.ResourceConflictException):
+        functions.create_event_source_mapping(EventSourceArn=arn, FunctionName="esm-plain")
+    sqs.send_message(QueueUrl=url, MessageBody='{"kind": "car"}')
+    attributes = {"colour": {"DataType": "String", "StringValue": "brown"}}
+    sqs.send_message(QueueUrl=url, MessageBody='{"kind": "pet"}', MessageAttributes=attributes)
+    [record] = until(lambda: seen(server, "esm-plain"))
+    assert record["body"] == '{"kind": "pet"}'
+    assert record["eventSource"] == "aws:sqs"
+    assert record["eventSourceARN"] == arn
+    assert record["messageAttributes"]["colour"]["stringValue"] == "brown"
+    assert record["attributes"]["ApproximateReceiveCount"] == "1"
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    until(lambda: set(sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"].values()) == {"0"})
+    functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
+    until(lambda: functions.get_event_source_mapping(UUID=mapping["UUID"])["State"] == "Disabled")
+    found = functions.list_event_source_mappings(EventSourceArn=arn)["EventSourceMappings"]
+    assert [entry["UUID"] for entry in found] == [mapping["UUID"]]
+    assert functions.delete_event_source_mapping(UUID=mapping["UUID"])["State"] == "Deleting"
+    with pytest.raises(functions.exceptions.ResourceNotFoundException):
+        functions.get_event_source_mapping(UUID=mapping["UUID"])
+
+
+def test_what_a_function_did_not_process_comes_again(server: Forecourt) -> None:
+    sqs, functions = server.client("sqs"), server.client("lambda")
+    url = sqs.create_queue(QueueName="esm-partial", Attributes={"VisibilityTimeout": "1"})["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    make_function(server, "esm-partial", "app.partial")
+    for body in ("now", "later"):
+        sqs.send_message(QueueUrl=url, MessageBody=body)
+    mapping = functions.create_event_source_mapping(
+        EventSourceArn=arn, FunctionName="esm-partial", FunctionResponseTypes=["ReportBatchItemFailures"]
+    )
+    until(lambda: [record["body"] for record in seen(server, "esm-partial")].count("later") == 2)
+    assert [record["body"] for record in seen(server, "esm-partial")].count("now") == 1
+    functions.delete_event_source_mapping(UUID=mapping["UUID"])
+
+
+def test_a_table_feeds_a_function(server: Forecourt) -> None:
+    dynamodb, functions = server.client("dynamodb"), server.client("lambda")
+    table = dynamodb.create_table(
+        TableName="esm",
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        BillingMode="PAY_PER_REQUEST",
+        StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
+    )["TableDescription"]
+    make_function(server, "esm-table")
+    mapping = functions.create_event_source_mapping(
+        EventSourceArn=table["LatestStreamArn"], FunctionName="esm-table", StartingPosition="TRIM_HORIZON"
+    )
+    dynamodb.put_item(TableName="esm", Item={"id": {"S": "1"}, "name": {"S": "Rex"}})
+    [record] = until(lambda: seen(server, "esm-table"))
+    assert (record["eventName"], record["eventSource"]) == ("INSERT", "aws:dynamodb")
+    assert record["dynamodb"]["NewImage"] == {"id": {"S": "1"}, "name": {"S": "Rex"}}
+    dynamodb.delete_item(TableName="esm", Key={"id": {"S": "1"}})
+    records = until(lambda: len(seen(server, "esm-table")) == 2 and seen(server, "esm-table"))
+    assert records[1]["eventName"] == "REMOVE"
+    functions.delete_event_source_mapping(UUID=mapping["UUID"])
+
+
+def test_a_stream_goes_on_after_a_poisoned_batch(server: Forecourt) -> None:
+    kinesis, functions, sqs = server.client("kinesis"), server.client("lambda"), server.client("sqs")
+    kinesis.create_stream(StreamName="esm", ShardCount=1)
+    kinesis.get_waiter("stream_exists").wait(StreamName="esm", WaiterConfig={"Delay": 1})
+    arn = kinesis.describe_stream_summary(StreamName="esm")["StreamDescriptionSummary"]["StreamARN"]
+    url = sqs.create_queue(QueueName="esm-poison")["QueueUrl"]
+    queue = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    make_function(server, "esm-stream")
+    with pytest.raises(functions.exceptions.InvalidParameterValueException):
+        functions.create_event_source_mapping(EventSourceArn=arn, FunctionName="esm-stream")
+    mapping = functions.create_event_source_mapping(
+        EventSourceArn=arn,
+        FunctionName="esm-stream",
+        StartingPosition="TRIM_HORIZON",
+        MaximumRetryAttempts=0,
+        DestinationConfig={"OnFailure": {"Destination": queue}},
+    )
+    kinesis.put_record(StreamName="esm", PartitionKey="p", Data=b"poison")
+    # The partition key is what the function sees in clear: the data is base64.
+    kinesis.put_record(StreamName="esm", PartitionKey="poison", Data=b"x")
+    message = until(lambda: sqs.receive_message(QueueUrl=url).get("Messages"))[0]
+    document = json.loads(message["Body"])
+    assert document["requestContext"]["condition"] == "RetryAttemptsExhausted"
+    assert document["KinesisBatchInfo"]["streamArn"] == arn
+    kinesis.put_record(StreamName="esm", PartitionKey="healthy", Data=b"y")
+    until(lambda: [record for record in seen(server, "esm-stream") if record["kinesis"]["partitionKey"] == "healthy"])
+    functions.delete_event_source_mapping(UUID=mapping["UUID"])
