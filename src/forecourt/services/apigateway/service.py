@@ -1,28 +1,40 @@
-"""API Gateway: the control planes' operations, and the answering of invocations.
+"""API Gateway's data plane: answers invocations of deployed APIs.
 
-The two halves meet only in the store: a stage that changes is compiled into a plan (`plan/registry.py`), and an
-invocation is answered by the plan that is there (`plan/plan.py`).
+It and the control planes meet only in the store: a stage that changes is compiled into a plan (`plan/registry.py`), and
+an invocation is answered by the plan that is there (`plan/plan.py`).
 """
 
 from __future__ import annotations
 
+from forecourt.auth.authenticate import Authenticator
 from forecourt.base.asgi import Receive, Scope, Send
-from forecourt.base.call import Caller
+from forecourt.base.call import Authorizer, Caller
 from forecourt.base.clock import Clock
 from forecourt.base.ids import Ids
-from forecourt.base.ports import LogSink, RoleSessions
+from forecourt.base.ports import LogSink, RoleSessions, TokenVerifier
+from forecourt.services.apigateway.authorizers.results import AuthorizerCaches
+from forecourt.services.apigateway.limits import ACCOUNT_LIMIT, Limit, Throttles, Usage
+from forecourt.services.apigateway.plan.caching import StageCaches
 from forecourt.services.apigateway.plan.errors import GatewayError
 from forecourt.services.apigateway.plan.gateway_responses import default_response
+from forecourt.services.apigateway.plan.limiting import KeyDirectory, Limits
+from forecourt.services.apigateway.plan.messages import ClientGone
 from forecourt.services.apigateway.plan.meter import Meter, Sink
-from forecourt.services.apigateway.plan.ports import Ports
+from forecourt.services.apigateway.plan.ports import AwsHttp, Ports
 from forecourt.services.apigateway.plan.registry import Registry
 from forecourt.services.apigateway.plan.respond import respond
+from forecourt.services.apigateway.plan.state import Shared
+from forecourt.services.apigateway.plan.tester import Tester
 from forecourt.store import Store
 from forecourt.upstream import Upstream
 
 
 class ApiGateway:
-    """An `ApiInvoker`. `start` returns when every stage there is serves."""
+    """An `ApiInvoker`, and the control plane's `Caches`. `start` returns when every stage there is serves.
+
+    What is None is not there: without `tokens` no user pool's token is valid, without `authenticator` nobody can sign,
+    without `aws` no service but Lambda can be an integration.
+    """
 
     def __init__(
         self,
@@ -34,7 +46,13 @@ class ApiGateway:
         logs: LogSink,
         metrics: Sink,
         roles: RoleSessions,
+        tokens: TokenVerifier | None = None,
+        authenticator: Authenticator | None = None,
+        authorizer: Authorizer | None = None,
+        aws: AwsHttp | None = None,
         upstream: Upstream | None = None,
+        usage: Usage | None = None,
+        account_limit: Limit = ACCOUNT_LIMIT,
     ) -> None:
         self._upstream = upstream or Upstream()
         self._owns_upstream = upstream is None
@@ -46,30 +64,61 @@ class ApiGateway:
             logs=logs,
             meter=Meter(metrics, clock),
             roles=roles,
+            tokens=tokens,
+            authenticator=authenticator,
+            authorizer=authorizer,
+            aws=aws,
         )
-        self._registry = Registry(store, self._ports)
+        # Of the usage plans' quotas: the control plane's GetUsage and UpdateUsage read and change them.
+        self.usage = usage or Usage(store, clock)
+        limits = Limits(Throttles(), self.usage, KeyDirectory(store), clock, account_limit)
+        self._shared = Shared(limits, StageCaches(), AuthorizerCaches())
+        self._registry = Registry(store, self._ports, self._shared)
+        # The control plane's `Tester`
+        self.tester = Tester(self._ports, self._shared)
 
     async def start(self) -> None:
+        await self.usage.start()
         await self._registry.start()
 
     async def stop(self) -> None:
         await self._registry.stop()
         self._ports.meter.flush()
+        await self.usage.stop()
         if self._owns_upstream:
             await self._upstream.close()
 
     async def reset(self) -> None:
         self._registry.reset()
+        await self.usage.reset()
+        self._shared.limits.keys.reset()
+        self._shared.limits.throttles.reset()
+        self._shared.stage_caches.reset()
+        self._shared.authorizer_results.reset()
+
+    # -- the control plane's `Caches`
+
+    async def flush_stage(self, account: str, region: str, rest_api_id: str, stage_name: str) -> None:
+        self._shared.stage_caches.flush(account, region, rest_api_id, stage_name)
+
+    async def flush_authorizers(self, account: str, region: str, rest_api_id: str, stage_name: str) -> None:
+        self._shared.authorizer_results.flush(rest_api_id, stage_name)
+
+    # -- invocations
 
     async def invoke(self, api_id: str, raw_path: bytes, scope: Scope, receive: Receive, send: Send) -> None:
         stage, slash, rest = raw_path[1:].partition(b"/")
-        if self._registry.is_pending(api_id):
+        if self._registry.pending:
             await self._registry.settled(api_id)
         plan = self._registry.find(api_id, stage)
         if plan is None:
             await self._refuse(scope, send)
             return
-        await plan.serve(slash + rest or b"/", scope, receive, send)
+        try:
+            await plan.serve(slash + rest or b"/", scope, receive, send)
+        except ClientGone:
+            # Nobody waits for an answer.
+            return
 
     async def _refuse(self, scope: Scope, send: Send) -> None:
         """No such API or stage. AWS does not say which."""

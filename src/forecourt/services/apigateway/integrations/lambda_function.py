@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
 
 from forecourt.base.call import CallContext
 from forecourt.base.errors import ServiceError
@@ -33,11 +32,18 @@ def function_of(uri: str, variables: Mapping[str, str]) -> str | None:
     return found["function"] if found is not None else None
 
 
-def caller_context(served: Served, ports: Ports, credentials: str | None) -> Callable[[MethodRequest], Any]:
-    """A function that gives the `CallContext` in which a request's integration calls other services."""
+def caller_context(
+    served: Served, ports: Ports, credentials: str | None, source: str | None = None
+) -> Callable[[MethodRequest], Awaitable[CallContext]]:
+    """A function that gives the `CallContext` in which a request's integration calls other services.
+
+    `source` is what calls, within the API; the method where it is None.
+    """
 
     async def context(request: MethodRequest) -> CallContext:
         arn = f"{served.arn_prefix}/{request.method}{request.resource.path}"
+        if source is not None:
+            arn = f"arn:aws:execute-api:{served.region}:{served.account}:{served.api_id}/{source}"
         conditions = {"aws:SourceArn": arn, "aws:SourceAccount": served.account}
         return CallContext(
             principal=await principal(request, conditions),

@@ -95,7 +95,7 @@ def lambda_proxy(integration: Integration, served: Served, ports: Ports, binary:
 
 def build_event(request: MethodRequest, binary: BinaryMediaTypes) -> dict[str, Any]:
     headers, all_headers = event_headers(request)
-    query, all_query = _event_query(request)
+    query, all_query = event_query(request)
     body, is_base64 = event_body(request, binary)
     return {
         "resource": request.resource.path,
@@ -127,7 +127,7 @@ def event_headers(request: MethodRequest) -> tuple[dict[str, str], dict[str, lis
     return {name: values[-1] for name, values in every.items()}, every
 
 
-def _event_query(request: MethodRequest) -> tuple[dict[str, str], dict[str, list[str]]]:
+def event_query(request: MethodRequest) -> tuple[dict[str, str], dict[str, list[str]]]:
     every: dict[str, list[str]] = {}
     if request.raw_query:
         for name, value in query_pairs(request):

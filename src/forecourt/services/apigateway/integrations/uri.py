@@ -19,7 +19,8 @@ _STAGE_VARIABLE = re.compile(r"\$\{stageVariables\.([A-Za-z0-9_]+)\}")
 # What a path parameter may bring into a path as it is. A `%` stays: the value is as the client encoded it.
 _SAFE = "/%!$&'()*+,;=:@-._~"
 _PLAIN = re.compile(r"[/%!$&'()*+,;=:@\-._~0-9A-Za-z]*")
-_DOT_SEGMENT = re.compile(r"(?:^|[/\\])(?:\.|%2e){1,2}(?:[/\\]|$)", re.IGNORECASE)
+_SLASH = r"(?:[/\\]|%2f|%5c)"
+_DOT_SEGMENT = re.compile(rf"(?:^|{_SLASH})(?:\.|%2e){{1,2}}(?:{_SLASH}|$)", re.IGNORECASE)
 
 # The value of a path parameter, as the client encoded it; None where it has none
 PathValue = Callable[[str], str | list[str] | None]
@@ -73,7 +74,7 @@ def _origin(uri: str) -> Origin:
 def _checked(name: str, value: str | list[str] | None) -> str:
     if not isinstance(value, str):
         raise configuration_error(f"Illegal character in path: {{{name}}} has no value")
-    if "." in value and _DOT_SEGMENT.search(value):
+    if ("." in value or "%" in value) and _DOT_SEGMENT.search(value):
         # The backend would resolve it and leave the path that the integration confines the client to.
         raise GatewayError("BAD_REQUEST_PARAMETERS", detail=f"{name} holds a dot segment")
     return value if _PLAIN.fullmatch(value) else quote(value, safe=_SAFE)

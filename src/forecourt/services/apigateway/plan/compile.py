@@ -10,66 +10,243 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
+from forecourt.auth.policy import Policy, PolicyInvalid
+from forecourt.base.errors import AccessDenied
+from forecourt.services.apigateway.authorizers.cognito import with_user_pools
+from forecourt.services.apigateway.authorizers.iam import with_iam
+from forecourt.services.apigateway.authorizers.lambda_authorizer import with_lambda_authorizer
+from forecourt.services.apigateway.authorizers.resource_policy import (
+    compile_resource_policy,
+    method_arn,
+    with_resource_policy,
+)
+from forecourt.services.apigateway.integrations.aws_service import aws
 from forecourt.services.apigateway.integrations.binary import BinaryMediaTypes
 from forecourt.services.apigateway.integrations.custom import Backend, custom
 from forecourt.services.apigateway.integrations.http import http_backend, http_proxy
 from forecourt.services.apigateway.integrations.lambda_proxy import lambda_proxy
 from forecourt.services.apigateway.integrations.mock import mock
+from forecourt.services.apigateway.limits import Limit
+from forecourt.services.apigateway.plan.caching import Caching, cached
 from forecourt.services.apigateway.plan.errors import configuration_error
 from forecourt.services.apigateway.plan.gateway_responses import GatewayResponses
+from forecourt.services.apigateway.plan.limiting import throttled, with_api_key
+from forecourt.services.apigateway.plan.logs import access_log, execution_log
 from forecourt.services.apigateway.plan.messages import MethodRequest, MethodResponse, ResourceMethod, Served
 from forecourt.services.apigateway.plan.meter import Tally
 from forecourt.services.apigateway.plan.plan import Answering, Plan, no_method
 from forecourt.services.apigateway.plan.ports import Handler, Ports
 from forecourt.services.apigateway.plan.router import Route, Router
-from forecourt.services.apigateway.rest.model import Integration, Method, Resource, Stage, method_setting
+from forecourt.services.apigateway.plan.state import Shared
+from forecourt.services.apigateway.plan.validation import validating
+from forecourt.services.apigateway.rest.model import (
+    Authorizer,
+    Integration,
+    Method,
+    MethodSetting,
+    Resource,
+    Stage,
+    method_setting,
+)
 from forecourt.services.apigateway.snapshot import Snapshot
 from forecourt.services.apigateway.vtl import TemplateError
 
 
-def compile_plan(snapshot: Snapshot, stage: Stage, ports: Ports) -> Plan:
-    served = Served(
-        account=stage.account,
-        region=stage.region,
-        api_id=stage.rest_api_id,
-        api_name=snapshot.name,
-        stage=stage.stage_name,
-        variables=stage.variables or {},
-        deployment_id=snapshot.deployment_id,
-    )
-    compiler = _Compiler(snapshot, stage, served, ports)
+def compile_plan(snapshot: Snapshot, stage: Stage, ports: Ports, shared: Shared, *, canary: bool = False) -> Plan:
+    """`canary`: the plan of the stage's canary, whose deployment `snapshot` is."""
+    compiler = _Compiler(snapshot, stage, _served(snapshot, stage, canary), ports, shared)
     routes = [
         Route(method.http_method, resource.path, compiler.method(resource, method))
         for resource in snapshot.resources
         for method in resource.resource_methods.values()
     ]
     return Plan(
-        served=served,
+        served=compiler.served,
         router=Router(routes),
-        gateway_responses=GatewayResponses(snapshot.gateway_responses, served.variables),
+        gateway_responses=GatewayResponses(snapshot.gateway_responses, compiler.served.variables),
         ports=ports,
-        fallback=Answering(resource=ResourceMethod(), handler=no_method, tally=compiler.tally()),
+        fallback=Answering(
+            resource=ResourceMethod(), handler=no_method, tally=compiler.tally(), logs=compiler.logs(MethodSetting())
+        ),
+    )
+
+
+def compile_test(
+    snapshot: Snapshot, stage: Stage, ports: Ports, shared: Shared, resource: Resource, method: Method
+) -> Handler:
+    """A method without what guards it: no authorization, key, throttle or cache."""
+    return _Compiler(snapshot, stage, _served(snapshot, stage, canary=False), ports, shared).unguarded(resource, method)
+
+
+def _served(snapshot: Snapshot, stage: Stage, canary: bool) -> Served:
+    variables = dict(stage.variables or {})
+    if canary and stage.canary_settings is not None:
+        variables |= stage.canary_settings.stage_variable_overrides or {}
+    return Served(
+        account=stage.account,
+        region=stage.region,
+        api_id=stage.rest_api_id,
+        api_name=snapshot.name,
+        stage=stage.stage_name,
+        variables=variables,
+        deployment_id=snapshot.deployment_id,
+        is_canary=canary,
     )
 
 
 class _Compiler:
-    def __init__(self, snapshot: Snapshot, stage: Stage, served: Served, ports: Ports) -> None:
+    def __init__(self, snapshot: Snapshot, stage: Stage, served: Served, ports: Ports, shared: Shared) -> None:
+        self.served = served
         self._snapshot = snapshot
         self._stage = stage
-        self._served = served
         self._ports = ports
+        self._shared = shared
         self._binary = BinaryMediaTypes(snapshot.binary_media_types)
+        self._authorizers = {authorizer.id: authorizer for authorizer in snapshot.authorizers}
+        self._validators = {validator.id: validator for validator in snapshot.request_validators}
+        self._cache = shared.stage_caches.get(stage)
+        self._policy: Policy | None = None
+        self._policy_error = ""
+        try:
+            self._policy = compile_resource_policy(snapshot.policy, served) if snapshot.policy else None
+        except PolicyInvalid as error:
+            self._policy_error = str(error)
 
     def method(self, resource: Resource, method: Method) -> Answering:
-        handler = self._integration(method)
+        setting = method_setting(self._stage, resource.path, method.http_method)
+        tally = self.tally(resource, method)
+        try:
+            handler = self._handler(resource, method, setting, tally)
+        except (TemplateError, re.error, ValueError) as error:
+            handler = _misconfigured(str(error))
         return Answering(
             resource=ResourceMethod(resource.path, resource.id, method.operation_name or ""),
             handler=handler,
-            tally=self.tally(resource, method),
+            tally=tally,
+            logs=self.logs(setting),
         )
 
+    def unguarded(self, resource: Resource, method: Method) -> Handler:
+        if method.method_integration is None:
+            return _misconfigured("No integration defined for method")
+        try:
+            return self._validating(self._integration(method.method_integration), method)
+        except (TemplateError, re.error, ValueError) as error:
+            return _misconfigured(str(error))
+
+    def _handler(self, resource: Resource, method: Method, setting: MethodSetting, tally: Tally) -> Handler:
+        """Built from the inside out: the step that comes last is what the one before it calls."""
+        integration = method.method_integration
+        if integration is None:
+            return _misconfigured("No integration defined for method")
+        handler = self._integration(integration)
+        handler = self._cached(handler, resource, method, integration, setting, tally)
+        handler = self._validating(handler, method)
+        handler = self._limited(handler, resource, method)
+        return self._authorized(handler, method)
+
+    # -- the steps
+
+    def _authorized(self, handler: Handler, method: Method) -> Handler:
+        if self._policy_error:
+            return _misconfigured(self._policy_error)
+        if method.authorization_type == "AWS_IAM":
+            return with_iam(handler, self._ports, self._policy)
+        authorizer = self._authorizers.get(method.authorizer_id or "")
+        if method.authorization_type in ("CUSTOM", "COGNITO_USER_POOLS"):
+            if authorizer is None:
+                return _misconfigured(f"authorizer {method.authorizer_id} is not there")
+            handler = self._by_authorizer(handler, method, authorizer)
+        return with_resource_policy(handler, self._policy) if self._policy is not None else handler
+
+    def _by_authorizer(self, handler: Handler, method: Method, authorizer: Authorizer) -> Handler:
+        results = self._shared.authorizer_results.of(self.served.api_id, self.served.stage, authorizer.id)
+        if authorizer.type == "COGNITO_USER_POOLS":
+            scopes = method.authorization_scopes
+            return with_user_pools(handler, authorizer, scopes, self.served, self._ports, results)
+        return with_lambda_authorizer(handler, authorizer, self.served, self._ports, results)
+
+    def _limited(self, handler: Handler, resource: Resource, method: Method) -> Handler:
+        key = f"{resource.path}/{method.http_method}"
+        limits = self._shared.limits
+        handler = throttled(handler, limits, self.served, self._method_limit(resource, method), key)
+        if method.api_key_required:
+            handler = with_api_key(handler, limits, self.served, key, self._snapshot.api_key_source)
+        return handler
+
+    def _method_limit(self, resource: Resource, method: Method) -> Limit | None:
+        """None where the stage says nothing of the method, or lets it have all that the account has."""
+        if not self._stage.method_settings:
+            return None
+        setting = method_setting(self._stage, resource.path, method.http_method)
+        defaults = MethodSetting()
+        limit = Limit(setting.throttling_rate_limit, setting.throttling_burst_limit)
+        is_default = limit == (defaults.throttling_rate_limit, defaults.throttling_burst_limit)
+        return None if is_default or limit.rate < 0 or limit.burst < 0 else limit
+
+    def _validating(self, handler: Handler, method: Method) -> Handler:
+        validator = self._validators.get(method.request_validator_id or "")
+        if validator is None:
+            return handler
+        return validating(handler, validator, method, self._snapshot.models)
+
+    def _cached(
+        self,
+        handler: Handler,
+        resource: Resource,
+        method: Method,
+        integration: Integration,
+        setting: MethodSetting,
+        tally: Tally,
+    ) -> Handler:
+        """GET only, as AWS has it unless another method's own setting asks for it."""
+        own = f"{resource.path}/{method.http_method}".strip("/")
+        asked = method.http_method == "GET" or any(key.strip("/") == own for key in self._stage.method_settings)
+        if self._cache is None or not setting.caching_enabled or not asked:
+            return handler
+        caching = Caching(self._cache, setting, self._ports.clock, tally, self._may_invalidate)
+        return cached(handler, caching, integration, self.served, resource.path)
+
+    async def _may_invalidate(self, request: MethodRequest) -> bool:
+        """`execute-api:InvalidateCache` by the caller's own policies. An unsigned caller may not."""
+        if request.principal is None or self._ports.authorizer is None:
+            return False
+        try:
+            await self._ports.authorizer.authorize(
+                request.principal, "execute-api:InvalidateCache", method_arn(request), {}
+            )
+        except AccessDenied:
+            return False
+        return True
+
+    def _integration(self, integration: Integration) -> Handler:
+        build = _INTEGRATIONS.get(integration.type)
+        if build is None:
+            return _misconfigured(f"the integration type {integration.type} is not known")
+        return build(self, integration)
+
+    def _http_proxy(self, integration: Integration) -> Handler:
+        return http_proxy(integration, self.served, self._ports)
+
+    def _http(self, integration: Integration) -> Handler:
+        return self._custom(integration, http_backend(integration, self.served, self._ports))
+
+    def _mock(self, integration: Integration) -> Handler:
+        return self._custom(integration, mock())
+
+    def _aws(self, integration: Integration) -> Handler:
+        return self._custom(integration, aws(integration, self.served, self._ports))
+
+    def _custom(self, integration: Integration, backend: Backend) -> Handler:
+        return custom(integration, self.served, self._binary, backend)
+
+    def _lambda_proxy(self, integration: Integration) -> Handler:
+        return lambda_proxy(integration, self.served, self._ports, self._binary)
+
+    # -- what is seen of it
+
     def tally(self, resource: Resource | None = None, method: Method | None = None) -> Tally:
-        served = self._served
+        served = self.served
         by_api = (("ApiName", served.api_name),)
         by_stage = (*by_api, ("Stage", served.stage))
         dimensions = [by_api, by_stage]
@@ -79,38 +256,19 @@ class _Compiler:
                 dimensions.append((*by_stage, ("Resource", resource.path), ("Method", verb)))
         return Tally(self._ports.meter, tuple((served.account, served.region, names) for names in dimensions))
 
-    def _integration(self, method: Method) -> Handler:
-        integration = method.method_integration
-        if integration is None:
-            return _misconfigured("No integration defined for method")
-        build = _INTEGRATIONS.get(integration.type)
-        if build is None:
-            return _misconfigured(f"the integration type {integration.type} is not known")
-        try:
-            return build(self, method, integration)
-        except (TemplateError, re.error, ValueError) as error:
-            return _misconfigured(str(error))
-
-    def _http_proxy(self, method: Method, integration: Integration) -> Handler:
-        return http_proxy(integration, self._served, self._ports)
-
-    def _http(self, method: Method, integration: Integration) -> Handler:
-        return self._custom(integration, http_backend(integration, self._served, self._ports))
-
-    def _mock(self, method: Method, integration: Integration) -> Handler:
-        return self._custom(integration, mock())
-
-    def _custom(self, integration: Integration, backend: Backend) -> Handler:
-        return custom(integration, self._served, self._binary, backend)
-
-    def _lambda_proxy(self, method: Method, integration: Integration) -> Handler:
-        return lambda_proxy(integration, self._served, self._ports, self._binary)
+    def logs(self, setting: MethodSetting) -> tuple[Callable[..., None], ...]:
+        found = (
+            access_log(self._stage.access_log_settings, self.served, self._ports.logs),
+            execution_log(setting, self.served, self._ports.logs),
+        )
+        return tuple(log for log in found if log is not None)
 
 
-_INTEGRATIONS: Mapping[str, Callable[[_Compiler, Method, Integration], Handler]] = {
+_INTEGRATIONS: Mapping[str, Callable[[_Compiler, Integration], Handler]] = {
     "HTTP_PROXY": _Compiler._http_proxy,
     "HTTP": _Compiler._http,
     "AWS_PROXY": _Compiler._lambda_proxy,
+    "AWS": _Compiler._aws,
     "MOCK": _Compiler._mock,
 }
 

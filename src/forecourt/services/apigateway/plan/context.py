@@ -81,6 +81,8 @@ def context_value(request: MethodRequest, name: str) -> Any:
     if known is not None:
         return known(request)
     head, _, rest = name.partition(".")
+    if head == "authorizer" and rest.startswith("claims."):
+        return request.authorizer.get("claims", {}).get(rest.removeprefix("claims."))
     branch: Mapping[str, Any] = {
         "authorizer": request.authorizer,
         "identity": request.identity,

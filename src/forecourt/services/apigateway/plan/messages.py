@@ -148,8 +148,23 @@ class MethodRequest(msgspec.Struct, frozen=True):
     identity: Mapping[str, Any] = _NOTHING
     # Whoever signed the request, where the method authorizes by AWS_IAM
     principal: Principal | None = None
+    # What a Lambda authorizer says whose API key counts, where the API takes that
+    usage_identifier_key: str | None = None
+    # The bucket and the quota of the request's API key, where the method needs one
+    client: Any = None
     # What a failed step adds: `$context.error.*`
     error: Mapping[str, Any] = _NOTHING
+
+    def with_(self, **known: Any) -> MethodRequest:
+        """The request with what a step found out; logs and error responses see it, too (`latest`)."""
+        request = msgspec.structs.replace(self, **known)
+        self.scope["state"]["method_request"] = request
+        return request
+
+    @property
+    def latest(self) -> MethodRequest:
+        request: MethodRequest = self.scope["state"].get("method_request", self)
+        return request
 
     @property
     def method(self) -> str:

@@ -9,6 +9,7 @@ from time import perf_counter
 from forecourt.base.asgi import Receive, Scope, Send
 from forecourt.services.apigateway.plan.errors import GatewayError
 from forecourt.services.apigateway.plan.gateway_responses import GatewayResponses
+from forecourt.services.apigateway.plan.logs import Answered, Log
 from forecourt.services.apigateway.plan.messages import (
     MethodRequest,
     MethodResponse,
@@ -21,6 +22,8 @@ from forecourt.services.apigateway.plan.ports import Handler, Ports
 from forecourt.services.apigateway.plan.respond import respond
 from forecourt.services.apigateway.plan.router import Router
 
+_NO_PARAMETERS: Mapping[str, bytes] = {}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answering:
@@ -29,6 +32,7 @@ class Answering:
     resource: ResourceMethod
     handler: Handler
     tally: Tally
+    logs: tuple[Log, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,17 +61,19 @@ class Plan:
             RequestBody(scope["headers"], receive),
             _NO_PARAMETERS if found is None else found.parameters,
         )
+        failure: GatewayError | None = None
         try:
             response = await answering.handler(request)
         except GatewayError as error:
-            response = self.gateway_responses.render(error, request)
+            failure = error
+            response = self.gateway_responses.render(error, request.latest)
         await respond(send, response, request_id)
-        answering.tally.add(response.status, (perf_counter() - started) * 1000, response.integration_latency_ms)
+        latency_ms = (perf_counter() - started) * 1000
+        answering.tally.add(response.status, latency_ms, response.integration_latency_ms)
+        for log in answering.logs:
+            log(Answered(request.latest, response, failure, latency_ms))
 
 
 async def no_method(request: MethodRequest) -> MethodResponse:
     """The fallback's handler: AWS says this of every path and method that it does not know."""
     raise GatewayError("MISSING_AUTHENTICATION_TOKEN")
-
-
-_NO_PARAMETERS: Mapping[str, bytes] = {}

@@ -4,17 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Protocol
 
-from forecourt.base.call import Caller
+from forecourt.auth.authenticate import Authenticator
+from forecourt.base.call import Authorizer, CallContext, Caller
 from forecourt.base.clock import Clock
 from forecourt.base.ids import Ids
-from forecourt.base.ports import LogSink, RoleSessions
-from forecourt.services.apigateway.plan.messages import MethodRequest, MethodResponse
+from forecourt.base.ports import LogSink, RoleSessions, TokenVerifier
+from forecourt.services.apigateway.plan.messages import Headers, MethodRequest, MethodResponse
 from forecourt.services.apigateway.plan.meter import Meter
 from forecourt.upstream import Upstream
 
 # One step, or all steps from here on: a step holds the next one and calls it, or does not.
 Handler = Callable[[MethodRequest], Awaitable[MethodResponse]]
+
+
+class AwsHttp(Protocol):
+    """An AWS service by its own protocol, as `context.principal` and without a signature."""
+
+    async def http(
+        self,
+        context: CallContext,
+        service: str,
+        method: str,
+        raw_path: bytes,
+        query_string: bytes,
+        headers: Headers,
+        body: bytes,
+    ) -> tuple[int, Headers, bytes]:
+        """Status, headers and body as the service's endpoint would answer."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,3 +45,10 @@ class Ports:
     logs: LogSink
     meter: Meter
     roles: RoleSessions
+    # Of user pools; None where there are none
+    tokens: TokenVerifier | None
+    # Who signed a request, and whether they may; None: AWS_IAM cannot be served
+    authenticator: Authenticator | None
+    authorizer: Authorizer | None
+    # AWS's own endpoints, for the integrations that speak to them
+    aws: AwsHttp | None

@@ -1,0 +1,95 @@
+"""AWS_IAM: the request is signed with SigV4, and its signer may `execute-api:Invoke` the method.
+
+https://docs.aws.amazon.com/apigateway/latest/developerguide/permissions.html
+"""
+
+from __future__ import annotations
+
+from forecourt.auth.errors import AuthenticationFailed
+from forecourt.auth.policy import Effect, Policy
+from forecourt.auth.sigv4 import SignedRequest
+from forecourt.base.errors import AccessDenied
+from forecourt.base.principal import Principal
+from forecourt.services.apigateway.authorizers.resource_policy import (
+    ACTION,
+    circumstances,
+    denied,
+    judge,
+    method_arn,
+)
+from forecourt.services.apigateway.plan.errors import GatewayError, configuration_error
+from forecourt.services.apigateway.plan.messages import MethodRequest, MethodResponse
+from forecourt.services.apigateway.plan.ports import Handler, Ports
+
+# What authentication says -> which gateway response that is
+_TYPES = {
+    "MissingAuthenticationTokenException": "MISSING_AUTHENTICATION_TOKEN",
+    "InvalidSignatureException": "INVALID_SIGNATURE",
+    "ExpiredTokenException": "EXPIRED_TOKEN",
+}
+
+
+def with_iam(handler: Handler, ports: Ports, policy: Policy | None) -> Handler:
+    """`policy`: the API's resource policy."""
+
+    async def authorize(request: MethodRequest) -> MethodResponse:
+        principal = await _authenticate(request, ports)
+        await _authorize(request, principal, ports, policy)
+        return await handler(request.with_(principal=principal, identity=_identity(principal)))
+
+    return authorize
+
+
+async def _authenticate(request: MethodRequest, ports: Ports) -> Principal:
+    if ports.authenticator is None:
+        raise configuration_error("no authenticator")
+    scope = request.scope
+    body = await request.body.read()
+    signed = SignedRequest(scope["method"], scope["raw_path"], scope["query_string"], scope["headers"], body)
+    try:
+        identity = await ports.authenticator.authenticate(signed, "execute-api")
+    except AuthenticationFailed as failure:
+        kind = _TYPES.get(failure.code, "ACCESS_DENIED")
+        raise GatewayError(kind, failure.message, error_type=failure.code) from failure
+    return identity.principal
+
+
+async def _authorize(request: MethodRequest, principal: Principal, ports: Ports, policy: Policy | None) -> None:
+    """The resource's policy may deny; in one account it, or the caller's own policies, must allow."""
+    effect = judge(policy, request, principal) if policy is not None else Effect.IMPLICIT_DENY
+    if effect is Effect.EXPLICIT_DENY:
+        raise denied(principal, request, explicit=True)
+    same_account = principal.account == request.served.account
+    if policy is not None and not same_account and effect is not Effect.ALLOW:
+        raise denied(principal, request, explicit=False)
+    if not same_account and policy is None:
+        raise denied(principal, request, explicit=False)
+    if ports.authorizer is None:
+        return
+    try:
+        await ports.authorizer.authorize(principal, ACTION, method_arn(request), circumstances(request))
+    except AccessDenied as refusal:
+        explicit = "explicit deny" in refusal.message
+        if explicit or effect is not Effect.ALLOW:
+            raise denied(principal, request, explicit=explicit) from refusal
+
+
+def _identity(principal: Principal) -> dict[str, str | None]:
+    """`$context.identity.*`"""
+    context = principal.context
+    found: dict[str, str | None] = {
+        "accountId": principal.account,
+        "accessKey": principal.access_key_id,
+        "caller": principal.user_id,
+        "user": principal.user_id,
+        "userArn": principal.arn,
+    }
+    for name, key in (
+        ("cognitoIdentityId", "cognito-identity.amazonaws.com:sub"),
+        ("cognitoIdentityPoolId", "cognito-identity.amazonaws.com:aud"),
+        ("cognitoAuthenticationType", "cognito-identity.amazonaws.com:amr"),
+    ):
+        value = context.get(key)
+        if value is not None:
+            found[name] = value if isinstance(value, str) else ",".join(value)
+    return found

@@ -1,0 +1,212 @@
+"""Lambda authorizers of REST APIs: TOKEN and REQUEST.
+
+The function is asked once per identity and remembered for the authorizer's TTL; the policy that it gave is evaluated
+afresh for every method, so that an Allow for one does not open another.
+https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-use-lambda-authorizer.html
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from time import perf_counter
+from typing import Any, NamedTuple, cast
+
+import msgspec
+
+from forecourt.auth.policy import Effect, Policy, PolicyInvalid, Request, compile_policy, context_of
+from forecourt.base.principal import ANONYMOUS
+from forecourt.services.apigateway.authorizers.resource_policy import ACTION, circumstances, method_arn
+from forecourt.services.apigateway.authorizers.results import Results
+from forecourt.services.apigateway.integrations.lambda_function import (
+    FunctionError,
+    caller_context,
+    function_of,
+    invoke,
+)
+from forecourt.services.apigateway.integrations.lambda_proxy import event_headers, event_query
+from forecourt.services.apigateway.integrations.mapping import RequestSource, compile_request_source
+from forecourt.services.apigateway.plan.context import request_context
+from forecourt.services.apigateway.plan.errors import GatewayError
+from forecourt.services.apigateway.plan.messages import MethodRequest, MethodResponse, Served
+from forecourt.services.apigateway.plan.ports import Handler, Ports
+from forecourt.services.apigateway.rest.model import Authorizer
+
+_DEFAULT_TTL_SECONDS = 300
+_MOST_TTL_SECONDS = 3600
+_TIMEOUT_SECONDS = 30.0
+_SEPARATOR = "\x1f"
+
+
+class Granted(NamedTuple):
+    """What the function said of an identity."""
+
+    policy: Policy
+    document: str  # the policy as the function wrote it
+    context: Mapping[str, Any]
+    usage_identifier_key: str | None
+
+
+Ask = Callable[[MethodRequest], Awaitable[Granted]]
+
+
+def with_lambda_authorizer(
+    handler: Handler, authorizer: Authorizer, served: Served, ports: Ports, results: Results[object]
+) -> Handler:
+    ask = compile_authorizer(authorizer, served, ports, results)
+
+    async def authorize(request: MethodRequest) -> MethodResponse:
+        granted = await ask(request)
+        effect = judge(granted, request)
+        if effect is not Effect.ALLOW:
+            explicit = " with an explicit deny" if effect is Effect.EXPLICIT_DENY else ""
+            raise GatewayError("ACCESS_DENIED", f"User is not authorized to access this resource{explicit}")
+        key = granted.usage_identifier_key
+        return await handler(request.with_(authorizer=granted.context, usage_identifier_key=key))
+
+    return authorize
+
+
+def judge(granted: Granted, request: MethodRequest) -> Effect:
+    asked = Request(ACTION, method_arn(request), context_of(circumstances(request)), ANONYMOUS)
+    return granted.policy.evaluate(asked).effect
+
+
+def compile_authorizer(authorizer: Authorizer, served: Served, ports: Ports, results: Results[object]) -> Ask:
+    ttl = authorizer.authorizer_result_ttl_in_seconds
+    ttl = _DEFAULT_TTL_SECONDS if ttl is None else min(ttl, _MOST_TTL_SECONDS)
+    function = function_of(authorizer.authorizer_uri or "", served.variables)
+    context_of_call = caller_context(served, ports, authorizer.authorizer_credentials, f"authorizers/{authorizer.id}")
+    identity_of = _identity(authorizer, served, cached=ttl > 0)
+    build = _token_event if authorizer.type == "TOKEN" else _request_event
+    clock = ports.clock
+
+    async def ask(request: MethodRequest) -> Granted:
+        identity = identity_of(request)
+        now = clock.now()
+        if ttl and (known := results.get(identity, now)) is not None:
+            return cast("Granted", known)
+        if function is None:
+            raise GatewayError("AUTHORIZER_CONFIGURATION_ERROR", detail="the authorizer's URI names no function")
+        event = msgspec.json.encode(build(request, identity))
+        started = perf_counter()
+        try:
+            _, answer = await invoke(ports, await context_of_call(request), function, event, _TIMEOUT_SECONDS)
+        except FunctionError as error:
+            raise _refused(error) from error
+        except GatewayError as error:
+            raise GatewayError("AUTHORIZER_CONFIGURATION_ERROR", detail=error.detail) from error
+        granted = read_answer(answer, served, int((perf_counter() - started) * 1000))
+        if ttl:
+            results.put(identity, granted, now + ttl)
+        return granted
+
+    return ask
+
+
+# -- the identity
+
+
+def _identity(authorizer: Authorizer, served: Served, *, cached: bool) -> Callable[[MethodRequest], str]:
+    """A function that gives the identity that is asked about. It raises `GatewayError` (401) where there is none."""
+    expressions = [part.strip() for part in (authorizer.identity_source or "").split(",") if part.strip()]
+    if authorizer.type == "TOKEN":
+        source = compile_request_source(expressions[0] if expressions else _AUTHORIZATION, served.variables)
+        pattern = authorizer.identity_validation_expression
+        return _token(source, re.compile(pattern) if pattern else None)
+    sources = [_source(expression, served) for expression in expressions]
+    return _parameters(sources, needed=cached)
+
+
+_AUTHORIZATION = "method.request.header.Authorization"
+
+
+def _source(expression: str, served: Served) -> RequestSource:
+    return compile_request_source(expression.replace("$context.", "context."), served.variables)
+
+
+def _token(source: RequestSource, pattern: re.Pattern[str] | None) -> Callable[[MethodRequest], str]:
+    def token(request: MethodRequest) -> str:
+        value = source(request)
+        if not isinstance(value, str) or not value or (pattern is not None and not pattern.fullmatch(value)):
+            raise GatewayError("UNAUTHORIZED")
+        return value
+
+    return token
+
+
+def _parameters(sources: list[RequestSource], *, needed: bool) -> Callable[[MethodRequest], str]:
+    def parameters(request: MethodRequest) -> str:
+        values = [source(request) for source in sources]
+        if needed and not all(values):
+            raise GatewayError("UNAUTHORIZED")
+        return _SEPARATOR.join(str(value) for value in values)
+
+    return parameters
+
+
+# -- the event
+
+
+def _token_event(request: MethodRequest, token: str) -> dict[str, Any]:
+    return {"type": "TOKEN", "methodArn": method_arn(request), "authorizationToken": token}
+
+
+def _request_event(request: MethodRequest, identity: str) -> dict[str, Any]:
+    headers, all_headers = event_headers(request)
+    query, all_query = event_query(request)
+    return {
+        "type": "REQUEST",
+        "methodArn": method_arn(request),
+        "resource": request.resource.path,
+        "path": request.path_for_event,
+        "httpMethod": request.method,
+        "headers": headers,
+        "multiValueHeaders": all_headers,
+        "queryStringParameters": query,
+        "multiValueQueryStringParameters": all_query,
+        "pathParameters": request.path_parameters,
+        "stageVariables": dict(request.served.variables),
+        "requestContext": request_context(request),
+    }
+
+
+# -- the answer
+
+
+def _refused(error: FunctionError) -> GatewayError:
+    """A function says no by failing with `Unauthorized`."""
+    try:
+        message = msgspec.json.decode(error.payload).get("errorMessage")
+    except (msgspec.DecodeError, AttributeError):
+        message = None
+    if message == "Unauthorized":
+        return GatewayError("UNAUTHORIZED")
+    return GatewayError("AUTHORIZER_FAILURE", detail=f"the authorizer function failed: {error}")
+
+
+def read_answer(payload: bytes, served: Served, latency_ms: int) -> Granted:
+    """Raises `GatewayError` (500) where the function's answer is not what an authorizer's has to be."""
+    try:
+        answer = msgspec.json.decode(payload, type=_Answer)
+        policy = compile_policy(answer.policyDocument)
+    except (msgspec.DecodeError, msgspec.ValidationError, PolicyInvalid) as error:
+        raise GatewayError("AUTHORIZER_CONFIGURATION_ERROR", detail=f"invalid authorizer response: {error}") from error
+    if any(isinstance(value, dict | list) for value in answer.context.values()):
+        raise GatewayError("AUTHORIZER_CONFIGURATION_ERROR", detail="the authorizer's context holds objects")
+    context = {name: _as_text(value) for name, value in answer.context.items() if value is not None}
+    context |= {"principalId": str(answer.principalId), "integrationLatency": latency_ms}
+    return Granted(policy, msgspec.json.encode(answer.policyDocument).decode(), context, answer.usageIdentifierKey)
+
+
+class _Answer(msgspec.Struct):
+    principalId: str | int
+    policyDocument: dict[str, Any]
+    context: dict[str, Any] = {}
+    usageIdentifierKey: str | None = None
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)

@@ -1,0 +1,82 @@
+"""An API's resource policy: who may call it from where.
+
+https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-authorization-flow.html: alone, it must allow;
+before a Lambda authorizer or a user pool it must allow, too; with AWS_IAM inside one account either may allow. An
+explicit deny always denies. Requests come from no VPC: conditions on a VPC endpoint find no value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from forecourt.auth.policy import Effect as PolicyEffect
+from forecourt.auth.policy import Policy, Request, compile_policy, context_of
+from forecourt.base.principal import ANONYMOUS, Principal
+from forecourt.services.apigateway.plan.errors import GatewayError
+from forecourt.services.apigateway.plan.messages import MethodRequest, MethodResponse, Served
+from forecourt.services.apigateway.plan.ports import Handler
+
+ACTION = "execute-api:Invoke"
+
+
+def compile_resource_policy(document: str, served: Served) -> Policy:
+    """`execute-api:/stage/GET/pets` is short for this API's ARN."""
+    own = f"arn:aws:execute-api:{served.region}:{served.account}:{served.api_id}/"
+    return compile_policy(document.replace("execute-api:/", own).replace("\\/", "/"))
+
+
+def with_resource_policy(handler: Handler, policy: Policy) -> Handler:
+    async def check(request: MethodRequest) -> MethodResponse:
+        verdict = judge(policy, request, ANONYMOUS)
+        if verdict is not PolicyEffect.ALLOW:
+            raise denied(ANONYMOUS, request, explicit=verdict is PolicyEffect.EXPLICIT_DENY)
+        return await handler(request)
+
+    return check
+
+
+def judge(policy: Policy, request: MethodRequest, principal: Principal) -> PolicyEffect:
+    asked = Request(ACTION, method_arn(request), context_of(circumstances(request)), principal)
+    return policy.evaluate(asked).effect
+
+
+def denied(principal: Principal, request: MethodRequest, *, explicit: bool) -> GatewayError:
+    who = principal.arn or "anonymous"
+    served = request.served
+    hidden = f"arn:aws:execute-api:{served.region}:{'*' * 8}{served.account[-4:]}:{served.api_id}/{served.stage}"
+    message = (
+        f"User: {who} is not authorized to perform: {ACTION} on resource: {hidden}/{request.method}{_path(request)}"
+    )
+    return GatewayError("ACCESS_DENIED", message + (" with an explicit deny" if explicit else ""))
+
+
+def method_arn(request: MethodRequest) -> str:
+    return f"{request.served.arn_prefix}/{request.method}{_path(request)}"
+
+
+def _path(request: MethodRequest) -> str:
+    path = request.path_for_event
+    return path if path.startswith("/") else f"/{path}"
+
+
+def circumstances(request: MethodRequest) -> Mapping[str, Any]:
+    """The global condition keys that AWS fills in for an invocation."""
+    return {
+        "aws:SourceIp": request.source_ip,
+        "aws:SecureTransport": request.scope["scheme"] == "https",
+        "aws:UserAgent": (request.header(b"user-agent") or b"").decode("latin-1"),
+        "aws:Referer": _optional(request, b"referer"),
+        "aws:CurrentTime": _iso(request.time),
+        "aws:EpochTime": int(request.time),
+    }
+
+
+def _optional(request: MethodRequest, name: bytes) -> str | None:
+    value = request.header(name)
+    return None if value is None else value.decode("latin-1")
+
+
+def _iso(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,51 @@
+"""What authorizers remember: by stage and authorizer, for as long as the authorizer says, bounded."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+_MOST_RESULTS = 10_000
+
+
+class Results(Generic[T]):
+    def __init__(self) -> None:
+        self._results: OrderedDict[str, tuple[float, T]] = OrderedDict()
+
+    def get(self, key: str, now: float) -> T | None:
+        found = self._results.get(key)
+        if found is None:
+            return None
+        if found[0] <= now:
+            del self._results[key]
+            return None
+        self._results.move_to_end(key)
+        return found[1]
+
+    def put(self, key: str, value: T, expires_at: float) -> None:
+        self._results[key] = (expires_at, value)
+        self._results.move_to_end(key)
+        if len(self._results) > _MOST_RESULTS:
+            self._results.popitem(last=False)
+
+    def clear(self) -> None:
+        self._results.clear()
+
+
+class AuthorizerCaches:
+    """The results of all authorizers; they outlive the plans that use them."""
+
+    def __init__(self) -> None:
+        self._caches: dict[tuple[str, str, str], Results[object]] = {}
+
+    def of(self, api_id: str, stage: str, authorizer_id: str) -> Results[object]:
+        return self._caches.setdefault((api_id, stage, authorizer_id), Results())
+
+    def flush(self, api_id: str, stage: str) -> None:
+        for key, results in self._caches.items():
+            if key[:2] == (api_id, stage):
+                results.clear()
+
+    def reset(self) -> None:
+        self._caches.clear()

@@ -1,0 +1,115 @@
+"""A stage's cache in front of an integration: what is a hit, what is kept, and who may invalidate.
+
+https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-caching.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
+
+import msgspec
+
+from forecourt.base.clock import Clock
+from forecourt.services.apigateway.integrations.mapping import RequestSource, compile_request_source
+from forecourt.services.apigateway.limits import CachedResponse, StageCache, bytes_of_cluster, cache_key
+from forecourt.services.apigateway.plan.errors import GatewayError
+from forecourt.services.apigateway.plan.messages import MethodRequest, MethodResponse, Served
+from forecourt.services.apigateway.plan.meter import Tally
+from forecourt.services.apigateway.plan.ports import Handler
+from forecourt.services.apigateway.rest.model import Integration, MethodSetting, Stage
+
+# Raises where the caller may not invalidate an entry of the cache (`execute-api:InvalidateCache`).
+MayInvalidate = Callable[[MethodRequest], Awaitable[bool]]
+_INVALIDATES = (b"max-age=0", b"no-cache")
+_WARNING = (b"warning", b'199 - "Cache-Control header ignored because the caller is not authorized to invalidate"')
+
+
+class StageCaches:
+    """The caches of all stages, which outlive the plans that use them. A changed size makes a new cache."""
+
+    def __init__(self) -> None:
+        self._caches: dict[tuple[str, str, str, str], tuple[str, StageCache]] = {}
+
+    def get(self, stage: Stage) -> StageCache | None:
+        key = (stage.account, stage.region, stage.rest_api_id, stage.stage_name)
+        if not stage.cache_cluster_enabled:
+            self._caches.pop(key, None)
+            return None
+        size = f"{stage.cache_cluster_size or '0.5'}/{stage.deployment_id}"
+        known = self._caches.get(key)
+        if known is None or known[0] != size:
+            known = self._caches[key] = (size, StageCache(bytes_of_cluster(stage.cache_cluster_size or "0.5")))
+        return known[1]
+
+    def flush(self, account: str, region: str, api_id: str, stage_name: str) -> None:
+        known = self._caches.get((account, region, api_id, stage_name))
+        if known is not None:
+            known[1].flush()
+
+    def drop(self, account: str, region: str, api_id: str, stage_name: str) -> None:
+        self._caches.pop((account, region, api_id, stage_name), None)
+
+    def reset(self) -> None:
+        self._caches.clear()
+
+
+class Caching(NamedTuple):
+    cache: StageCache
+    setting: MethodSetting
+    clock: Clock
+    tally: Tally
+    may_invalidate: MayInvalidate
+
+
+def cached(handler: Handler, caching: Caching, integration: Integration, served: Served, path: str) -> Handler:
+    cache, setting, clock, tally, may_invalidate = caching
+    sources = _key_sources(integration, served)
+    namespace = integration.cache_namespace or path
+    ttl = float(setting.cache_ttl_in_seconds)
+
+    async def answer(request: MethodRequest) -> MethodResponse:
+        values = tuple(_text(source(request)) for source in sources)
+        key = cache_key(namespace, request.method, path, values)
+        now = clock.now()
+        warnings: list[tuple[bytes, bytes]] = []
+        if _asks_to_invalidate(request):
+            if not setting.require_authorization_for_cache_control or await may_invalidate(request):
+                cache.drop(key)
+            else:
+                warnings = _refusal(setting)
+        hit = cache.get(key, now)
+        if hit is not None:
+            tally.cached += 1
+            return MethodResponse(status=hit.status, headers=[*hit.headers, *warnings], body=hit.body)
+        tally.uncached += 1
+        response = await handler(request)
+        if isinstance(response.body, bytes) and 200 <= response.status < 300:
+            kept = CachedResponse(response.status, tuple(response.headers), response.body)
+            cache.put(key, kept, ttl, now)
+        return msgspec.structs.replace(response, headers=[*response.headers, *warnings]) if warnings else response
+
+    return answer
+
+
+def _key_sources(integration: Integration, served: Served) -> list[RequestSource]:
+    """`method.request.…` as they are; `integration.request.…` by what is mapped there."""
+    mapped = integration.request_parameters or {}
+    expressions = [mapped.get(parameter, parameter) for parameter in integration.cache_key_parameters]
+    return [compile_request_source(expression, served.variables) for expression in expressions]
+
+
+def _text(value: str | list[str] | None) -> str | None:
+    return ",".join(value) if isinstance(value, list) else value
+
+
+def _asks_to_invalidate(request: MethodRequest) -> bool:
+    value = request.header(b"cache-control")
+    return value is not None and any(word in value.lower() for word in _INVALIDATES)
+
+
+def _refusal(setting: MethodSetting) -> list[tuple[bytes, bytes]]:
+    strategy = setting.unauthorized_cache_control_header_strategy
+    if strategy == "FAIL_WITH_403":
+        raise GatewayError("ACCESS_DENIED", "User is not authorized to invalidate the cache")
+    return [_WARNING] if strategy == "SUCCEED_WITH_RESPONSE_HEADER" else []

@@ -1,0 +1,169 @@
+"""Who may ask how often: the API key and its usage plan, and the throttles in AWS's order.
+
+Keys, plans and which key belongs to which plan are held in memory and follow the store's change notices, so that a
+request waits for nothing. The counting itself is `limits`.
+https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-request-throttling.html
+"""
+
+from __future__ import annotations
+
+import hmac
+from typing import NamedTuple
+
+from forecourt.base.clock import Clock
+from forecourt.services.apigateway.limits import Limit, Quota, Throttles, TokenBucket, Usage, UsageKey, admit
+from forecourt.services.apigateway.plan.errors import GatewayError
+from forecourt.services.apigateway.plan.messages import MethodRequest, MethodResponse, Served
+from forecourt.services.apigateway.plan.ports import Handler
+from forecourt.services.apigateway.rest.model import ApiKey, ThrottleSettings, UsagePlan, UsagePlanKey
+from forecourt.store import Change, Document, Store
+
+KINDS: tuple[type[Document], ...] = (ApiKey, UsagePlan, UsagePlanKey)
+
+
+class KeyDirectory:
+    """Enabled or not, every API key by its value, and the usage plans that it is in."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._keys: dict[tuple[str, ...], ApiKey] = {}
+        self._by_value: dict[tuple[str, str, str], ApiKey] = {}
+        self._plans: dict[tuple[str, ...], UsagePlan] = {}
+        # (account, region, key id) -> plan ids
+        self._plans_of: dict[tuple[str, str, str], set[str]] = {}
+
+    async def load(self) -> None:
+        for kind in KINDS:
+            for document in await self._store.list(kind):
+                self.put(document)
+
+    def put(self, document: Document) -> None:
+        if isinstance(document, ApiKey):
+            self.forget(Change(ApiKey, (document.account, document.region, document.id), True))
+            self._keys[document.account, document.region, document.id] = document
+            self._by_value[document.account, document.region, document.value] = document
+        elif isinstance(document, UsagePlan):
+            self._plans[document.account, document.region, document.id] = document
+        elif isinstance(document, UsagePlanKey):
+            owner = (document.account, document.region, document.id)
+            self._plans_of.setdefault(owner, set()).add(document.usage_plan_id)
+
+    def forget(self, change: Change) -> None:
+        if change.kind is ApiKey:
+            key = self._keys.pop(change.key, None)
+            if key is not None:
+                self._by_value.pop((key.account, key.region, key.value), None)
+        elif change.kind is UsagePlan:
+            self._plans.pop(change.key, None)
+        elif change.kind is UsagePlanKey:
+            account, region, plan, key_id = change.key
+            self._plans_of.get((account, region, key_id), set()).discard(plan)
+
+    def reset(self) -> None:
+        for table in (self._keys, self._by_value, self._plans, self._plans_of):
+            table.clear()
+
+    def find(self, served: Served, value: str) -> tuple[ApiKey, UsagePlan] | None:
+        """The enabled key and the plan by which it may use the stage."""
+        account, region = served.account, served.region
+        key = self._by_value.get((account, region, value))
+        if key is None or not key.enabled or not hmac.compare_digest(key.value.encode(), value.encode()):
+            return None
+        for plan_id in sorted(self._plans_of.get((account, region, key.id), ())):
+            plan = self._plans.get((account, region, plan_id))
+            if plan is not None and any(s.api_id == served.api_id and s.stage == served.stage for s in plan.api_stages):
+                return key, plan
+        return None
+
+
+class Limits(NamedTuple):
+    """What is the same for all methods of a process."""
+
+    throttles: Throttles
+    usage: Usage
+    keys: KeyDirectory
+    clock: Clock
+    account_limit: Limit
+
+
+def with_api_key(handler: Handler, limits: Limits, served: Served, method_key: str, source: str) -> Handler:
+    """`source`: HEADER or AUTHORIZER. `method_key`: `/pets/GET`."""
+
+    async def check(request: MethodRequest) -> MethodResponse:
+        value = _value_of(request, source)
+        found = limits.keys.find(served, value) if value else None
+        if found is None:
+            raise GatewayError("INVALID_API_KEY")
+        key, plan = found
+        now = limits.clock.now()
+        bucket = _client_bucket(limits.throttles, served, plan, key, method_key, now)
+        if bucket is not None and not bucket.has(now):
+            raise GatewayError("THROTTLED")
+        usage_key = UsageKey(served.account, served.region, plan.id, key.id)
+        identity = {**request.identity, "apiKey": key.value, "apiKeyId": key.id}
+        client = Client(bucket, usage_key, _quota_of(plan))
+        return await handler(request.with_(identity=identity, client=client))
+
+    return check
+
+
+class Client(NamedTuple):
+    """What the API key of a request brings: its bucket, and its quota."""
+
+    bucket: TokenBucket | None
+    usage: UsageKey
+    quota: Quota | None
+
+
+def _value_of(request: MethodRequest, source: str) -> str:
+    if source == "AUTHORIZER":
+        return str(request.usage_identifier_key or "")
+    return (request.header(b"x-api-key") or b"").decode("latin-1")
+
+
+def _client_bucket(
+    throttles: Throttles, served: Served, plan: UsagePlan, key: ApiKey, method_key: str, now: float
+) -> TokenBucket | None:
+    """The plan's limit for this method replaces the plan's own."""
+    for stage in plan.api_stages:
+        if stage.api_id == served.api_id and stage.stage == served.stage and stage.throttle:
+            own = stage.throttle.get(method_key)
+            if own is not None:
+                name = ("client", plan.id, key.id, served.api_id, served.stage, method_key)
+                return throttles.bucket(name, _limit(own), now)
+    if plan.throttle is None or not plan.throttle.rate_limit:
+        return None
+    return throttles.bucket(("client", plan.id, key.id), _limit(plan.throttle), now)
+
+
+def _limit(settings: ThrottleSettings) -> Limit:
+    return Limit(settings.rate_limit, settings.burst_limit)
+
+
+def _quota_of(plan: UsagePlan) -> Quota | None:
+    quota = plan.quota
+    if quota is None or quota.period not in ("DAY", "WEEK", "MONTH"):
+        return None
+    return Quota(quota.limit, quota.period, quota.offset)  # type: ignore[arg-type]
+
+
+def throttled(handler: Handler, limits: Limits, served: Served, method_limit: Limit | None, method_key: str) -> Handler:
+    """Client, method, account; then the quota. A request that is refused takes nothing from anybody."""
+    throttles, clock, usage = limits.throttles, limits.clock, limits.usage
+    account = throttles.bucket(("account", served.account, served.region), limits.account_limit)
+    own: tuple[TokenBucket, ...] = (account,)
+    if method_limit is not None:
+        name = ("method", served.api_id, served.stage, method_key)
+        own = (throttles.bucket(name, method_limit), account)
+
+    async def check(request: MethodRequest) -> MethodResponse:
+        now = clock.now()
+        client: Client | None = request.client
+        buckets = own if client is None or client.bucket is None else (client.bucket, *own)
+        if admit(buckets, now) is not None:
+            raise GatewayError("THROTTLED")
+        if client is not None and not usage.admit(client.usage, client.quota, now):
+            raise GatewayError("QUOTA_EXCEEDED")
+        return await handler(request)
+
+    return check
