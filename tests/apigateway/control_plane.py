@@ -31,7 +31,7 @@ CONTEXT = CallContext(principal=root(), region="us-east-1", request_id="r-1", pu
 
 
 class Nobody:
-    """No other service, no data plane: what asks for one fails by itself."""
+    """No other service: what asks for one fails by itself."""
 
 
 class Aws:
@@ -96,7 +96,7 @@ async def rest(quotas: Quotas | None = None, **ports: Any) -> AsyncIterator[tupl
     clock = Clock(now=lambda: float(START))
     store = open_store(None, clock)
     nobody: Any = Nobody()
-    filled = {"caller": nobody, "tester": nobody, "usage": nobody, "caches": nobody, **ports}
+    filled = {"caller": nobody, **ports}
     plane = RestControlPlane(
         store=store, clock=clock, ids=Ids(seed=7), sealer=Sealer(b"k" * 32), quotas=quotas, **filled
     )

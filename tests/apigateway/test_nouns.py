@@ -292,6 +292,20 @@ async def test_a_key_is_in_one_plan_of_a_stage(aws: Aws) -> None:
     assert [item["id"] for item in listed["items"]] == [key["id"]]
 
 
+async def test_a_stage_that_goes_leaves_its_plans(aws: Aws) -> None:
+    api, root = await make_api(aws)
+    await make_mock(aws, api, root)
+    deployment = (await aws("CreateDeployment", restApiId=api, stageName="a"))["id"]
+    await aws("CreateStage", restApiId=api, stageName="b", deploymentId=deployment)
+    stages = [{"apiId": api, "stage": name} for name in ("a", "b")]
+    plan = (await aws("CreateUsagePlan", name="p", apiStages=stages))["id"]
+    await aws("DeleteStage", restApiId=api, stageName="a")
+    assert (await aws("GetUsagePlan", usagePlanId=plan))["apiStages"] == stages[1:]
+    await aws("DeleteRestApi", restApiId=api)
+    assert (await aws("GetUsagePlan", usagePlanId=plan))["apiStages"] == []
+    await aws("DeleteUsagePlan", usagePlanId=plan)
+
+
 async def test_usage_is_the_counters() -> None:
     class Usage:
         def __init__(self) -> None:

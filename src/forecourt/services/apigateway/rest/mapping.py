@@ -15,7 +15,7 @@ from forecourt.services.apigateway.rest.errors import BadRequestException, inval
 
 _NAME = r"[a-zA-Z0-9._$:\-\[\]]+"
 # A static value, `context.*`, `stageVariables.*`
-_ELSEWHERE = rf"'.*'|context\.{_NAME}|stageVariables\.[a-zA-Z0-9_]+"
+_ELSEWHERE = r"'.*'|context\..+|stageVariables\.[a-zA-Z0-9_]+"
 _REQUEST_TARGET = re.compile(rf"integration\.request\.(header|querystring|path)\.{_NAME}")
 _REQUEST_SOURCE = re.compile(
     rf"method\.request\.(header|querystring|path|multivalueheader|multivaluequerystring)\.{_NAME}"

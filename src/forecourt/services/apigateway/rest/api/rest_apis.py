@@ -11,6 +11,7 @@ import msgspec
 from forecourt.base.call import CallContext, operation
 from forecourt.services.apigateway.rest import patches
 from forecourt.services.apigateway.rest.api.noun import Noun, Reply
+from forecourt.services.apigateway.rest.api.usage_plans import forget_stages
 from forecourt.services.apigateway.rest.default_models import default_models
 from forecourt.services.apigateway.rest.errors import BadRequestException
 from forecourt.services.apigateway.rest.model import (
@@ -138,6 +139,7 @@ class RestApisApi(Noun):
                 )
             for kind in PARTS:
                 found.delete_all(kind, api.id)
+            forget_stages(found, api.id)
             found.delete(RestApi, api.id)
 
         await self.configuration.write(context, change)

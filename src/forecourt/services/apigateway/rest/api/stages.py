@@ -7,6 +7,7 @@ import msgspec
 from forecourt.base.call import CallContext, operation
 from forecourt.services.apigateway.rest import errors, patches
 from forecourt.services.apigateway.rest.api.noun import Noun, Reply, Request
+from forecourt.services.apigateway.rest.api.usage_plans import forget_stages
 from forecourt.services.apigateway.rest.errors import ConflictException
 from forecourt.services.apigateway.rest.model import CanarySettings, RestApi, Stage, describe
 from forecourt.services.apigateway.rest.quotas import need_room
@@ -77,6 +78,7 @@ class StagesApi(Noun):
     async def delete_stage(self, context: CallContext, request: Request) -> None:
         def change(found: Found) -> None:
             found.delete(Stage, request["restApiId"], request["stageName"])
+            forget_stages(found, request["restApiId"], request["stageName"])
 
         await self.configuration.write(context, change)
 

@@ -53,7 +53,8 @@ class UsagePlansApi(Noun):
 
         def change(found: Found) -> UsagePlan:
             need_room(found.count(UsagePlan), self.quotas.usage_plans, "usage plans", "this account")
-            need_plan(found, plan, self.quotas)
+            _need_stages(found, plan.api_stages)
+            need_plan(plan, self.quotas)
             return found.put(plan)
 
         return describe(await self.configuration.write(context, change))
@@ -81,7 +82,8 @@ class UsagePlansApi(Noun):
             plan = patched(before, patches.USAGE_PLAN, request.get("patchOperations"))
             if plan.quota != before.quota:
                 plan.quota_began_at = self.now()
-            need_plan(found, plan, self.quotas)
+            _need_stages(found, [stage for stage in plan.api_stages if stage not in before.api_stages])
+            need_plan(plan, self.quotas)
             return found.put(plan)
 
         return with_tags(describe(await self.configuration.write(context, change)))
@@ -101,13 +103,25 @@ class UsagePlansApi(Noun):
         await self.tools.usage.forget(await self.configuration.write(context, change))
 
 
-def need_plan(found: Found, plan: UsagePlan, quotas: Quotas) -> None:
+def _need_stages(found: Found, stages: list[ApiStage]) -> None:
+    for stage in stages:
+        if not found.maybe(Stage, stage.api_id, stage.stage):
+            raise NotFoundException(f"API Stage not found: {stage.api_id}:{stage.stage}")
+
+
+def forget_stages(found: Found, api_id: str, stage_name: str | None = None) -> None:
+    """A stage, or (without one) the whole API, is gone from every plan."""
+    for plan in found.all(UsagePlan):
+        left = [s for s in plan.api_stages if s.api_id != api_id or stage_name not in (None, s.stage)]
+        if left != plan.api_stages:
+            plan.api_stages = left
+            found.put(plan)
+
+
+def need_plan(plan: UsagePlan, quotas: Quotas) -> None:
     if not plan.name.strip():
         raise BadRequestException("Usage Plan name cannot be blank")
     need_room(len(plan.api_stages) - 1, quotas.api_stages_per_usage_plan, "API stages", "this usage plan")
-    for given in plan.api_stages:
-        if not found.maybe(Stage, given.api_id, given.stage):
-            raise NotFoundException(f"API Stage not found: {given.api_id}:{given.stage}")
     if plan.throttle and (plan.throttle.rate_limit < 0 or plan.throttle.burst_limit < 0):
         raise BadRequestException("Usage Plan throttle limits must not be negative")
     _need_quota(plan.quota)
