@@ -6,6 +6,7 @@ stopped) or ENFORCED, and its risk configuration, or the client's own.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -43,6 +44,7 @@ class Threat:
         self._logs = logs
         self._range_url = range_url
         self.lockout = Lockout(records.clock)
+        self._writing: set[asyncio.Future[None]] = set()
 
     # The lock-out -----------------------------------------------------------------------------------------------
 
@@ -53,9 +55,14 @@ class Threat:
         """Counts a wrong proof by (or for) `name`."""
         self.lockout.failed(visit.pool.id, name.lower())
         if user is not None and mode(visit.pool) != "OFF":
-            event = self._event(visit, user, "SignIn", "Fail")
-            await self._records.store.write(lambda tx: tx.put(event))
-            self._deliver(visit.pool, user, event)
+            # Not waited for: how long a refusal takes must not tell whether there is such a user.
+            self._later(visit.pool, user, self._event(visit, user, "SignIn", "Fail"))
+
+    def _later(self, pool: Pool, user: User, event: AuthEvent) -> None:
+        task = asyncio.ensure_future(self._records.store.write(lambda tx: tx.put(event)))
+        self._writing.add(task)
+        task.add_done_callback(self._writing.discard)
+        self._deliver(pool, user, event)
 
     def succeeded(self, visit: Visit, user: User) -> None:
         self.lockout.succeeded(visit.pool.id, user.key.lower())

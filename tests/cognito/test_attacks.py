@@ -1,0 +1,472 @@
+"""Attacks that have to fail. Each says what the attacker has, and tries."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import statistics
+import time
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from tests.cognito.conftest import PASSWORD, Cloud, raises
+
+from forecourt.base.errors import ServiceError
+from forecourt.base.ports import TokenRejected
+from forecourt.services.cognito import secret_hash, tokens
+
+CALLBACK = "https://app.example.com/callback"
+
+
+def b64(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")
+
+
+def forged(header: dict[str, Any], claims: dict[str, Any], sign: Any) -> str:
+    body = b64(msgspec.json.encode(header)) + "." + b64(msgspec.json.encode(claims))
+    return body + "." + b64(sign(body.encode()))
+
+
+async def signed_in(cloud: Cloud, **client: Any) -> tuple[str, str, dict[str, Any]]:
+    pool = await cloud.pool()
+    app = await cloud.app(pool, "USER_PASSWORD_AUTH", "REFRESH_TOKEN_AUTH", **client)
+    await cloud.user(pool)
+    return pool, app, (await cloud.sign_in(app))["AuthenticationResult"]
+
+
+async def test_forged_tokens(cloud: Cloud) -> None:
+    pool, _, result = await signed_in(cloud)
+    good = result["AccessToken"]
+    claims = {**tokens.peek(good), "username": "root"}
+    key = (await cloud.pools.records.keys(pool))[0]
+    public = key.public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    foreign = tokens.Key(key.kid, rsa.generate_private_key(65537, 2048))
+    strange = tokens.Key("strange", foreign.private)
+    header, payload, signature = good.split(".")
+    attacks = {
+        "none": forged({"alg": "none", "kid": key.kid}, claims, lambda body: b""),
+        "None": forged({"alg": "None", "kid": key.kid}, claims, lambda body: b""),
+        "public key as HMAC secret": forged(
+            {"alg": "HS256", "kid": key.kid}, claims, lambda body: hmac.digest(public, body, "sha256")
+        ),
+        "foreign key, known kid": tokens.sign(foreign, claims),
+        "foreign key, own kid": tokens.sign(strange, claims),
+        "key in the header": forged(
+            {"alg": "RS256", "kid": key.kid, "jwk": tokens.jwks([foreign])["keys"][0]}, claims, lambda body: b"x"
+        ),
+        "critical extension": forged(
+            {"alg": "RS256", "kid": key.kid, "crit": ["b64"], "b64": False}, claims, lambda b: b""
+        ),
+        "other payload": f"{header}.{b64(msgspec.json.encode(claims))}.{signature}",
+        "no signature": f"{header}.{payload}.",
+        "two parts": f"{header}.{payload}",
+        "padding": f"{header}.{payload}=.{signature}",
+        "issuer of another pool": tokens.sign(key, {**claims, "iss": "http://localhost:4566/us-east-1_zzzzzzzzz"}),
+        "issuer elsewhere": tokens.sign(key, {**claims, "iss": f"https://evil.example.com/{pool}"}),
+        "expired": tokens.sign(key, {**claims, "exp": 1}),
+        "without an end": tokens.sign(key, {name: value for name, value in claims.items() if name != "exp"}),
+        "ID token for an access token": result["IdToken"],
+    }
+    for name, token in attacks.items():
+        with pytest.raises(ServiceError) as refused:
+            await cloud.client("GetUser", AccessToken=token)
+        assert refused.value.code == "NotAuthorizedException", name
+    assert (await cloud.client("GetUser", AccessToken=good))["Username"] == "anna"
+
+
+async def test_the_verifier_port(cloud: Cloud) -> None:
+    pool, app, result = await signed_in(cloud)
+    verifier = cloud.pools.verifier
+    issuer = f"http://localhost:4566/{pool}"
+    amazon = f"https://cognito-idp.us-east-1.amazonaws.com/{pool}"
+    assert verifier.owns(issuer)
+    assert verifier.owns(amazon)
+    assert not verifier.owns("https://accounts.example.com")
+    assert (await verifier.verify(result["IdToken"], issuer))["aud"] == app
+    assert (await verifier.verify(result["IdToken"], amazon))["aud"] == app
+    with pytest.raises(TokenRejected):
+        await verifier.verify_pool_token(result["IdToken"], use="access")
+    with pytest.raises(TokenRejected):
+        await verifier.verify_pool_token(result["IdToken"], pool_arns=("arn:aws:cognito-idp:us-east-1:0:userpool/x",))
+    other = await cloud.pool()
+    with pytest.raises(TokenRejected):
+        await verifier.verify(result["IdToken"], f"http://localhost:4566/{other}")
+    cloud.clock.advance(3601)
+    with pytest.raises(TokenRejected) as late:
+        await verifier.verify(result["IdToken"], issuer)
+    assert late.value.expired
+
+
+async def test_key_rotation_keeps_old_tokens_good(cloud: Cloud) -> None:
+    pool, app, result = await signed_in(cloud)
+    await cloud.pools.apis[0].rotate_key(pool)  # type: ignore[attr-defined]
+    cloud.clock.advance(1)
+    fresh = (await cloud.sign_in(app))["AuthenticationResult"]
+    kids = [msgspec.json.decode(base64.b64decode(t["IdToken"].split(".")[0] + "==="))["kid"] for t in (result, fresh)]
+    assert kids[0] != kids[1]
+    for each in (result, fresh):
+        assert (await cloud.client("GetUser", AccessToken=each["AccessToken"]))["Username"] == "anna"
+
+
+async def test_a_secret_hash_is_needed_and_bound(cloud: Cloud) -> None:
+    pool = await cloud.pool()
+    made = await cloud(
+        "CreateUserPoolClient",
+        UserPoolId=pool,
+        ClientName="app",
+        GenerateSecret=True,
+        ExplicitAuthFlows=["ALLOW_USER_PASSWORD_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"],
+    )
+    app, secret = made["UserPoolClient"]["ClientId"], made["UserPoolClient"]["ClientSecret"]
+    await cloud.user(pool)
+    with raises("NotAuthorizedException", f"Client {app} is configured with secret but SECRET_HASH was not received"):
+        await cloud.sign_in(app)
+    for wrong in (
+        secret_hash.compute(secret, "bob", app),
+        secret_hash.compute(secret, "anna", "other"),
+        secret_hash.compute("x" * 52, "anna", app),
+    ):
+        with raises("NotAuthorizedException", f"Unable to verify secret hash for client {app}"):
+            await cloud.sign_in(app, SECRET_HASH=wrong)
+    right = secret_hash.compute(secret, "anna", app)
+    result = (await cloud.sign_in(app, SECRET_HASH=right))["AuthenticationResult"]
+    with raises("NotAuthorizedException", f"Client {app} is configured with secret but SECRET_HASH was not received"):
+        await cloud.client(
+            "InitiateAuth",
+            ClientId=app,
+            AuthFlow="REFRESH_TOKEN_AUTH",
+            AuthParameters={"REFRESH_TOKEN": result["RefreshToken"]},
+        )
+    added = await cloud("AddUserPoolClientSecret", UserPoolId=pool, ClientId=app)
+    second = added["ClientSecretDescriptor"]["ClientSecretValue"]
+    for each in (secret, second):
+        assert await cloud.sign_in(app, SECRET_HASH=secret_hash.compute(each, "anna", app))
+
+
+async def test_a_code_can_not_be_guessed_or_used_twice(cloud: Cloud) -> None:
+    pool = await cloud.pool()
+    app = await cloud.app(pool, "USER_PASSWORD_AUTH")
+    await cloud.user(pool, email="anna@example.com", email_verified="true")
+    await cloud.client("ForgotPassword", ClientId=app, Username="anna")
+    code = cloud.code_for("anna@example.com")
+
+    async def guess(text: str) -> str:
+        try:
+            await cloud.client(
+                "ConfirmForgotPassword", ClientId=app, Username="anna", ConfirmationCode=text, Password="Stolen-one-1"
+            )
+        except ServiceError as error:
+            return error.code
+        return "in"
+
+    guesses = [f"{(int(code) + n) % 1_000_000:06d}" for n in range(1, 9)]
+    refused = await asyncio.gather(*(guess(text) for text in guesses))
+    assert refused.count("CodeMismatchException") == 5
+    assert refused.count("LimitExceededException") == 3
+    assert await guess(code) == "LimitExceededException"
+
+
+async def test_one_code_for_two_at_once(cloud: Cloud) -> None:
+    pool = await cloud.pool()
+    app = await cloud.app(pool, "USER_PASSWORD_AUTH", "REFRESH_TOKEN_AUTH")
+    await cloud.user(pool, email="anna@example.com", email_verified="true")
+    await cloud.client("ForgotPassword", ClientId=app, Username="anna")
+    call = {"ClientId": app, "Username": "anna", "ConfirmationCode": cloud.code_for("anna@example.com")}
+    results = await asyncio.gather(
+        *(cloud.client("ConfirmForgotPassword", Password=f"Racing-one-{n}", **call) for n in range(4)),
+        return_exceptions=True,
+    )
+    assert results.count({}) == 1
+
+
+async def test_codes_are_not_sent_without_end(cloud: Cloud) -> None:
+    pool = await cloud.pool()
+    app = await cloud.app(pool)
+    await cloud.user(pool, email="anna@example.com", email_verified="true")
+    for _ in range(10):
+        await cloud.client("ForgotPassword", ClientId=app, Username="anna")
+    with raises("LimitExceededException", "Attempt limit exceeded, please try after some time."):
+        await cloud.client("ForgotPassword", ClientId=app, Username="anna")
+    cloud.clock.advance(3601)
+    assert await cloud.client("ForgotPassword", ClientId=app, Username="anna")
+
+
+async def test_existence_does_not_show_in_time(cloud: Cloud) -> None:
+    """Wrong passwords for somebody and for nobody: the medians may not differ by a tenth."""
+    pool = await cloud.pool()
+    app = await cloud.app(pool, "USER_PASSWORD_AUTH", PreventUserExistenceErrors="ENABLED")
+    taken: dict[str, list[float]] = {"somebody": [], "nobody": []}
+    for n in range(4):
+        await cloud.user(pool, f"anna{n}")
+    for n in range(4):
+        for _ in range(4):
+            for kind, name in (("somebody", f"anna{n}"), ("nobody", f"ghost{n}")):
+                started = time.perf_counter()
+                with raises("NotAuthorizedException", "Incorrect username or password."):
+                    await cloud.sign_in(app, name, "Wrong-one-1")
+                taken[kind].append(time.perf_counter() - started)
+    # The least of many is what the work takes; the rest is what else the machine did.
+    somebody, nobody = (statistics.mean(sorted(times)[:6]) for times in taken.values())
+    assert abs(somebody - nobody) < 0.1 * max(somebody, nobody) + 0.002
+
+
+async def test_srp_shows_nobody_like_somebody(cloud: Cloud) -> None:
+    pool = await cloud.pool()
+    app = await cloud.app(pool, "USER_SRP_AUTH", PreventUserExistenceErrors="ENABLED")
+    await cloud.user(pool)
+
+    async def start(name: str) -> dict[str, str]:
+        asked = await cloud.client(
+            "InitiateAuth",
+            ClientId=app,
+            AuthFlow="USER_SRP_AUTH",
+            AuthParameters={"USERNAME": name, "SRP_A": "abcdef12"},
+        )
+        parameters: dict[str, str] = asked["ChallengeParameters"]
+        return parameters
+
+    somebody, nobody, again = await start("anna"), await start("ghost"), await start("ghost")
+    assert somebody.keys() == nobody.keys()
+    assert nobody["SALT"] == again["SALT"]
+    assert nobody["SRP_B"] != again["SRP_B"]
+    assert nobody["USER_ID_FOR_SRP"] == "ghost"
+    assert abs(len(somebody["SECRET_BLOCK"]) - len(nobody["SECRET_BLOCK"])) <= 16
+    for public in ("0", "1"):
+        with raises("InvalidParameterException", "Invalid SRP_A"):
+            await cloud.client(
+                "InitiateAuth",
+                ClientId=app,
+                AuthFlow="USER_SRP_AUTH",
+                AuthParameters={"USERNAME": "anna", "SRP_A": public},
+            )
+
+
+async def test_a_refresh_token_is_bound_to_its_client(cloud: Cloud) -> None:
+    pool, _, result = await signed_in(cloud)
+    other = await cloud.app(pool, "USER_PASSWORD_AUTH", "REFRESH_TOKEN_AUTH")
+    with raises("NotAuthorizedException", "Invalid Refresh Token"):
+        await cloud.client(
+            "InitiateAuth",
+            ClientId=other,
+            AuthFlow="REFRESH_TOKEN_AUTH",
+            AuthParameters={"REFRESH_TOKEN": result["RefreshToken"]},
+        )
+
+
+async def test_a_client_writes_only_what_it_may(cloud: Cloud) -> None:
+    pool = await cloud.pool(Schema=[{"Name": "tenant", "AttributeDataType": "String", "Mutable": False}])
+    app = await cloud.app(pool, "USER_PASSWORD_AUTH", WriteAttributes=["email", "name"])
+    await cloud.user(pool)
+    token = (await cloud.sign_in(app))["AuthenticationResult"]["AccessToken"]
+    for name, value in (("custom:tenant", "a"), ("email_verified", "true"), ("nickname", "x")):
+        with raises("NotAuthorizedException", "A client attempted to write unauthorized attribute"):
+            await cloud.client(
+                "UpdateUserAttributes", AccessToken=token, UserAttributes=[{"Name": name, "Value": value}]
+            )
+    with raises("NotAuthorizedException", "A client attempted to write unauthorized attribute"):
+        await cloud.client(
+            "SignUp",
+            ClientId=app,
+            Username="eve",
+            Password=PASSWORD,
+            UserAttributes=[{"Name": "email_verified", "Value": "true"}],
+        )
+
+
+async def test_nothing_secret_is_stored_in_clear(cloud: Cloud, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG")
+    pool = await cloud.pool()
+    made = await cloud(
+        "CreateUserPoolClient",
+        UserPoolId=pool,
+        ClientName="app",
+        GenerateSecret=True,
+        ExplicitAuthFlows=["ALLOW_USER_PASSWORD_AUTH", "ALLOW_USER_SRP_AUTH"],
+    )
+    app, secret = made["UserPoolClient"]["ClientId"], made["UserPoolClient"]["ClientSecret"]
+    await cloud.user(pool, email="anna@example.com", email_verified="true")
+    digest = secret_hash.compute(secret, "anna", app)
+    result = (await cloud.sign_in(app, SECRET_HASH=digest))["AuthenticationResult"]
+    await cloud.client("ForgotPassword", ClientId=app, Username="anna", SecretHash=digest)
+    from forecourt.services.cognito.model import OF_A_POOL, Client, Pool
+
+    kept = b""
+    for kind in (*OF_A_POOL, Client):
+        for document in await cloud.store.list(kind, pool):
+            kept += msgspec.msgpack.encode(document)
+    kept += msgspec.msgpack.encode(await cloud.store.list(Pool))
+    assert b"argon2id" in kept
+    code = cloud.code_for("anna@example.com")
+    for hidden in (PASSWORD, secret, result["RefreshToken"], code):
+        assert hidden.encode() not in kept
+        assert hidden not in caplog.text
+    assert hashlib.sha256(code.encode()).digest() not in kept
+
+
+class Site:
+    """The pool's domain, asked over ASGI."""
+
+    def __init__(self, cloud: Cloud, domain: str) -> None:
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            await cloud.pools.serve(domain, scope["raw_path"], scope, receive, send)
+
+        self.http = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://site")
+
+
+async def hosted(cloud: Cloud, **settings: Any) -> tuple[Site, str, str]:
+    pool = await cloud.pool()
+    await cloud("CreateUserPoolDomain", UserPoolId=pool, Domain="pets")
+    app = await cloud.app(
+        pool,
+        CallbackURLs=[CALLBACK],
+        AllowedOAuthFlows=["code"],
+        AllowedOAuthScopes=["openid"],
+        AllowedOAuthFlowsUserPoolClient=True,
+        **settings,
+    )
+    await cloud.user(pool)
+    return Site(cloud, "pets"), app, pool
+
+
+@pytest.mark.parametrize(
+    "redirect",
+    [
+        "https://evil.example.com",
+        CALLBACK + "/",
+        CALLBACK + "?x=1",
+        CALLBACK + "/../evil",
+        CALLBACK.upper(),
+        CALLBACK + "#",
+        CALLBACK.replace("https", "http"),
+        CALLBACK.replace("app.", "app.example.com@evil."),
+        CALLBACK + "%0d%0aSet-Cookie:%20a=b",
+        "//evil.example.com",
+        "javascript:alert(1)",
+    ],
+)
+async def test_redirects_elsewhere(cloud: Cloud, redirect: str) -> None:
+    site, app, _ = await hosted(cloud)
+    for path in ("oauth2/authorize", "login"):
+        answer = await site.http.get(
+            f"/{path}", params={"client_id": app, "response_type": "code", "redirect_uri": redirect}
+        )
+        assert answer.status_code == 400
+        assert "location" not in answer.headers
+        assert "redirect_mismatch" in answer.text
+
+
+async def test_header_injection_by_state(cloud: Cloud) -> None:
+    site, app, _ = await hosted(cloud)
+    answer = await site.http.get(
+        "/oauth2/authorize",
+        params={
+            "client_id": app,
+            "response_type": "code",
+            "redirect_uri": CALLBACK,
+            "state": "x\r\nSet-Cookie: a=b",
+            "prompt": "none",
+        },
+    )
+    assert answer.headers["location"].startswith(CALLBACK + "?error=login_required&state=x%0D%0A")
+    assert "set-cookie" not in answer.headers
+
+
+async def test_login_csrf(cloud: Cloud) -> None:
+    """An attacker's form signs the victim's browser in as the attacker: it has no cookie of ours, or no token."""
+    site, app, _ = await hosted(cloud)
+    params = {"client_id": app, "response_type": "code", "redirect_uri": CALLBACK}
+    credentials = {"username": "anna", "password": PASSWORD}
+    blind = await site.http.post("/login", params=params, data=credentials)
+    assert (blind.status_code, "location" in blind.headers) == (400, False)
+    page = await site.http.get("/login", params=params)
+    token = page.text.split('name="csrf" value="')[1].split('"')[0]
+    assert "HttpOnly; SameSite=Lax" in page.headers["set-cookie"]
+    for header in ("frame-ancestors 'none'", "script-src 'none'", "form-action 'self' https://app.example.com"):
+        assert header in page.headers["content-security-policy"]
+    site.http.cookies.clear()
+    stolen = await site.http.post("/login", params=params, data={**credentials, "csrf": token})
+    assert (stolen.status_code, "location" in stolen.headers) == (400, False)
+    await site.http.get("/login", params=params)
+    other = await site.http.post("/login", params=params, data={**credentials, "csrf": token})
+    assert (other.status_code, "location" in other.headers) == (400, False)
+
+
+async def authorization_code(site: Site, app: str, **more: str) -> str:
+    params = {"client_id": app, "response_type": "code", "redirect_uri": CALLBACK, **more}
+    page = await site.http.get("/login", params=params)
+    token = page.text.split('name="csrf" value="')[1].split('"')[0]
+    data = {"username": "anna", "password": PASSWORD, "csrf": token}
+    back = await site.http.post("/login", params=params, data=data)
+    return back.headers["location"].split("code=")[1].split("&")[0]
+
+
+async def test_a_stolen_authorization_code(cloud: Cloud) -> None:
+    site, app, pool = await hosted(cloud)
+    other = await cloud.app(
+        pool,
+        CallbackURLs=[CALLBACK],
+        AllowedOAuthFlows=["code"],
+        AllowedOAuthScopes=["openid"],
+        AllowedOAuthFlowsUserPoolClient=True,
+    )
+    verifier = "v" * 43
+    challenge = b64(hashlib.sha256(verifier.encode()).digest())
+    code = await authorization_code(site, app, code_challenge=challenge, code_challenge_method="S256")
+    good = {
+        "grant_type": "authorization_code",
+        "code": code,
+        "client_id": app,
+        "redirect_uri": CALLBACK,
+        "code_verifier": verifier,
+    }
+    attacks: list[dict[str, str]] = [
+        {"client_id": other},
+        {"redirect_uri": "https://evil.example.com"},
+        {"code_verifier": "w" * 43},
+        {"code_verifier": ""},
+        {"code_verifier": challenge},
+        {"code": code[:-1] + ("0" if code[-1] != "0" else "1")},
+    ]
+    for attack in attacks:
+        refused = await site.http.post("/oauth2/token", data={**good, **attack})
+        assert (refused.status_code, refused.json()) == (400, {"error": "invalid_grant"}), attack
+    assert (await site.http.post("/oauth2/token", data=good)).status_code == 200
+    late = await authorization_code(site, app)
+    cloud.clock.advance(301)
+    expired = {name: value for name, value in good.items() if name != "code_verifier"}
+    assert (await site.http.post("/oauth2/token", data={**expired, "code": late})).json() == {"error": "invalid_grant"}
+
+
+async def test_parameters_given_twice(cloud: Cloud) -> None:
+    site, app, _ = await hosted(cloud)
+    query = f"client_id={app}&response_type=code&redirect_uri={CALLBACK}&redirect_uri=https://evil.example.com"
+    assert (await site.http.get(f"/oauth2/authorize?{query}")).status_code == 400
+    twice = "grant_type=authorization_code&grant_type=client_credentials"
+    headers = {"content-type": "application/x-www-form-urlencoded"}
+    assert (await site.http.post("/oauth2/token", content=twice, headers=headers)).json() == {
+        "error": "invalid_request"
+    }
+
+
+async def test_a_plain_challenge_is_refused(cloud: Cloud) -> None:
+    site, app, _ = await hosted(cloud)
+    params = {"client_id": app, "response_type": "code", "redirect_uri": CALLBACK, "code_challenge": "v" * 43}
+    for method in ("plain", ""):
+        answer = await site.http.get("/oauth2/authorize", params={**params, "code_challenge_method": method})
+        assert answer.headers["location"].startswith(CALLBACK + "?error=invalid_request")
+
+
+async def test_what_a_user_types_is_escaped(cloud: Cloud) -> None:
+    site, app, _ = await hosted(cloud)
+    evil = '"><script>alert(1)</script>'
+    answer = await site.http.get(
+        "/login",
+        params={"client_id": app, "response_type": "code", "redirect_uri": CALLBACK, "login_hint": evil, "state": evil},
+    )
+    assert "<script" not in answer.text
