@@ -1,0 +1,114 @@
+"""Every operation of our services over the network: denied without its permission, let through with exactly that.
+
+The parameters are generated from the models. "Let through" means that whatever is answered is no longer a denial: the
+resources mostly do not exist.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+from tests.iam.test_enforced import HOME, ROOT, user
+from tests.iam.world import model
+from tests.wire.generate import Generator, Unsatisfiable
+
+from forecourt.auth.actions import Demand, describe
+from forecourt.base.call import CallContext
+from forecourt.base.principal import Principal
+from forecourt.testing import Forecourt
+
+SERVICES = [
+    "apigateway",
+    "apigatewayv2",
+    "cognito-idp",
+    "cognito-identity",
+    "stepfunctions",
+    "lambda",
+    "iam",
+    "sts",
+    "logs",
+    "cloudwatch",
+]
+DENIED = ("AccessDenied", "AccessDeniedException")
+ABSENT = ("NotImplementedException", "NotImplemented", "UnknownOperationException", "UnknownOperation", "InvalidAction")
+REGION = "us-east-1"
+# Answered as a stream that goes on, or by waiting for work.
+ENDLESS = {"StartLiveTail", "GetActivityTask"}
+
+
+@pytest.fixture(scope="module")
+def enforced() -> Iterator[Forecourt]:
+    environment = {
+        "FORECOURT_ROOT_ACCESS_KEY_ID": ROOT["aws_access_key_id"],
+        "FORECOURT_ROOT_SECRET_ACCESS_KEY": ROOT["aws_secret_access_key"],
+    }
+    with Forecourt(arguments=("--enforce-iam", "enforce"), environment=environment) as forecourt:
+        yield forecourt
+
+
+def client(forecourt: Forecourt, service: str, keys: dict[str, str]) -> Any:
+    config = Config(retries={"total_max_attempts": 1}, read_timeout=20, parameter_validation=False)
+    return boto3.client(service, endpoint_url=forecourt.url, region_name=REGION, config=config, **keys)  # type: ignore[call-overload]
+
+
+def answer(caller: Any, operation: str, params: dict[str, Any]) -> tuple[str, str]:
+    """The error's code and message; nothing where the call succeeded."""
+    try:
+        caller._make_api_call(operation, params)
+    except ClientError as error:
+        return error.response["Error"]["Code"], error.response["Error"].get("Message", "")
+    return "", ""
+
+
+def demands(service: str, operation: str, params: dict[str, Any], name: str) -> list[Demand]:
+    principal = Principal(kind="user", account=HOME, arn=f"arn:aws:iam::{HOME}:user/{name}", user_id="A", name=name)
+    context = CallContext(principal=principal, region=REGION, request_id="r")
+    return list(describe(service, operation, params, context))
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_denied_without_and_let_through_with_exactly_the_permission(enforced: Forecourt, service: str) -> None:
+    name = f"nobody-{service}"
+    caller = client(enforced, service, user(enforced, name))
+    iam = enforced.client("iam", **ROOT)
+    checked = 0
+    for operation in model(service).operation_names:
+        shape = model(service).operation_model(operation)
+        if shape.auth_type == "none" or operation in ENDLESS:
+            continue
+        try:
+            params = Generator(f"{service} {operation}").required(shape.input_shape) if shape.input_shape else {}
+            needed = demands(service, operation, params, name)
+            code, message = answer(caller, operation, params)
+        except (Unsatisfiable, BotoCoreError):
+            continue
+        if code in ABSENT or not needed:
+            continue
+        assert code in DENIED, (operation, code, message)
+        assert needed[0].action in message, (operation, message)
+        checked += 1
+        if any(demand.resource.split(":")[4:5] not in ([], [""], [HOME]) for demand in needed):
+            # A generated ARN of another account: it takes a policy of the resource as well.
+            continue
+        statements = [{"Effect": "Allow", "Action": d.action, "Resource": _literal(d.resource)} for d in needed]
+        document = json.dumps({"Version": "2012-10-17", "Statement": statements})
+        iam.put_user_policy(UserName=name, PolicyName="exactly", PolicyDocument=document)
+        code, message = answer(caller, operation, params)
+        assert not (code in DENIED and "not authorized to perform" in message), (operation, message, document)
+        iam.delete_user_policy(UserName=name, PolicyName="exactly")
+    assert checked
+
+
+def _literal(resource: str) -> str:
+    """The ARN as a policy writes it: what a name holds of a policy's own signs stands for itself. A generated text that
+    is an ARN for the model's pattern only cannot be written there."""
+    if not re.match(r"arn:aws(-[a-z-]+)?:", resource):
+        return "*"
+    return resource.replace("$", "${$}").replace("?", "${?}")
