@@ -133,7 +133,10 @@ def test_an_answer_to_an_earlier_attempt_is_ignored() -> None:
 
 
 def test_history_is_limited_to_25000_events() -> None:
-    loop = '{"StartAt":"A","States":{"A":{"Type":"Pass","Next":"C"},"C":{"Type":"Choice","Choices":[{"Variable":"$.n","IsPresent":true,"Next":"E"}],"Default":"A"},"E":{"Type":"Succeed"}}}'
+    loop = (
+        '{"StartAt":"A","States":{"A":{"Type":"Pass","Next":"C"},"E":{"Type":"Succeed"},"C":{"Type":"Choice",'
+        '"Choices":[{"Variable":"$.n","IsPresent":true,"Next":"E"}],"Default":"A"}}}'
+    )
     ran = Run(machine_of(loop), "{}", lambda *_: None, steps=5000).run()
     assert ran.outcome() == (
         "FAILED States.Runtime The execution reached the maximum number of history events (25000)."

@@ -12,10 +12,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from stepfunctions.world import World, lambda_answer
-
 from forecourt.base.clock import Clock
 from forecourt.services.stepfunctions.errors import ExecutionAlreadyExists
+from stepfunctions.world import World, lambda_answer
 
 RETRY = [{"ErrorEquals": ["States.ALL"], "IntervalSeconds": 1, "MaxAttempts": 5}]
 TASK = {
