@@ -105,14 +105,19 @@ def make_function(server: Forecourt, name: str, handler: str = "app.handler") ->
     )
 
 
-def seen(server: Forecourt, name: str) -> list[Any]:
-    """The records that the function has printed."""
+def messages(server: Forecourt, name: str) -> list[str]:
+    """What the function's log has by now: events arrive there a moment later."""
     logs = server.client("logs")
     try:
         events = logs.filter_log_events(logGroupName=f"/aws/lambda/{name}")["events"]
     except logs.exceptions.ResourceNotFoundException:
         return []
-    lines = [event["message"] for event in events if event["message"].startswith("record ")]
+    return [event["message"] for event in events]
+
+
+def seen(server: Forecourt, name: str) -> list[Any]:
+    """The records that the function has printed."""
+    lines = [message for message in messages(server, name) if message.startswith("record ")]
     return [json.loads(line.removeprefix("record ")) for line in lines]
 
 
