@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
-from test_http_import import DOCUMENT as HTTP_DOCUMENT
-from test_import import SWAGGER, body
+from tests.apigateway.test_http_import import DOCUMENT as HTTP_DOCUMENT
+from tests.apigateway.test_import import SWAGGER, body
 
 from forecourt.testing import Forecourt
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 import yaml
-from control_plane import Aws
 from openapi_spec_validator import validate
-from test_import import SWAGGER, body, methods, openapi
+from tests.apigateway.control_plane import Aws
+from tests.apigateway.test_import import SWAGGER, body, methods, openapi
 
 
 async def exported(aws: Aws, api: str, kind: str, extensions: str | None = None, **members: Any) -> dict[str, Any]:

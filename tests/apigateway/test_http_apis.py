@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from control_plane import START, Aws, http
+from tests.apigateway.control_plane import START, Aws, http
 
 from forecourt.services.apigateway.http.model import HttpSnapshot
 from forecourt.store import Store

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 import yaml
-from control_plane import Aws, http
-from documents import evaluate
-from test_import import DOCUMENTS, is_for_http_apis, load
+from tests.apigateway.control_plane import Aws, http
+from tests.apigateway.documents import evaluate
+from tests.apigateway.test_import import DOCUMENTS, is_for_http_apis, load
 
 FUNCTION = "arn:aws:lambda:us-east-1:000000000000:function:pets"
 INVOCATION = f"arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/{FUNCTION}/invocations"

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 import yaml
-from control_plane import Aws, rest
-from documents import evaluate
+from tests.apigateway.control_plane import Aws, rest
+from tests.apigateway.documents import evaluate
 
 from forecourt.services.apigateway.rest.quotas import Quotas
 

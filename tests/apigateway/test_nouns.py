@@ -7,8 +7,8 @@ from datetime import date
 from typing import Any
 
 import pytest
-from control_plane import START, Aws, rest
-from test_rest_apis import LAMBDA, make_api, make_mock
+from tests.apigateway.control_plane import START, Aws, rest
+from tests.apigateway.test_rest_apis import LAMBDA, make_api, make_mock
 
 from forecourt.services.apigateway.rest.quotas import Quotas
 

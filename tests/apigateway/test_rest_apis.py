@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from control_plane import START, Aws
+from tests.apigateway.control_plane import START, Aws
 
 LAMBDA = (
     "arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/"

@@ -19,8 +19,8 @@ import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
-from control_plane import Aws
-from test_import import MOCK, body
+from tests.apigateway.control_plane import Aws
+from tests.apigateway.test_import import MOCK, body
 
 KEY, SECRET, TOKEN = "AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", "session/token=="
 DOCUMENT = {

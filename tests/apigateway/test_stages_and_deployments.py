@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from control_plane import START, Aws, rest
-from test_rest_apis import make_api, make_mock
+from tests.apigateway.control_plane import START, Aws, rest
+from tests.apigateway.test_rest_apis import make_api, make_mock
 
 from forecourt.base.clock import Clock
 from forecourt.services.apigateway.snapshot import Snapshot
