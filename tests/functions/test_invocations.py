@@ -314,6 +314,12 @@ async def test_an_init_that_takes_too_long_is_started_over(functions: Lambda, mo
     assert payload["errorType"] == "Sandbox.Timedout"
 
 
+async def test_memory_is_watched_during_initialization_too(functions: Lambda) -> None:
+    await functions.create("greedy-init", {"app.py": "import time\nx = b'x' * 400_000_000\ntime.sleep(5)\n"})
+    payload, _ = await functions.invoke("greedy-init")
+    assert payload["errorMessage"].endswith("Runtime exited with error: signal: killed")
+
+
 async def test_who_gives_up_waiting_does_not_stop_the_function(functions: Lambda) -> None:
     await functions.create(
         "patient", {"app.py": "import time\ndef handler(e, c):\n  time.sleep(.3)\n  print('done')\n"}

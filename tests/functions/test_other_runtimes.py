@@ -237,6 +237,17 @@ async def test_node_finds_modules_in_layers(functions: Lambda) -> None:
     assert (await functions.invoke("layered"))[0] == "shared"
 
 
+async def test_search_paths_of_ones_own_name_a_containers_folders(functions: Lambda) -> None:
+    layer = await publish(functions, "vendored", {"vendored/shared.py": "NAME = 'shared'\n"})
+    files = {
+        "app.py": "import local, shared\ndef handler(e, c): return [local.NAME, shared.NAME]\n",
+        "lib/local.py": "NAME = 'local'\n",
+    }
+    variables = {"PYTHONPATH": "/var/task/lib:/opt/vendored"}
+    await functions.create("paths", files, Layers=[layer], Environment={"Variables": variables}, Timeout=10)
+    assert (await functions.invoke("paths"))[0] == ["local", "shared"]
+
+
 async def test_an_exec_wrapper_from_a_layer(functions: Lambda) -> None:
     layer = await publish(functions, "wrap", {"wrapper": '#!/bin/sh\nexport WRAPPED=yes\nexec "$@"\n'}, ("wrapper",))
     await functions.create(

@@ -19,6 +19,7 @@ import shutil
 import stat
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 
@@ -119,28 +120,31 @@ class CodeFolders:
     def __init__(self, root: Path, blob: Callable[[str], Path]) -> None:
         self._root = root
         self._blob = blob
+        self._zips: dict[str, Sequence[str]] = {}
         self._folders: dict[str, asyncio.Task[Path]] = {}
-        self._holders: dict[str, int] = {}
+        self._holders: Counter[str] = Counter()
 
     def hold(self, digests: Sequence[str]) -> str:
         """Keeps what these zips unpack to until `release`. Returns the name that both use."""
         name = digests[0] if len(digests) == 1 else hashlib.sha256(" ".join(digests).encode()).hexdigest()
-        self._holders[name] = self._holders.get(name, 0) + 1
-        if name not in self._folders:
-            work = asyncio.to_thread(self._unpack, name, [self._blob(digest) for digest in digests])
-            self._folders[name] = asyncio.ensure_future(work)
-            # A failure is the business of whoever waits for the folder, if anyone does.
-            self._folders[name].add_done_callback(lambda task: task.cancelled() or task.exception())
+        self._holders[name] += 1
+        self._zips[name] = digests
         return name
 
     async def folder(self, name: str) -> Path:
-        """The folder, as soon as it is whole. Raises what unpacking raised."""
-        return await asyncio.shield(self._folders[name])
+        """The folder, as soon as it is whole. Raises what unpacking raised; the next call tries again."""
+        unpacked = self._folders.get(name)
+        if unpacked is None or (unpacked.done() and (unpacked.cancelled() or unpacked.exception() is not None)):
+            zips = [self._blob(digest) for digest in self._zips[name]]
+            unpacked = self._folders[name] = asyncio.ensure_future(asyncio.to_thread(self._unpack, name, zips))
+        return await asyncio.shield(unpacked)
 
     def release(self, name: str) -> None:
         self._holders[name] -= 1
-        if self._holders[name] == 0:
-            del self._holders[name]
+        if self._holders[name]:
+            return
+        del self._holders[name], self._zips[name]
+        if name in self._folders:
             self._folders.pop(name).add_done_callback(_remove_result)
 
     def _unpack(self, name: str, zips: Sequence[Path]) -> Path:

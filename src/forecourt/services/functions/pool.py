@@ -125,10 +125,14 @@ class Fleet:
         if not environment.answers:
             # It ended between being handed over and being taken.
             environment = await self._wait(pool)
+        self._begin(environment)
+        return environment
+
+    def _begin(self, environment: Environment) -> None:
+        """It is at work: its memory is watched."""
         self._busy.add(environment)
         if self._memory_watch is None:
             self._watch_memory()
-        return environment
 
     def pool(self, spec: FunctionSpec) -> Pool:
         key = (*spec.function, spec.version)
@@ -165,10 +169,6 @@ class Fleet:
             if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
                 self._idle(waiter.result())
             raise
-
-    def discard(self, environment: Environment) -> None:
-        """It failed to initialize."""
-        environment.stop()
 
     # How many there are
 
@@ -229,6 +229,7 @@ class Fleet:
         if credentials is not None:
             environment.fresh_until = credentials.expires_at - _CREDENTIALS_MARGIN_SECONDS
         self._owner[environment] = pool
+        self._begin(environment)
         await environment.initialize(self._endpoint_url, log_stream, credentials)
         return environment
 

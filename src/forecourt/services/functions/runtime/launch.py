@@ -23,6 +23,8 @@ from forecourt.base.ports import Credentials
 from forecourt.services.functions.runtime.spec import FunctionSpec, family
 
 _BOOTSTRAPS = Path(__file__).parent.parent / "bootstrap"
+# A function's own values for these may name the folders of a container.
+_SEARCH_PATHS = frozenset(("PATH", "LD_LIBRARY_PATH", "PYTHONPATH", "NODE_PATH"))
 _SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
 
 
@@ -77,9 +79,9 @@ def _wrapped(spec: FunctionSpec, folders: Folders, argv: list[str]) -> list[str]
 
 
 def _relocated(path: str, folders: Folders) -> str:
-    for prefix, folder in (("/opt/", folders.opt), ("/var/task/", folders.task)):
-        if path.startswith(prefix):
-            return str(folder / path.removeprefix(prefix))
+    for prefix, folder in (("/opt", folders.opt), ("/var/task", folders.task)):
+        if path == prefix or path.startswith(prefix + "/"):
+            return str(folder) + path.removeprefix(prefix)
     return path
 
 
@@ -105,7 +107,10 @@ def variables(
     credentials: Credentials | None,
 ) -> dict[str, str]:
     """The worker's environment: AWS's documented variables, the function's own, and what finds our folders."""
-    own = dict(spec.variables)
+    own = {
+        name: ":".join(_relocated(path, folders) for path in value.split(":")) if name in _SEARCH_PATHS else value
+        for name, value in spec.variables.items()
+    }
     paths = _PATHS.get(family(spec.runtime), _no_paths)(spec, folders, own)
     base = {
         "LANG": "en_US.UTF-8",

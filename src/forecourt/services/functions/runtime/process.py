@@ -74,6 +74,8 @@ class Process:
     @property
     def alive(self) -> bool:
         """Asks the system: the loop may not have heard of its end yet."""
+        if not hasattr(os, "waitid"):
+            return not self.exited.done()
         try:
             return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
         except ChildProcessError:
