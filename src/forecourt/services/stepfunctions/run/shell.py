@@ -309,14 +309,13 @@ class Shell:
             self._shrink()
 
     def _shrink(self) -> None:
-        """Forgets the executions that nothing has happened to for longest."""
-        excess = len(self._live) - _MOST_IDLE
-        for key, live in list(self._live.items()) if excess > 0 else ():
-            if excess <= 0:
-                break
-            if not live.busy:
-                del self._live[key]
-                excess -= 1
+        """Forgets the executions that nothing has happened to for longest: a tenth of them at once."""
+        if len(self._live) <= _MOST_IDLE:
+            return
+        excess = len(self._live) - _MOST_IDLE * 9 // 10
+        idle = [key for key, live in self._live.items() if not live.busy]
+        for key in idle[:excess]:
+            del self._live[key]
 
     def _spawn(self, work: Any) -> None:
         task = asyncio.create_task(work)
