@@ -14,10 +14,13 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from forecourt.base.call import CallContext
+from forecourt.base.call import CallContext, Caller
 from forecourt.base.clock import Clock
 from forecourt.base.errors import NotImplementedYet
+from forecourt.base.ids import Ids
+from forecourt.base.ports import RoleSessions
 from forecourt.services.backing import client, snapshot
+from forecourt.services.backing.deliveries import Courier, Parcel, encode, parcel
 from forecourt.services.backing.embedded import Embedded, Outcome
 from forecourt.services.backing.errors import Broken, InvalidRequest, StateUnreadable, WouldWait
 from forecourt.services.backing.journal import Entry, Journal
@@ -45,7 +48,8 @@ class Keep(NamedTuple):
 
 
 class Backing:
-    """`keep` is where the embedded services' writes are kept; without it they are not (an ephemeral run).
+    """`keep` is where the embedded services' writes are kept; without it they are not (an ephemeral run). `caller` is
+    whom they hand on to (a topic's message to a function), as a role's session from `roles` where a target names one.
 
     Raises `ValueError` where an endpoint is not a URL.
     """
@@ -56,6 +60,9 @@ class Backing:
         clock: Clock,
         keep: Keep | None = None,
         endpoints: Mapping[str, str] | None = None,
+        caller: Caller | None = None,
+        roles: RoleSessions | None = None,
+        ids: Ids | None = None,
     ) -> None:
         self._clock = clock
         self._remote = Remote(endpoints or {})
@@ -64,6 +71,7 @@ class Backing:
         if keep is not None:
             # Apart from other blobs: what is equal to a function's code must not go with a bucket's object.
             self._journal = Journal(keep.store, Blobs(keep.blobs.folder / "backing"), keep.sealer)
+        self._courier = Courier(caller, roles, clock, ids or Ids(), self._journal)
         self._turn = asyncio.Lock()
         self._loaded = False
         self._changed = asyncio.Event()
@@ -73,7 +81,8 @@ class Backing:
         self._compacting: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Nothing is loaded before it is needed."""
+        """moto is not loaded before it is needed; what it had handed on and was not delivered is."""
+        await self._courier.resume()
 
     async def stop(self) -> None:
         self._closing = True
@@ -81,10 +90,12 @@ class Backing:
         if self._loaded and self._journal is not None and self._journal.entries:
             async with self._turn:
                 await self._compact()
+        await self._courier.close()
         self._embedded.close()
         await self._remote.close()
 
     async def reset(self) -> None:
+        await self._courier.forget()
         async with self._turn:
             await self._embedded.on_thread(self._embedded.reset)
             if self._journal is not None:
@@ -166,21 +177,24 @@ class Backing:
             response = outcome.response
             if only_reads(request) or not outcome.changed:
                 return response
-            kept = await self._keep(Entry(request, at, seed, response.status))
+            handed_on = parcel(outcome.deliveries) if outcome.deliveries else None
+            kept = await self._keep(Entry(request, at, seed, response.status), handed_on)
         if kept is not None:
             await kept
             self._compact_if_long()
+        if handed_on is not None:
+            self._courier.take(handed_on)
         self._wake()
         return response
 
-    async def _keep(self, entry: Entry) -> asyncio.Future[None] | None:
+    async def _keep(self, entry: Entry, handed_on: Parcel | None) -> asyncio.Future[None] | None:
         if self._journal is None:
             return None
         if not_replayable(entry.request):
             await self._journal.flush()
             if await self._compact():
                 return None
-        return self._journal.append(entry)
+        return self._journal.append(entry, (handed_on.key, encode(handed_on)) if handed_on is not None else None)
 
     def _wake(self) -> None:
         changed, self._changed = self._changed, asyncio.Event()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import io
 import logging
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, TypeVar
@@ -17,7 +18,8 @@ from urllib.parse import unquote_to_bytes
 
 from forecourt.base.clock import Clock
 from forecourt.base.errors import NotImplementedYet
-from forecourt.services.backing import snapshot
+from forecourt.services.backing import bridges, snapshot
+from forecourt.services.backing.deliveries import Delivery
 from forecourt.services.backing.errors import Broken, WouldWait
 from forecourt.services.backing.journal import Entry
 from forecourt.services.backing.message import Headers, Request, Response, operation_of
@@ -45,6 +47,7 @@ class Outcome(NamedTuple):
 
     response: Response
     changed: bool
+    deliveries: list[Delivery]
 
 
 class Embedded:
@@ -55,6 +58,7 @@ class Embedded:
         self._clock = clock
         self._dispatcher: Any = None
         self._apps: dict[str, Any] = {}
+        self._modules = 0
 
     async def on_thread(self, function: Callable[..., _T], *args: Any) -> _T:
         """Runs `function` where moto lives."""
@@ -73,20 +77,23 @@ class Embedded:
         SHIMS.use(self._clock)
         werkzeug_app.DISABLE_GLOBAL_CORS = True  # type: ignore[attr-defined]  # the edge's business
         self._dispatcher = werkzeug_app.DomainDispatcherApplication(werkzeug_app.create_backend_app)
+        bridges.install()
         SHIMS.install()
 
     def run(self, request: Request, at: float, seed: bytes, patient: bool) -> Outcome:
         """A `patient` request rather waits than finds nothing. Raises `NotImplementedYet`, `WouldWait`, `Broken`."""
         self.load()
         _receiving.patient, _receiving.unchanged = patient, False
+        bridges.noted.clear()
         environ = _environ(request)
         try:
             app = self._app(environ, request)
             with SHIMS.fixed(at, seed):
                 response = _respond(app, environ)
+            self._bind_new_modules()
             if response.status in (404, 405) and response.body.startswith(_FLASKS_PAGE):
                 raise NotImplementedError
-            return Outcome(response, response.status < 400 and not _receiving.unchanged)
+            return Outcome(response, response.status < 400 and not _receiving.unchanged, list(bridges.noted))
         except WouldWait:
             raise
         except NotImplementedError as error:
@@ -128,6 +135,12 @@ class Embedded:
             SHIMS.install()
             _patch(name)
         return self._apps[name]
+
+    def _bind_new_modules(self) -> None:
+        """moto imports some of its modules as it needs them."""
+        if len(sys.modules) != self._modules:
+            SHIMS.install()
+            self._modules = len(sys.modules)
 
     def _moto_name(self, environ: dict[str, Any]) -> str | None:
         """moto's own inference, without its doors to its administration (`/moto-api`)."""

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import msgspec
 
 from forecourt.services.backing.message import Request
-from forecourt.store import Document, Store, Tx
+from forecourt.store import Document, Store, Task, Tx
 from forecourt.store.blobs import Blobs
 from forecourt.store.sealing import Sealer
 
@@ -27,6 +27,8 @@ _LARGE_BODY_BYTES = 256 * 1024
 _PAGE = 500
 _NAME = "moto"
 _PURPOSE = "backing"
+_QUEUE = "backing.deliveries"
+_MAX_PARCELS = 10_000
 
 
 class Entry(msgspec.Struct, frozen=True, array_like=True):
@@ -51,11 +53,19 @@ class Snapshot(Document):
 
 class _Pending(NamedTuple):
     entry: Entry
+    # What the request hands on, under its key.
+    parcel: tuple[str, bytes] | None
     done: asyncio.Future[None]
 
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Entry).decode
+
+
+def _append(tx: Tx, events: list[bytes], tasks: list[Task]) -> None:
+    tx.append(STREAM, events)
+    for task in tasks:
+        tx.enqueue(task)
 
 
 class Journal:
@@ -72,10 +82,10 @@ class Journal:
         self.entries = 0
         self.bytes = 0
 
-    def append(self, entry: Entry) -> asyncio.Future[None]:
-        """Done when the entry is on the disk. Entries are kept in the order of the calls."""
+    def append(self, entry: Entry, parcel: tuple[str, bytes] | None = None) -> asyncio.Future[None]:
+        """Done when the entry is on the disk, and with it what it hands on. Entries are kept in the calls' order."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._pending.append(_Pending(entry, done))
+        self._pending.append(_Pending(entry, parcel, done))
         if self._writing is None:
             self._writing = asyncio.create_task(self._write())
         return done
@@ -95,7 +105,8 @@ class Journal:
     async def _write_batch(self, batch: list[_Pending]) -> None:
         try:
             events = [self._seal(_encode(await self._beside_if_large(pending.entry))) for pending in batch]
-            await self._store.write(lambda tx: tx.append(STREAM, events))
+            tasks = [self._task(*pending.parcel) for pending in batch if pending.parcel is not None]
+            await self._store.write(lambda tx: _append(tx, events, tasks))
         except Exception as error:
             for pending in batch:
                 pending.done.set_exception(error)
@@ -106,6 +117,9 @@ class Journal:
             if not pending.done.done():
                 pending.done.set_result(None)
 
+    def _task(self, key: str, body: bytes) -> Task:
+        return Task(queue=_QUEUE, key=key, due_at=0.0, body=self._seal(body))
+
     async def _beside_if_large(self, entry: Entry) -> Entry:
         if len(entry.request.body) <= _LARGE_BODY_BYTES:
             return entry
@@ -113,6 +127,13 @@ class Journal:
         self._beside.add(digest)
         self.bytes += len(entry.request.body)
         return msgspec.structs.replace(entry, request=msgspec.structs.replace(entry.request, body=b""), blob=digest)
+
+    async def parcels(self) -> list[bytes]:
+        """What is not delivered yet."""
+        return [self._open(task.body) for task in await self._store.due(_QUEUE, 0.0, _MAX_PARCELS)]
+
+    async def delivered(self, key: str) -> None:
+        await self._store.write(lambda tx: tx.dequeue(_QUEUE, key))
 
     # -- after a restart -----------------------------------------------------------------------------------------------
 
