@@ -58,6 +58,25 @@ async def test_a_changed_index_is_rebuilt_after_a_restart(tmp_path: Path) -> Non
     await store.close()
 
 
+async def test_an_index_that_was_dropped_and_declared_again_is_rebuilt(tmp_path: Path) -> None:
+    class Without(Document):
+        __kind__ = "test.Wavering"
+        __key__ = ("id",)
+        id: str
+        name: str
+
+    class With(Without):
+        __indexes__ = (Index("by_name", fields=("name",)),)
+
+    for kind, id in ((With, "1"), (Without, "2"), (With, "3")):
+        store = open_store(tmp_path, Clock())
+        await store.write(lambda tx, kind=kind, id=id: tx.put(kind(id=id, name="a")))  # type: ignore[misc]
+        await store.close()
+    store = open_store(tmp_path, Clock())
+    assert [found.id for found in await store.find(With, "by_name", "a")] == ["1", "2", "3"]
+    await store.close()
+
+
 def test_a_key_must_be_made_of_fields() -> None:
     class Wrong(Document):
         __kind__ = "test.Wrong"

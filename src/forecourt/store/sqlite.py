@@ -29,7 +29,13 @@ DIALECT = dialect.dialect(paramstyle="named")
 FILE = "forecourt.db"
 
 _BUSY_SECONDS = 5.0
-_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "cache_size=-8192", "journal_size_limit=67108864")
+_PRAGMAS = (
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    "wal_autocheckpoint=4000",
+    "cache_size=-8192",
+    "journal_size_limit=67108864",
+)
 _MEMORY_PRAGMAS = ("cache_size=-8192",)
 
 _ADVICE = {

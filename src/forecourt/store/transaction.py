@@ -114,8 +114,8 @@ class Tx(Queries):
 
     def put(self, document: Document) -> None:
         shape = layout(type(document))
+        self._prepare(shape)
         if shape.indexes:
-            self._prepare(shape)
             self._index(shape, document, self.get(shape.kind, *shape.key(document)))
         self._connection.run(self._sql.put, self._row(shape, document))
         self._note(shape, shape.key(document))
@@ -124,8 +124,8 @@ class Tx(Queries):
         """Raises `AlreadyExists` where the key, or the values of a unique index, are taken."""
         shape = layout(type(document))
         row = self._row(shape, document)
+        self._prepare(shape)
         if shape.indexes:
-            self._prepare(shape)
             if self._connection.fetch(self._sql.get, row):
                 raise AlreadyExists(shape.name, shape.key(document))
             self._index(shape, document, None)
@@ -135,8 +135,8 @@ class Tx(Queries):
 
     def delete(self, kind: type[D], *key: str) -> bool:
         shape = layout(kind)
+        self._prepare(shape)
         if shape.indexes:
-            self._prepare(shape)
             document = self.get(kind, *key)
             if document is not None:
                 self._unindex(shape, document)
@@ -148,8 +148,7 @@ class Tx(Queries):
 
     def delete_all(self, kind: type[D], *prefix: str) -> int:
         shape = layout(kind)
-        if shape.indexes:
-            self._prepare(shape)
+        self._prepare(shape)
         found = self.list(kind, *prefix)
         for document in found:
             self._unindex(shape, document)
@@ -180,6 +179,23 @@ class Tx(Queries):
         """Deletes everything."""
         for sql in self._sql.empty:
             self._connection.run(sql, {})
+
+    def prepare(self, kind: type[Document]) -> None:
+        """Makes the indexes of `kind` what they are declared to be."""
+        self._prepare(layout(kind))
+
+    def find(
+        self,
+        kind: type[D],
+        index: str,
+        *values: str,
+        starts_with: str | None = None,
+        after: Key | None = None,
+        limit: int | None = None,
+        reverse: bool = False,
+    ) -> Documents[D]:
+        self._prepare(layout(kind))
+        return super().find(kind, index, *values, starts_with=starts_with, after=after, limit=limit, reverse=reverse)
 
     def _row(self, shape: Layout[Any], document: Document) -> dict[str, Any]:
         return {"kind": shape.name, "key": keys.encode(shape.key(document)), "body": encode(document)}
@@ -238,22 +254,6 @@ class Tx(Queries):
             for name, entry in shape.entries(document):
                 if name in names:
                     self._add_entry(shape, name, entry, key)
-
-    def prepare(self, kind: type[Document]) -> None:
-        self._prepare(layout(kind))
-
-    def find(
-        self,
-        kind: type[D],
-        index: str,
-        *values: str,
-        starts_with: str | None = None,
-        after: Key | None = None,
-        limit: int | None = None,
-        reverse: bool = False,
-    ) -> Documents[D]:
-        self._prepare(layout(kind))
-        return super().find(kind, index, *values, starts_with=starts_with, after=after, limit=limit, reverse=reverse)
 
 
 def _require_whole(shape: Layout[Any], key: Key) -> None:
