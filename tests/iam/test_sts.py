@@ -15,6 +15,7 @@ from tests.iam.world import ACCOUNT, World
 from forecourt.auth.jwt import encoded
 from forecourt.base.errors import ServiceError
 from forecourt.base.principal import ANONYMOUS, Principal
+from forecourt.services.iam import totp
 
 ALLOW_ASSUME = json.dumps(
     {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "sts:*", "Resource": "*"}}
@@ -312,3 +313,48 @@ async def test_a_saml_response_is_believed_and_its_forgeries_are_not(world: Worl
             "IDPRejectedClaimException",
             "AccessDeniedException",
         ), name
+
+
+# --- MFA ----------------------------------------------------------------------------------------------------------
+
+
+async def test_mfa_counts_only_with_a_right_code_and_each_code_once(world: World) -> None:
+    ann = await world.user("ann", ALLOW_ASSUME)
+    device = (await world.iam_call("CreateVirtualMFADevice", VirtualMFADeviceName="phone"))["VirtualMFADevice"]
+    serial, seed = device["SerialNumber"], base64.b32decode(device["Base32StringSeed"])
+
+    def code(ahead: int = 0) -> str:
+        return totp.code(seed, int(world.clock.now()) // 30 + ahead)
+
+    wrong = {"AuthenticationCode1": "000000", "AuthenticationCode2": "000000"}
+    with pytest.raises(ServiceError) as caught:
+        await world.iam_call("EnableMFADevice", UserName="ann", SerialNumber=serial, **wrong)
+    assert caught.value.code == "InvalidAuthenticationCodeException"
+    await world.iam_call(
+        "EnableMFADevice", UserName="ann", SerialNumber=serial, AuthenticationCode1=code(-1), AuthenticationCode2=code()
+    )
+    assert (await world.iam_call("ListMFADevices", UserName="ann"))["MFADevices"][0]["SerialNumber"] == serial
+    arn = await role(world, "safe", trust({"AWS": ACCOUNT}, Bool={"aws:MultiFactorAuthPresent": "true"}))
+    with pytest.raises(ServiceError):
+        await assume(world, ann, arn)
+    invalid = "MultiFactorAuthentication failed with invalid MFA one time pass code."
+    for given in ("123456", code()):  # a guess, and the code that enabled the device
+        found = await refused(
+            world, "AssumeRole", ann, RoleArn=arn, RoleSessionName="s1", SerialNumber=serial, TokenCode=given
+        )
+        assert found == ("AccessDeniedException", invalid)
+    world.clock.advance(60)
+    await assume(world, ann, arn, SerialNumber=serial, TokenCode=code())
+    bob = await world.user("bob", ALLOW_ASSUME)
+    world.clock.advance(60)
+    assert (await refused(world, "GetSessionToken", bob, SerialNumber=serial, TokenCode=code()))[1] == invalid
+    session = world.opened(
+        (await world.call("sts", "GetSessionToken", ann, SerialNumber=serial, TokenCode=code()))["Credentials"]
+    )
+    assert session.context["aws:MultiFactorAuthPresent"] == "true"
+
+
+def test_one_time_passwords_are_those_of_rfc_6238() -> None:
+    seed = b"12345678901234567890"
+    expected = {59: "287082", 1111111109: "081804", 1234567890: "005924", 20000000000: "353130"}
+    assert {now: totp.code(seed, now // 30) for now in expected} == expected

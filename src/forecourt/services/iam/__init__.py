@@ -23,6 +23,7 @@ from forecourt.services.iam.api.groups import GroupsApi
 from forecourt.services.iam.api.keys import AccessKeysApi, purpose
 from forecourt.services.iam.api.kit import Kit
 from forecourt.services.iam.api.managed import ManagedPoliciesApi
+from forecourt.services.iam.api.mfa import MfaApi
 from forecourt.services.iam.api.policies_of import PoliciesOfApi
 from forecourt.services.iam.api.providers import OidcProvidersApi, SamlProvidersApi
 from forecourt.services.iam.api.roles import RolesApi
@@ -70,6 +71,7 @@ class Iam:
             AccessKeysApi(kit),
             OidcProvidersApi(kit),
             SamlProvidersApi(kit),
+            MfaApi(kit),
             TagsApi(kit),
             AccountApi(kit),
             SimulationApi(kit, policies),

@@ -262,6 +262,8 @@ class VirtualMfa(Document):
     created_at: float
     user: str | None = None
     enabled_at: float | None = None
+    # the step of the last code that was taken: a code counts once
+    last_step: int = -1
     tags: dict[str, str] = {}
 
 

@@ -22,6 +22,7 @@ from forecourt.base.errors import AccessDenied
 from forecourt.base.ports import TokenRejected
 from forecourt.base.principal import Principal
 from forecourt.services.iam.api.kit import IamApi, Kit, Request, Result, check_policy, managed_document
+from forecourt.services.iam.api.mfa import is_code_right
 from forecourt.services.iam.errors import (
     ExpiredTokenException,
     IDPCommunicationErrorException,
@@ -54,6 +55,7 @@ class StsApi(IamApi):
     @operation("AssumeRole")
     async def assume_role(self, context: CallContext, request: Request) -> Result:
         caller, arn, name = context.principal, request["RoleArn"], request["RoleSessionName"]
+        await self._check_mfa(caller, request)
         policies, packed = await self._session_policies(_account_in(arn), request)
         tags, transitive = _tags(request, caller)
         role = await self._roles.find(arn)
@@ -186,6 +188,7 @@ class StsApi(IamApi):
             raise AccessDenied("Cannot call GetSessionToken with session credentials")
         if caller.expires_at is not None:
             raise AccessDenied("Cannot call GetSessionToken with session credentials")
+        await self._check_mfa(caller, request)
         longest = _HOUR if caller.kind == "root" else 36 * _HOUR
         duration = min(request.get("DurationSeconds") or (_HOUR if caller.kind == "root" else 12 * _HOUR), longest)
         mfa = {"aws:MultiFactorAuthPresent": "true" if request.get("TokenCode") else "false"}
@@ -244,6 +247,15 @@ class StsApi(IamApi):
             raise InvalidAuthorizationMessageException("Message is not valid") from None
 
     # --- The parts ---
+
+    async def _check_mfa(self, caller: Principal, request: Request) -> None:
+        """A code that is given must be right: `aws:MultiFactorAuthPresent` rests on it."""
+        code, serial = request.get("TokenCode"), request.get("SerialNumber")
+        if code is None:
+            return
+        right = caller.kind == "user" and await is_code_right(self.kit, caller.account, caller.name, serial or "", code)
+        if not right:
+            raise AccessDenied("MultiFactorAuthentication failed with invalid MFA one time pass code.")
 
     def _issue(self, principal: Principal, duration: int) -> SessionCredentials:
         return self._roles.issue(principal, duration)
