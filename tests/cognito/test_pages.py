@@ -1,4 +1,4 @@
-"""The hosted pages in headless Chromium: every page at 320 px and on a desktop, and passkeys by a virtual authenticator.
+"""The hosted pages in headless Chromium: every page at 320 px and on a desktop; passkeys by a virtual authenticator.
 
 Set FORECOURT_SCREENSHOTS to a folder to keep pictures of all pages.
 """
@@ -247,7 +247,8 @@ def test_languages(chromium: webdriver.Chrome, server: Forecourt, lang: str, hea
 
 def test_branding(chromium: webdriver.Chrome, server: Forecourt) -> None:
     pages = Pages(chromium, server)
-    logo = b"<svg xmlns='http://www.w3.org/2000/svg' width='160' height='40'><rect width='160' height='40' fill='#b00'/></svg>"
+    rectangle = b"<rect width='160' height='40' fill='#b00'/>"
+    logo = b"<svg xmlns='http://www.w3.org/2000/svg' width='160' height='40'>" + rectangle + b"</svg>"
     button = {"lightMode": {"defaults": {"backgroundColor": "aa0000ff", "textColor": "ffffffff"}}}
     pages.idp.create_managed_login_branding(
         UserPoolId=pages.pool,

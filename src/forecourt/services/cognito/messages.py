@@ -17,7 +17,7 @@ import msgspec
 
 Kind = Literal["SignUp", "Invite", "ForgotPassword", "Resend", "Attribute", "Authentication", "Notify"]
 CODE, USERNAME = "{####}", "{username}"
-_LINK = re.compile(r"\{##(.*?)##\}", re.DOTALL)
+_LINK = re.compile(r"\{##([^#{}]+)##\}")
 
 DEFAULT_VERIFICATION_EMAIL = "Your confirmation code is {####}"
 DEFAULT_VERIFICATION_SUBJECT = "Your verification code"

@@ -1,0 +1,47 @@
+"""amazon-cognito-identity-js, Amplify's auth module and aws-jwt-verify, in Node."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from tests.cognito.test_clients import make_client, make_pool
+
+from forecourt.testing import Forecourt
+
+NODE = Path(__file__).parents[1] / "node"
+
+
+@pytest.mark.skipif(
+    not (shutil.which("node") and (NODE / "node_modules").exists()), reason="Node and its packages are not installed"
+)
+def test_clients_of_the_node_world() -> None:
+    with Forecourt(arguments=("--token-issuer", "amazonaws")) as server:
+        idp = server.client("cognito-idp")
+        pool = make_pool(idp, AutoVerifiedAttributes=["email"])
+        on = {"Enabled": True}
+        idp.set_user_pool_mfa_config(UserPoolId=pool, MfaConfiguration="OPTIONAL", SoftwareTokenMfaConfiguration=on)
+        client = make_client(
+            idp,
+            pool,
+            ExplicitAuthFlows=["ALLOW_USER_SRP_AUTH", "ALLOW_REFRESH_TOKEN_AUTH", "ALLOW_USER_PASSWORD_AUTH"],
+        )["ClientId"]
+        idp.admin_create_user(UserPoolId=pool, Username="invited", TemporaryPassword="Temporary-1")
+        now = server.advance_clock(0)
+        run = subprocess.run(
+            ["node", str(NODE / "user_pools.mjs"), server.url, pool, client, str(now)],
+            capture_output=True,
+            text=True,
+            timeout=90,
+        )
+    assert run.returncode == 0, run.stderr
+    seen = json.loads(run.stdout)
+    assert seen["confirmedAtOnce"] is False
+    assert seen["attributes"] == ["email", "email_verified", "sub"]
+    assert (seen["refreshed"], seen["mfa"], seen["newPassword"]) == (True, True, True)
+    assert (seen["amplify"], seen["amplifyUser"]) == ("DONE", "amplify")
+    assert seen["amplifyAttributes"] == ["email", "email_verified", "sub"]
+    assert seen["verified_id"] == seen["verified_access"]
