@@ -138,7 +138,7 @@ def complete(answer: bytes) -> bool:
     if not end:
         return False
     length = head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0]
-    return len(body) >= int(length)
+    return len(body) >= int(length) if length else body.endswith(b"0\r\n\r\n")
 
 
 def invoke_request(forecourt: Forecourt) -> bytes:
