@@ -302,3 +302,19 @@ async def test_simulation_tells_what_the_engine_would_do(world: World) -> None:
         PermissionsBoundaryPolicyInputList=[ALLOW.replace("s3", "sqs")],
     )
     assert boundary["EvaluationResults"][0]["EvalDecision"] == "implicitDeny"
+
+
+async def test_policies_see_paths_and_tags_of_what_a_call_is_about(world: World) -> None:
+    tags = [{"Key": "team", "Value": "blue"}]
+    await world.iam_call("CreateUser", UserName="ann", Path="/blue/", Tags=tags)
+    for statement in (
+        {"Resource": f"arn:aws:iam::{ACCOUNT}:user/blue/*"},
+        {"Resource": "*", "Condition": {"StringEquals": {"aws:ResourceTag/team": "blue"}}},
+    ):
+        document = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "iam:GetUser", **statement}}
+        name = f"boss{len(json.dumps(statement))}"
+        boss = await world.user(name, json.dumps(document))
+        world.authorizer.register_finish("iam", world.iam.whole_arns.finish)
+        await world.authorizer.authorize(boss, "iam:GetUser", f"arn:aws:iam::{ACCOUNT}:user/ann", {})
+        with pytest.raises(ServiceError):
+            await world.authorizer.authorize(boss, "iam:GetUser", boss.arn, {})

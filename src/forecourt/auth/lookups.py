@@ -51,7 +51,11 @@ class Lookups:
         if not name:
             return demand.resource, {}
         found = await self._ask(Arn.parse(demand.resource), "secretsmanager", "DescribeSecret", SecretId=name)
-        tags = {f"secretsmanager:ResourceTag/{tag['Key']}": tag["Value"] for tag in found.get("Tags") or ()}
+        tags = {
+            f"{prefix}:ResourceTag/{tag['Key']}": tag["Value"]
+            for tag in found.get("Tags") or ()
+            for prefix in ("aws", "secretsmanager")
+        }
         return found.get("ARN") or demand.resource, tags
 
     # --- Policies of resources ---

@@ -36,6 +36,7 @@ from forecourt.services.iam.role_sessions import RoleSessions
 from forecourt.services.iam.store import Directory
 from forecourt.services.iam.sts import StsApi
 from forecourt.services.iam.web_identity import WebIdentities
+from forecourt.services.iam.whole_arns import WholeArns
 from forecourt.store import Store
 from forecourt.store.sealing import Sealer
 
@@ -58,6 +59,7 @@ class Iam:
         self._kit = kit = Kit(directory, clock, ids, sealer, sessions)
         self.caller_policies = policies = CallerPolicies(directory)
         self.credential_source = AccessKeys(directory, sealer, clock)
+        self.whole_arns = WholeArns(directory)
         self.role_sessions = roles = RoleSessions(
             directory=directory, policies=policies, sessions=sessions, clock=clock, mode=mode
         )
