@@ -127,7 +127,7 @@ class Store:
             self._lock.release()
 
     async def _prepare(self, kind: type[Document]) -> None:
-        if kind.__kind__ not in self._writer.ready:
+        if kind not in self._writer.ready:
             await self.write(lambda tx: tx.prepare(kind))
 
     def _read(self, query: Callable[[Queries], _R]) -> _R:

@@ -105,12 +105,12 @@ class Queries:
 class Tx(Queries):
     """One change. Lives as long as the `change` that it was handed to."""
 
-    def __init__(self, connection: Connection, statements: Statements, ready: set[str]) -> None:
+    def __init__(self, connection: Connection, statements: Statements, ready: set[type[Document]]) -> None:
         super().__init__(connection, statements)
         self.changes: list[Change] = []
         # The kinds whose indexes are as declared: known before, and made so by this change.
         self._ready = ready
-        self.made_ready: set[str] = set()
+        self.made_ready: set[type[Document]] = set()
 
     def put(self, document: Document) -> None:
         shape = layout(type(document))
@@ -233,7 +233,7 @@ class Tx(Queries):
 
     def _prepare(self, shape: Layout[Any]) -> None:
         """Builds the indexes that are declared otherwise than they were built, and drops those no longer declared."""
-        if shape.name in self._ready or shape.name in self.made_ready:
+        if shape.kind in self._ready or shape.kind in self.made_ready:
             return
         built = dict(self._connection.fetch(self._sql.definitions, {"kind": shape.name}))
         declared = {index.name: index.definition for index in shape.indexes}
@@ -246,7 +246,7 @@ class Tx(Queries):
             for name in missing:
                 row = {"kind": shape.name, "name": name, "definition": declared[name]}
                 self._connection.run(self._sql.define, row)
-        self.made_ready.add(shape.name)
+        self.made_ready.add(shape.kind)
 
     def _build(self, shape: Layout[Any], names: set[str]) -> None:
         for document in self.list(shape.kind):

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import Any
 
 from forecourt.store.changes import Change, Changes
+from forecourt.store.document import Document
 from forecourt.store.errors import StoreUnavailable
 from forecourt.store.sqlite import Sqlite
 from forecourt.store.transaction import T, Tx
@@ -37,7 +38,7 @@ class _Job:
 
 class Writer:
     def __init__(self, database: Sqlite, changes: Changes) -> None:
-        self.ready: set[str] = set()  # kinds whose indexes are committed as declared
+        self.ready: set[type[Document]] = set()  # kinds whose indexes are committed as declared
         self._database = database
         self._changes = changes
         self._connection = database.writer
@@ -87,7 +88,7 @@ class Writer:
         return jobs, False
 
     def _commit(self, jobs: list[_Job]) -> None:
-        made_ready: set[str] = set()
+        made_ready: set[type[Document]] = set()
         with self._connection.turn:
             try:
                 self._connection.begin()
@@ -101,7 +102,7 @@ class Writer:
                 return
         self.ready |= made_ready
 
-    def _run(self, job: _Job, ready: set[str]) -> set[str]:
+    def _run(self, job: _Job, ready: set[type[Document]]) -> set[type[Document]]:
         """Runs one change. Raises only what makes the whole transaction void."""
         tx = Tx(self._connection, self._database.statements, ready)
         self._connection.run("SAVEPOINT change", {})
