@@ -1,0 +1,188 @@
+"""One request and its response: the `receive` and `send` of ASGI."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from email.utils import formatdate
+from http import HTTPStatus
+from typing import Protocol
+
+from forecourt.base.asgi import Message, Scope
+
+_STATUS_LINES = {status.value: b"HTTP/1.1 %d %s\r\n" % (status, status.phrase.encode()) for status in HTTPStatus}
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+# Responses that have no body whatever their headers say (RFC 9110 §6.4.1)
+_BODILESS = frozenset((204, 304))
+_DISCONNECT: Message = {"type": "http.disconnect"}
+
+
+class Wire(Protocol):
+    """What an exchange asks of its connection."""
+
+    def write(self, data: bytes) -> None: ...
+
+    async def drain(self) -> None: ...
+
+    def wants_more(self) -> None:
+        """The application took what had arrived of the body."""
+
+
+class ResponseInvalid(Exception):
+    """The application's response cannot be written down as HTTP."""
+
+
+class Exchange:
+    __slots__ = (
+        "_body",
+        "_chunked",
+        "_expects_continue",
+        "_head",
+        "_is_head",
+        "_is_taken",
+        "_more",
+        "_waiter",
+        "_wire",
+        "buffered",
+        "complete",
+        "connected",
+        "keep_alive",
+        "scope",
+        "started",
+    )
+
+    def __init__(self, wire: Wire, scope: Scope, *, keep_alive: bool, has_body: bool, expects_continue: bool) -> None:
+        self._wire = wire
+        self.scope = scope
+        self.keep_alive = keep_alive
+        self._expects_continue = expects_continue
+        self._is_head = scope["method"] == "HEAD"
+        # the request's body: what has arrived and was not taken, and whether there is more to come
+        self._body: list[bytes] = []
+        self.buffered = 0
+        self._more = has_body
+        self._is_taken = False
+        self._waiter: asyncio.Future[None] | None = None
+        self.connected = True
+        # the response
+        self._head: bytes | None = None
+        self._chunked = False
+        self.started = False
+        self.complete = False
+
+    # -- the request's body
+
+    @property
+    def received(self) -> bool:
+        return not self._more
+
+    def feed(self, data: bytes) -> None:
+        self._body.append(data)
+        self.buffered += len(data)
+        self._wake()
+
+    def feed_end(self) -> None:
+        self._more = False
+        self._wake()
+
+    def disconnect(self) -> None:
+        self.connected = False
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    async def receive(self) -> Message:
+        if self._expects_continue and not self.started:
+            self._expects_continue = False
+            self._wire.write(_CONTINUE)
+        while not self._body and self._more and self.connected:
+            await self._wait()
+        if not self._body and self._more:
+            return _DISCONNECT
+        if self._is_taken:
+            # Who asks again waits for the end of the exchange, as ASGI has it.
+            while self.connected and not self.complete:
+                await self._wait()
+            return _DISCONNECT
+        body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
+        self._body = []
+        self.buffered = 0
+        self._is_taken = not self._more
+        self._wire.wants_more()
+        return {"type": "http.request", "body": body, "more_body": self._more}
+
+    async def _wait(self) -> None:
+        self._waiter = asyncio.get_running_loop().create_future()
+        await self._waiter
+
+    # -- the response
+
+    async def send(self, message: Message) -> None:
+        """Raises `ResponseInvalid`."""
+        if message["type"] == "http.response.start":
+            self._start(message)
+            return
+        body: bytes = message.get("body", b"")
+        more: bool = message.get("more_body", False)
+        if self._head is not None:
+            self.started = True
+            data, self._head = self._head + self._framed(body, more), None
+        else:
+            data = self._framed(body, more)
+        if not more:
+            self.complete = True
+            self._wake()
+        if data and self.connected:
+            self._wire.write(data)
+            if more:
+                await self._wire.drain()
+
+    def _start(self, message: Message) -> None:
+        status: int = message["status"]
+        has_length = False
+        parts = [_STATUS_LINES.get(status) or b"HTTP/1.1 %d Unknown\r\n" % status]
+        headers = message.get("headers", ())
+        for name, value in headers:
+            parts.append(b"%b: %b\r\n" % (name, value))
+            if len(name) == 14 and name == b"content-length":
+                has_length = True
+            elif name == b"connection" and value.lower() == b"close":
+                self.keep_alive = False
+        parts.append(_date())
+        if status in _BODILESS:
+            self._is_head = True
+        elif not has_length and not self._is_head:
+            self._chunked = self.scope["http_version"] == "1.1"
+            if self._chunked:
+                parts.append(b"transfer-encoding: chunked\r\n")
+            else:
+                self.keep_alive = False
+        if not self.keep_alive:
+            parts.append(b"connection: close\r\n")
+        parts.append(b"\r\n")
+        head = b"".join(parts)
+        if head.count(b"\n") != len(parts) or head.count(b"\r") != len(parts) or b"\0" in head:
+            raise ResponseInvalid("a header holds a line break or NUL")
+        self._head = head
+
+    def _framed(self, body: bytes, more: bool) -> bytes:
+        if self._is_head:
+            return b""
+        if not self._chunked:
+            return body
+        chunk = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
+        return chunk if more else chunk + b"0\r\n\r\n"
+
+
+_date_line = (0, b"")
+
+
+def _date() -> bytes:
+    """The Date header, made once a second (RFC 9110 §6.6.1)."""
+    global _date_line  # noqa: PLW0603 - a cache of one value
+    now = int(time.time())
+    if now != _date_line[0]:
+        _date_line = (now, b"date: %b\r\n" % formatdate(now, usegmt=True).encode())
+    return _date_line[1]
