@@ -169,6 +169,7 @@ class Gateway:
             "raw_path": f"/{stage}{raw_path}".encode(),
             "query_string": query.encode(),
             "headers": [(b"host", f"{API}.execute-api.us-east-1.amazonaws.com".encode()), *sent],
+            "header_names": [b"Host", *(name.encode() for name, _ in headers)],
             "client": (client, 4711),
             "server": ("127.0.0.1", "443"),
             "state": {"request_id": self.ids.uuid()},

@@ -20,14 +20,14 @@ async def event_of(path: str, resource: str = "GET /pets/{id}", **request: Any) 
 
 
 async def test_the_event_in_full() -> None:
-    headers = [("X-Custom", "a"), ("X-Custom", "b"), ("User-Agent", "tests"), ("Accept", "*/*")]
+    headers = [("X-Custom", "a"), ("x-custom", "b"), ("User-Agent", "tests"), ("Accept", "*/*")]
     event = await event_of("/pets/a%20b?x=1&x=2&y=&z=%C3%A9", headers=headers)
     assert event["resource"] == "/pets/{id}"
     assert event["path"] == "/pets/a b"
     assert event["httpMethod"] == "GET"
     assert event["headers"]["User-Agent"] == "tests"
-    assert event["headers"]["x-custom"] == "b"
-    assert event["multiValueHeaders"]["x-custom"] == ["a", "b"]
+    assert event["headers"]["X-Custom"] == "b"
+    assert event["multiValueHeaders"]["X-Custom"] == ["a", "b"]
     assert event["headers"]["Host"] == "a1b2c3d4e5.execute-api.us-east-1.amazonaws.com"
     assert event["headers"]["X-Forwarded-For"] == "203.0.113.7"
     assert event["headers"]["X-Forwarded-Port"] == "443"

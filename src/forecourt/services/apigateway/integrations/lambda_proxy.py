@@ -35,18 +35,6 @@ from forecourt.services.apigateway.rest.model import Integration
 
 _MEMBERS = frozenset({"statusCode", "headers", "multiValueHeaders", "body", "isBase64Encoded"})
 
-# Names as clients and AWS's own examples spell them. The server gives all names in lower case, as HTTP/2 has them.
-_SPELLINGS = {
-    name.lower().encode(): name
-    for name in """
-        Accept Accept-Charset Accept-Encoding Accept-Language Access-Control-Request-Headers
-        Access-Control-Request-Method Age Authorization Cache-Control Content-Disposition Content-Encoding
-        Content-Language Content-Length Content-Type Cookie Date DNT ETag Forwarded From Host If-Match
-        If-Modified-Since If-None-Match If-Range If-Unmodified-Since Link Location Origin Pragma Range Referer
-        Sec-Fetch-Dest Sec-Fetch-Mode Sec-Fetch-Site Upgrade-Insecure-Requests User-Agent Via X-Amz-Date
-        X-Amz-Security-Token X-Amz-Content-SHA256 X-Amzn-Trace-Id X-Requested-With x-api-key
-    """.split()  # noqa: SIM905 - a table
-}
 # The gateway keeps to itself what concerns its own connection with the client.
 _NOT_IN_EVENT = frozenset(
     (
@@ -114,10 +102,12 @@ def build_event(request: MethodRequest, binary: BinaryMediaTypes) -> dict[str, A
 
 
 def event_headers(request: MethodRequest) -> tuple[dict[str, str], dict[str, list[str]]]:
+    """As the client spelt them. Where it used two spellings of one name, the first."""
+    spelt: dict[bytes, str] = {}
     every: dict[str, list[str]] = {}
-    for key, value in request.headers:
+    for (key, value), name in zip(request.headers, request.header_names, strict=False):
         if key not in _NOT_IN_EVENT:
-            every.setdefault(_SPELLINGS.get(key) or key.decode("latin-1"), []).append(value.decode("latin-1"))
+            every.setdefault(spelt.setdefault(key, name.decode("latin-1")), []).append(value.decode("latin-1"))
     server = request.scope.get("server")
     came_by = [value.decode("latin-1") for key, value in request.headers if key == b"x-forwarded-for"]
     every["X-Forwarded-For"] = [", ".join([*came_by, request.source_ip])]

@@ -110,5 +110,8 @@ def parameters_of(request: MethodRequest) -> dict[str, dict[str, str]]:
     return {
         "path": request.path_parameters,
         "querystring": dict(query_pairs(request)) if request.raw_query else {},
-        "header": {name.decode("latin-1"): value.decode("latin-1") for name, value in request.headers},
+        "header": {
+            name.decode("latin-1"): value.decode("latin-1")
+            for name, (_, value) in zip(request.header_names, request.headers, strict=False)
+        },
     }

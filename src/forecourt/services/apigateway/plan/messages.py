@@ -193,6 +193,12 @@ class MethodRequest(msgspec.Struct, frozen=True):
         return found
 
     @property
+    def header_names(self) -> list[bytes]:
+        """The headers' names as the client spelt them, where the server knows."""
+        names: list[bytes] | None = self.scope.get("header_names")
+        return names if names is not None else [name for name, _ in self.headers]
+
+    @property
     def extended_request_id(self) -> str:
         """`x-amz-apigw-id`: 16 characters, here of the request id's own digits."""
         return extended_request_id(self.request_id)
