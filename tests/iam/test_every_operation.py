@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
-from tests.iam.test_enforced import HOME, ROOT, user
+from tests.iam.enforcing import HOME, ROOT, user
 from tests.iam.world import model
 from tests.wire.generate import Generator, Unsatisfiable
 
@@ -41,16 +40,6 @@ ABSENT = ("NotImplementedException", "NotImplemented", "UnknownOperationExceptio
 REGION = "us-east-1"
 # Answered as a stream that goes on, or by waiting for work.
 ENDLESS = {"StartLiveTail", "GetActivityTask"}
-
-
-@pytest.fixture(scope="module")
-def enforced() -> Iterator[Forecourt]:
-    environment = {
-        "FORECOURT_ROOT_ACCESS_KEY_ID": ROOT["aws_access_key_id"],
-        "FORECOURT_ROOT_SECRET_ACCESS_KEY": ROOT["aws_secret_access_key"],
-    }
-    with Forecourt(arguments=("--enforce-iam", "enforce"), environment=environment) as forecourt:
-        yield forecourt
 
 
 def client(forecourt: Forecourt, service: str, keys: dict[str, str]) -> Any:
