@@ -27,6 +27,7 @@ from forecourt.services.stepfunctions.asl.data import from_text
 from forecourt.services.stepfunctions.asl.errors import DefinitionError, StatesError
 from forecourt.services.stepfunctions.asl.intrinsics import hash_text
 from forecourt.services.stepfunctions.asl.jsonpath import MISSING
+from forecourt.services.stepfunctions.asl.regex import TooComplex, bounded_engine
 from forecourt.services.stepfunctions.asl.scope import Scope
 
 _MOST_STEPS = 200_000
@@ -82,9 +83,11 @@ class Expression:
             (plain.group(1), tuple(plain.group(2).split(".")[1:])) if plain else None
         )
         try:
-            compiled = Jsonata(text)
+            compiled = Jsonata(text, bounded_engine)
         except JException as error:
             raise DefinitionError(explain(error)) from error
+        except (TooComplex, re.error) as error:
+            raise DefinitionError(str(error)) from error
         except RecursionError as error:
             raise DefinitionError("The expression is nested too deeply") from error
         if compiled.errors:
@@ -117,7 +120,7 @@ class Expression:
             return _plain_json(self._compiled.evaluate(None, _bindings(scope, self.text)))
         except JException as error:
             raise self._failure(field, f"threw an error: {explain(error)}") from error
-        except _Overrun as error:
+        except (_Overrun, TooComplex) as error:
             raise self._failure(field, f"threw an error: {error}") from error
         except RecursionError as error:
             raise self._failure(field, "threw an error: The expression recurses too deeply") from error
