@@ -17,7 +17,7 @@ from forecourt.base.errors import ServiceError
 from forecourt.base.principal import root
 from forecourt.services.cloudwatch import CloudWatch, keep
 from forecourt.services.cloudwatch.metric_math import BadExpression, Environment, evaluate
-from forecourt.store import open_store
+from forecourt.store import StoreUnavailable, open_store
 from forecourt.telemetry.metrics import Metrics
 
 NOW = 1_800_000_000
@@ -300,6 +300,27 @@ async def test_what_was_put_is_there_after_a_kill(tmp_path: Path) -> None:
     assert await sum_of(cloudwatch, "App", "m") == [(old, 4.0), (NOW, 4.0)]
     await cloudwatch.service.stop()
     await cloudwatch.store.close()
+
+
+async def test_waiting_puts_share_a_write_and_a_failed_write_is_made_up_for(
+    cloudwatch: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, writes = cloudwatch.store.write, []
+
+    async def counting(change: Any) -> Any:
+        writes.append(change)
+        if len(writes) == 1:
+            raise StoreUnavailable("no space left")
+        return await write(change)
+
+    monkeypatch.setattr(cloudwatch.store, "write", counting)
+    datum = {"MetricName": "m", "Value": 1.0}
+    old = {**datum, "Timestamp": NOW - 3600}
+    assert (await cloudwatch.refused("PutMetricData", Namespace="App", MetricData=[old]))[1] == "no space left"
+    await asyncio.gather(*[cloudwatch("PutMetricData", Namespace="App", MetricData=[datum]) for _ in range(50)])
+    assert len(writes) == 3
+    kept = await cloudwatch.store.list(keep.MetricMinute)
+    assert [(int(minute.minute) * 60, minute.sets[0].count) for minute in kept] == [(NOW - 3600, 1), (NOW, 50)]
 
 
 async def test_what_was_recorded_is_kept_every_minute_and_forgotten_with_memory(tmp_path: Path) -> None:

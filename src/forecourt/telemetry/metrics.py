@@ -136,6 +136,10 @@ class Metrics:
             changed.add(self._minute)
         return changed
 
+    def note_changed(self, minutes: set[int]) -> None:
+        """What `take_changed` gave could not be kept."""
+        self._changed |= minutes
+
     def of_minute(self, minute: int) -> list[tuple[Series, StatisticSet]]:
         return [(series, series.sets[minute]) for series in self._by_minute.get(minute, ())]
 

@@ -53,6 +53,7 @@ class MetricsKeeper:
         self._metrics = metrics
         self._clock = clock
         self._keeping = asyncio.Lock()
+        self._begun = self._finished = 0  # how many times everything was written
         self._timer: Timer | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -73,21 +74,31 @@ class MetricsKeeper:
 
     async def keep(self) -> None:
         """Returns once everything recorded until now is in the store. Raises `StoreUnavailable`."""
-        if self._store is None:
-            return
+        enough = self._begun + 1  # the next one to begin has all of it
         async with self._keeping:
-            minutes = self._metrics.take_changed()
-            documents = [self._document(minute) for minute in minutes]
-            oldest = self._metrics.oldest_minute
+            if self._store is None or self._finished >= enough:
+                return
+            self._begun += 1
+            await self._write(self._store, self._metrics.take_changed())
+            self._finished = self._begun
 
-            def change(tx: Tx) -> None:
-                for document in documents:
-                    tx.put(document)
-                if oldest is not None:
-                    _forget_before(tx, _name(oldest))
+    async def _write(self, store: Store, minutes: set[int]) -> None:
+        if not minutes:
+            return
+        documents = [self._document(minute) for minute in minutes]
+        oldest = self._metrics.oldest_minute
 
-            if documents:
-                await self._store.write(change)
+        def change(tx: Tx) -> None:
+            for document in documents:
+                tx.put(document)
+            if oldest is not None:
+                _forget_before(tx, _name(oldest))
+
+        try:
+            await store.write(change)
+        except BaseException:
+            self._metrics.note_changed(minutes)
+            raise
 
     def _document(self, minute: int) -> MetricMinute:
         sets = [_kept(series, values) for series, values in self._metrics.of_minute(minute)]
