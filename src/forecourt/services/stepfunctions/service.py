@@ -74,7 +74,7 @@ class StepFunctions:
             VersionsApi(store, clock),
             AliasesApi(store, clock),
             ExecutionsApi(store, self._shell, self._express, clock, ids),
-            TasksApi(self._shell, self._express),
+            TasksApi(self._shell),
             ActivitiesApi(store, self._shell, self._activities, clock),
             MapRunsApi(store, self._map_runs),
             TagsApi(store),

@@ -23,7 +23,6 @@ from forecourt.services.stepfunctions.errors import (
 )
 from forecourt.services.stepfunctions.model import Activity, Tags
 from forecourt.services.stepfunctions.run.activities import Activities, TooManyPollers
-from forecourt.services.stepfunctions.run.express import Express
 from forecourt.services.stepfunctions.run.shell import Shell
 from forecourt.services.stepfunctions.run.timers import execution_key
 from forecourt.services.stepfunctions.store import page, per_page, position_of
@@ -36,9 +35,8 @@ Answer = dict[str, Any]
 
 
 class TasksApi:
-    def __init__(self, shell: Shell, express: Express) -> None:
+    def __init__(self, shell: Shell) -> None:
         self._shell = shell
-        self._express = express
 
     @operation("SendTaskSuccess")
     async def succeed(self, context: CallContext, request: t.SendTaskSuccessInputTypeDef) -> Answer:

@@ -31,7 +31,7 @@ from forecourt.services.stepfunctions.run.logs import ExecutionLogs
 from forecourt.services.stepfunctions.run.machines import Machines
 from forecourt.services.stepfunctions.run.persist import RETENTION, RETENTION_SECONDS, Batch, Pending, Stored
 from forecourt.services.stepfunctions.run.start import StartRequest
-from forecourt.store import Store, Task, Tx
+from forecourt.store import Store, StoreUnavailable, Task, Tx
 
 _log = logging.getLogger("forecourt.stepfunctions")
 _MOST_IDLE = 5_000
@@ -152,6 +152,8 @@ class Shell:
 
     async def deliver(self, key: ExecutionKey, event: events.Event, keep: Pending | None = None) -> Execution:
         """Returns the execution once what the event caused is durable. Raises `ExecutionDoesNotExist`."""
+        if self._closed:
+            raise StoreUnavailable("Forecourt is ending")
         live = await self._open(key)
         answer: asyncio.Future[Execution] = asyncio.get_running_loop().create_future()
         live.inbox.append(_Letter(event, answer, keep))

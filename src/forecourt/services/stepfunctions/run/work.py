@@ -47,6 +47,8 @@ class Workers:
         self._activities = activities
         self._running: dict[tuple[str, str], tuple[asyncio.Task[None], Pending]] = {}
         self._room = asyncio.Semaphore(_MOST_AT_ONCE)
+        # Whether work is cancelled because the process ends: then what it started goes on
+        self._closing = False
         # Filled by service.py: map runs are work of another kind
         self.run_map: Callable[[Pending], Awaitable[None]] | None = None
 
@@ -89,7 +91,8 @@ class Workers:
             owner.post(pending.key, events.TaskFailed(frame, nonce, error.error, error.cause))
             return
         except asyncio.CancelledError:
-            self._integrations.abandon(job)
+            if not self._closing:
+                self._integrations.abandon(job)
             raise
         except Exception as error:
             _log.exception("the task %s of %s failed within Forecourt", pending.state, arn)
@@ -137,12 +140,14 @@ class Workers:
             self.perform(work, owner)
 
     async def close(self) -> None:
+        self._closing = True
         running = [task for task, _ in self._running.values()]
         for task in running:
             task.cancel()
         if running:
             await asyncio.wait(running, timeout=2.0)
         self._running.clear()
+        self._closing = False
 
 
 def _may_repeat(work: Pending) -> bool:
