@@ -226,7 +226,7 @@ async def test_bytes_that_are_hardly_http_end_their_own_connection_only(victim: 
         try:
             await writer.drain()
             writer.write_eof()
-            answer = await asyncio.wait_for(reader.read(4096), 15)
+            answer = await asyncio.wait_for(reader.read(4096), 3)
         except OSError:
             answer = b""
         for found in _STATUS.finditer(answer):

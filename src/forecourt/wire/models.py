@@ -10,15 +10,24 @@ from __future__ import annotations
 import gzip
 import re
 from functools import cache, cached_property
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
-import botocore
 import msgspec
 
 from forecourt.wire.errors import UnknownService
 
-DATA = Path(botocore.__file__).parent / "data"
+
+def _data_folder() -> Path:
+    """botocore's, of which only the data is used: it is found, not imported."""
+    found = find_spec("botocore")
+    if found is None or found.origin is None:
+        raise ImportError("botocore is not installed")
+    return Path(found.origin).parent / "data"
+
+
+DATA = _data_folder()
 
 ShapeType = Literal[
     "structure",

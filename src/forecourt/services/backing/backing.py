@@ -11,7 +11,7 @@ import logging
 import secrets
 import time
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from forecourt.base.call import CallContext, Caller
@@ -19,16 +19,18 @@ from forecourt.base.clock import Clock
 from forecourt.base.errors import NotImplementedYet
 from forecourt.base.ids import Ids
 from forecourt.base.ports import RoleSessions
-from forecourt.services.backing import client, snapshot
+from forecourt.services.backing import snapshot
 from forecourt.services.backing.deliveries import Courier, Parcel, encode, parcel
 from forecourt.services.backing.embedded import Embedded, Outcome
 from forecourt.services.backing.errors import Broken, InvalidRequest, StateUnreadable, WouldWait
 from forecourt.services.backing.journal import Entry, Journal
 from forecourt.services.backing.message import Headers, Request, Response, not_replayable, only_reads, without_chunks
-from forecourt.services.backing.remote import Remote
 from forecourt.store import Store
 from forecourt.store.blobs import Blobs
 from forecourt.store.sealing import Sealer
+
+if TYPE_CHECKING:
+    from forecourt.services.backing.remote import Remote
 
 _log = logging.getLogger("forecourt.backing")
 
@@ -65,7 +67,7 @@ class Backing:
         ids: Ids | None = None,
     ) -> None:
         self._clock = clock
-        self._remote = Remote(endpoints or {})
+        self._remote = _remote(endpoints) if endpoints else None
         self._embedded = Embedded(clock)
         self._journal: Journal | None = None
         if keep is not None:
@@ -92,7 +94,8 @@ class Backing:
                 await self._compact()
         await self._courier.close()
         self._embedded.close()
-        await self._remote.close()
+        if self._remote is not None:
+            await self._remote.close()
 
     async def reset(self) -> None:
         await self._courier.forget()
@@ -108,11 +111,13 @@ class Backing:
         self, context: CallContext, service: str, operation: str, params: Mapping[str, Any]
     ) -> dict[str, Any]:
         """As `Caller.call`. Raises `RemoteError` with what the service answered."""
+        client = _client()
         host = urlsplit(context.public_url).netloc or "localhost:4566"
         request = client.serialize(
             service, operation, params, account=context.account, region=context.region, host=host
         )
-        return client.parse(service, operation, await self._run(request))
+        result: dict[str, Any] = client.parse(service, operation, await self._run(request))
+        return result
 
     async def http(
         self,
@@ -139,7 +144,7 @@ class Backing:
         return response.status, response.headers, response.body
 
     async def _run(self, request: Request) -> Response:
-        if self._remote.serves(request.service):
+        if self._remote is not None and self._remote.serves(request.service):
             return await self._remote.run(request)
         await self._load()
         try:
@@ -259,9 +264,22 @@ class Backing:
         return True
 
 
+def _client() -> Any:
+    """botocore takes a tenth of a second to import, and many a process never calls a backing service."""
+    from forecourt.services.backing import client
+
+    return client
+
+
+def _remote(endpoints: Mapping[str, str]) -> Remote:
+    from forecourt.services.backing.remote import Remote
+
+    return Remote(endpoints)
+
+
 def _explained(failure: Broken) -> InvalidRequest | NotImplementedYet:
     """moto trips over parameters that AWS refuses: then it was the caller's mistake. Else it lacks something."""
-    wrong = client.mistakes(failure.request)
+    wrong = _client().mistakes(failure.request)
     if wrong:
         return InvalidRequest(wrong)
     _log.warning("moto failed: %s", failure, exc_info=failure.__cause__)
