@@ -7,6 +7,7 @@ another only through the dispatcher.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 import shutil
 import tempfile
@@ -28,11 +29,16 @@ from forecourt.base.ids import Ids
 from forecourt.base.ports import TokenVerifier
 from forecourt.dispatch import Demand, Dispatcher
 from forecourt.edge.aws import AwsApi
+from forecourt.edge.http1 import Server
+from forecourt.edge.internal import InternalAws
 from forecourt.edge.own import OwnPages
 from forecourt.edge.router import Router
-from forecourt.edge.server import PortTaken, Server, check_port
+from forecourt.edge.server import PortTaken, check_port
 from forecourt.services.apigateway.http.control import HttpControlPlane
+from forecourt.services.apigateway.limits import ACCOUNT_LIMIT, Limit
 from forecourt.services.apigateway.rest.control import RestControlPlane
+from forecourt.services.apigateway.rest.quotas import Quotas
+from forecourt.services.apigateway.rest.usage import CountedUsage
 from forecourt.services.apigateway.service import ApiGateway
 from forecourt.services.backing.backing import Backing, Keep
 from forecourt.services.cloudwatch import CloudWatch
@@ -90,10 +96,11 @@ class Application:
         try:
             self._store = open_store(settings.data_folder, self._clock)
             master_key = load_master_key(settings.data_folder, _key_source(settings))
+            self._blobs = Blobs(self._folder / "blobs")
         except StoreUnavailable as error:
+            shutil.rmtree(self._scratch, ignore_errors=True)
             raise CannotStart(error.message) from error
         self._sealer = Sealer(master_key)
-        self._blobs = Blobs(self._folder / "blobs")
         self._metrics = Metrics(self._clock)
         self._log_events = LogStore(None if settings.ephemeral else self._folder / "logs", self._clock)
         self._sessions = Sessions(master_key, self._ids)
@@ -141,7 +148,7 @@ class Application:
     def _add_telemetry(self) -> None:
         logs = Logs(store=self._store, events=self._log_events, clock=self._clock)
         self._add(logs, {"logs": logs.apis})
-        cloudwatch = CloudWatch(metrics=self._metrics, clock=self._clock)
+        cloudwatch = CloudWatch(store=self._store, metrics=self._metrics, clock=self._clock)
         self._add(cloudwatch, {"cloudwatch": cloudwatch.apis})
 
     def _add_backing(self) -> Backing:
@@ -199,15 +206,25 @@ class Application:
             logs=self._log_events,
             metrics=self._metrics,
             roles=self._iam.role_sessions,
+            tokens=self._pools.verifier,
+            authenticator=self._make_authenticator(trust_unknown=self.settings.iam_mode != "enforce"),
+            authorizer=self._authorizer,
+            aws=InternalAws(dispatcher=self.dispatcher, backing=self._backing),
+            account_limit=_account_limit(self.settings),
         )
+        quotas = _quotas(self.settings)
         rest = RestControlPlane(
             store=self._store,
             clock=self._clock,
             ids=self._ids,
             caller=self.dispatcher,
             sealer=self._sealer,
+            tester=apis.tester,
+            usage=CountedUsage(apis.usage),
+            caches=apis,
+            quotas=quotas,
         )
-        http = HttpControlPlane(store=self._store, clock=self._clock, ids=self._ids)
+        http = HttpControlPlane(store=self._store, clock=self._clock, ids=self._ids, caches=apis, quotas=quotas)
         self._add(apis, {"apigateway": rest.apis, "apigatewayv2": http.apis})
         return apis
 
@@ -317,6 +334,23 @@ def _demands(service: str, operation: str, params: Mapping[str, Any], context: C
     if model(service).operations[operation].unsigned:
         return ()
     return [Demand(*demand) for demand in describe(service, operation, params, context)]
+
+
+# Requests per second and burst of an account in a region, among the quotas of `--quotas`.
+_RATE, _BURST = "apigateway.throttle_rate", "apigateway.throttle_burst"
+
+
+def _account_limit(settings: Settings) -> Limit:
+    return Limit(settings.quotas.get(_RATE, ACCOUNT_LIMIT.rate), settings.quotas.get(_BURST, ACCOUNT_LIMIT.burst))
+
+
+def _quotas(settings: Settings) -> Quotas:
+    """API Gateway's quotas with those of the settings. Raises `CannotStart` where there is no such quota."""
+    known = {f"apigateway.{field.name}": field.name for field in dataclasses.fields(Quotas)}
+    unknown = sorted(set(settings.quotas) - set(known) - {_RATE, _BURST})
+    if unknown:
+        raise CannotStart(f"There is no quota {unknown[0]}. There are: {', '.join([*known, _RATE, _BURST])}.")
+    return Quotas(**{known[name]: value for name, value in settings.quotas.items() if name in known})
 
 
 def _mocks(path: str) -> dict[str, Any] | None:
