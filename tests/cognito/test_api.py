@@ -1,0 +1,462 @@
+"""The API's nouns: pools, clients, groups, users, aliases, addresses, imports, protection."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import httpx
+import pytest
+from tests.cognito.conftest import PASSWORD, Cloud, raises
+
+from forecourt.base.call import CallContext, operations
+from forecourt.base.principal import root
+from forecourt.services.cognito import tokens
+
+
+async def test_a_pool_has_awss_defaults(cloud: Cloud) -> None:
+    pool = await cloud.pool(PoolName="first", Policies={"PasswordPolicy": {"MinimumLength": 10}})
+    shown = (await cloud("DescribeUserPool", UserPoolId=pool))["UserPool"]
+    assert shown["Arn"] == f"arn:aws:cognito-idp:us-east-1:000000000000:userpool/{pool}"
+    assert shown["Policies"]["PasswordPolicy"] == {
+        "MinimumLength": 10,
+        "RequireUppercase": False,
+        "RequireLowercase": False,
+        "RequireNumbers": False,
+        "RequireSymbols": False,
+        "TemporaryPasswordValidityDays": 7,
+    }
+    assert shown["MfaConfiguration"] == "OFF"
+    assert shown["EmailConfiguration"] == {"EmailSendingAccount": "COGNITO_DEFAULT"}
+    assert shown["AdminCreateUserConfig"] == {"AllowAdminCreateUserOnly": False, "UnusedAccountValidityDays": 7}
+    assert shown["VerificationMessageTemplate"] == {"DefaultEmailOption": "CONFIRM_WITH_CODE"}
+    assert shown["UserPoolTier"] == "ESSENTIALS"
+    assert shown["EstimatedNumberOfUsers"] == 0
+    with raises("ResourceNotFoundException", f"User pool {pool} does not exist."):
+        context = CallContext(principal=root(), region="eu-west-1", request_id="r")
+        await operations(*cloud.pools.apis)["DescribeUserPool"](context, {"UserPoolId": pool})
+
+
+async def test_updating_a_pool_replaces_its_settings(cloud: Cloud) -> None:
+    pool = await cloud.pool(
+        AutoVerifiedAttributes=["email"],
+        AliasAttributes=["email"],
+        UserPoolTags={"team": "a"},
+        DeletionProtection="ACTIVE",
+    )
+    with raises(
+        "InvalidParameterException", "The user pool cannot be deleted because deletion protection is activated."
+    ):
+        await cloud("DeleteUserPool", UserPoolId=pool)
+    await cloud("UpdateUserPool", UserPoolId=pool, EmailVerificationSubject="Hello")
+    shown = (await cloud("DescribeUserPool", UserPoolId=pool))["UserPool"]
+    assert "AutoVerifiedAttributes" not in shown
+    assert shown["AliasAttributes"] == ["email"]
+    assert shown["VerificationMessageTemplate"]["EmailSubject"] == "Hello"
+    assert shown["UserPoolTags"] == {"team": "a"}
+    await cloud("TagResource", ResourceArn=shown["Arn"], Tags={"cost": "1"})
+    await cloud("UntagResource", ResourceArn=shown["Arn"], TagKeys=["team"])
+    assert (await cloud("ListTagsForResource", ResourceArn=shown["Arn"]))["Tags"] == {"cost": "1"}
+    await cloud("DeleteUserPool", UserPoolId=pool)
+    with raises("ResourceNotFoundException"):
+        await cloud("DescribeUserPool", UserPoolId=pool)
+
+
+async def test_mfa_needs_a_factor(cloud: Cloud) -> None:
+    with raises("InvalidParameterException", "Invalid MFA configuration given"):
+        await cloud.pool(MfaConfiguration="ON")
+    pool = await cloud.pool()
+    with raises("InvalidParameterException", "Invalid MFA configuration given"):
+        await cloud("SetUserPoolMfaConfig", UserPoolId=pool, MfaConfiguration="ON")
+    assert await cloud("GetUserPoolMfaConfig", UserPoolId=pool) == {"MfaConfiguration": "OFF"}
+
+
+async def test_custom_attributes(cloud: Cloud) -> None:
+    pool = await cloud.pool()
+    plan = {"Name": "plan", "AttributeDataType": "String", "Mutable": True}
+    await cloud("AddCustomAttributes", UserPoolId=pool, CustomAttributes=[plan])
+    with raises("InvalidParameterException", "custom:plan: Existing attribute already has name"):
+        await cloud("AddCustomAttributes", UserPoolId=pool, CustomAttributes=[plan])
+    await cloud.user(pool, **{"custom:plan": "gold"})
+    found = await cloud("ListUsers", UserPoolId=pool, AttributesToGet=["custom:plan"])
+    assert found["Users"][0]["Attributes"] == [{"Name": "custom:plan", "Value": "gold"}]
+
+
+CLIENT_MISTAKES: list[tuple[dict[str, Any], str, str]] = [
+    ({"CallbackURLs": ["http://example.com"]}, "InvalidParameterException", "http://example.com is not a valid URL"),
+    ({"CallbackURLs": ["javascript:alert(1)"]}, "InvalidParameterException", "javascript:alert(1) is not a valid URL"),
+    ({"CallbackURLs": ["https://a.b/#x"]}, "InvalidParameterException", "https://a.b/#x is not a valid URL"),
+    ({"AllowedOAuthScopes": ["pets/read"]}, "ScopeDoesNotExistException", "pets/read are not valid scopes."),
+    (
+        {"AllowedOAuthFlows": ["code", "client_credentials"]},
+        "InvalidOAuthFlowException",
+        "client_credentials flow can not be selected along with code flow or implicit flow",
+    ),
+    (
+        {"AccessTokenValidity": 2, "TokenValidityUnits": {"AccessToken": "days"}},
+        "InvalidParameterException",
+        "Invalid range",
+    ),
+    ({"ReadAttributes": ["custom:x"]}, "InvalidParameterException", "Invalid readAttributes specified"),
+    ({"SupportedIdentityProviders": ["Google"]}, "InvalidParameterException", "The provider Google does not exist"),
+]
+
+
+@pytest.mark.parametrize(("settings", "code", "wording"), CLIENT_MISTAKES)
+async def test_what_a_client_can_not_be(cloud: Cloud, settings: dict[str, Any], code: str, wording: str) -> None:
+    pool = await cloud.pool()
+    with raises(code, wording):
+        await cloud.app(pool, **settings)
+    assert (await cloud("ListUserPoolClients", UserPoolId=pool))["UserPoolClients"] == []
+
+
+async def test_groups(cloud: Cloud) -> None:
+    pool = await cloud.pool()
+    await cloud.user(pool)
+    for name in ("b", "a"):
+        await cloud("CreateGroup", UserPoolId=pool, GroupName=name)
+        await cloud("AdminAddUserToGroup", UserPoolId=pool, GroupName=name, Username="anna")
+    with raises("GroupExistsException", "A group with the name already exists."):
+        await cloud("CreateGroup", UserPoolId=pool, GroupName="a")
+    first = await cloud("AdminListGroupsForUser", UserPoolId=pool, Username="anna", Limit=1)
+    second = await cloud("AdminListGroupsForUser", UserPoolId=pool, Username="anna", NextToken=first["NextToken"])
+    assert [group["GroupName"] for group in first["Groups"] + second["Groups"]] == ["a", "b"]
+    members = await cloud("ListUsersInGroup", UserPoolId=pool, GroupName="a")
+    assert [user["Username"] for user in members["Users"]] == ["anna"]
+    await cloud("DeleteGroup", UserPoolId=pool, GroupName="a")
+    assert len((await cloud("AdminListGroupsForUser", UserPoolId=pool, Username="anna"))["Groups"]) == 1
+    await cloud("AdminDeleteUser", UserPoolId=pool, Username="anna")
+    assert (await cloud("ListUsersInGroup", UserPoolId=pool, GroupName="b"))["Users"] == []
+
+
+async def test_pages_of_users(cloud: Cloud) -> None:
+    pool = await cloud.pool()
+    for n in range(7):
+        await cloud(
+            "AdminCreateUser",
+            UserPoolId=pool,
+            Username=f"user{n}",
+            MessageAction="SUPPRESS",
+            UserAttributes=[{"Name": "family_name", "Value": "Reed" if n % 2 else "Rowe"}],
+        )
+
+    async def names(**filtered: Any) -> list[str]:
+        found: list[str] = []
+        token: dict[str, str] = {}
+        while True:
+            page = await cloud("ListUsers", UserPoolId=pool, Limit=2, **filtered, **token)
+            assert len(page["Users"]) <= 2
+            found += [user["Username"] for user in page["Users"]]
+            if "PaginationToken" not in page:
+                return found
+            token = {"PaginationToken": page["PaginationToken"]}
+
+    assert await names() == [f"user{n}" for n in range(7)]
+    assert await names(Filter='family_name = "Reed"') == ["user1", "user3", "user5"]
+    assert sorted(await names(Filter='family_name ^= "R"')) == [f"user{n}" for n in range(7)]
+    assert await names(Filter='family_name = "reed"') == []
+    assert await names(Filter='username = "user3"') == ["user3"]
+    assert await names(Filter='cognito:user_status = "CONFIRMED"') == []
+    with raises("InvalidParameterException", "Invalid pagination token"):
+        await cloud("ListUsers", UserPoolId=pool, PaginationToken="nonsense!")
+
+
+async def test_names_are_folded_where_the_pool_says_so(cloud: Cloud) -> None:
+    pool = await cloud.pool(UsernameConfiguration={"CaseSensitive": False})
+    app = await cloud.app(pool, "USER_PASSWORD_AUTH")
+    await cloud.user(pool, "Anna")
+    assert "AuthenticationResult" in await cloud.sign_in(app, "aNNa")
+    assert (await cloud("AdminGetUser", UserPoolId=pool, Username="ANNA"))["Username"] == "Anna"
+    with raises("UsernameExistsException", "User account already exists"):
+        await cloud("AdminCreateUser", UserPoolId=pool, Username="anna")
+    strict = await cloud.pool(UsernameConfiguration={"CaseSensitive": True})
+    await cloud.user(strict, "Anna")
+    with raises("UserNotFoundException", "User does not exist."):
+        await cloud("AdminGetUser", UserPoolId=strict, Username="anna")
+
+
+async def test_signing_up_by_mail_address(cloud: Cloud) -> None:
+    pool = await cloud.pool(UsernameAttributes=["email"], AutoVerifiedAttributes=["email"])
+    app = await cloud.app(pool, "USER_PASSWORD_AUTH")
+    with raises("InvalidParameterException", "Username should be an email."):
+        await cloud.client("SignUp", ClientId=app, Username="anna", Password=PASSWORD)
+    made = await cloud.client("SignUp", ClientId=app, Username="anna@example.com", Password=PASSWORD)
+    with raises("UsernameExistsException", "An account with the given email already exists."):
+        await cloud.client("SignUp", ClientId=app, Username="anna@example.com", Password=PASSWORD)
+    code = cloud.code_for("anna@example.com")
+    await cloud.client("ConfirmSignUp", ClientId=app, Username="anna@example.com", ConfirmationCode=code)
+    for name in ("anna@example.com", made["UserSub"]):
+        result = (await cloud.sign_in(app, name))["AuthenticationResult"]
+        assert tokens.peek(result["IdToken"])["cognito:username"] == made["UserSub"]
+
+
+async def test_an_alias_moves_only_by_force(cloud: Cloud) -> None:
+    pool = await cloud.pool(AliasAttributes=["email"], AutoVerifiedAttributes=["email"])
+    app = await cloud.app(pool, "USER_PASSWORD_AUTH")
+    await cloud.user(pool, "old", email="shared@example.com", email_verified="true")
+    assert "AuthenticationResult" in await cloud.sign_in(app, "shared@example.com")
+    attributes = [{"Name": "email", "Value": "shared@example.com"}]
+    await cloud.client("SignUp", ClientId=app, Username="new", Password="Another-one-2", UserAttributes=attributes)
+    call = {"ClientId": app, "Username": "new", "ConfirmationCode": cloud.code_for("shared@example.com")}
+    with raises("AliasExistsException", "An account with the email already exists."):
+        await cloud.client("ConfirmSignUp", **call)
+    await cloud.client("ConfirmSignUp", ForceAliasCreation=True, **call)
+    assert "AuthenticationResult" in await cloud.sign_in(app, "shared@example.com", "Another-one-2")
+    old = await cloud("AdminGetUser", UserPoolId=pool, Username="old")
+    assert {"Name": "email_verified", "Value": "false"} in old["UserAttributes"]
+
+
+async def test_a_new_address_is_verified(cloud: Cloud) -> None:
+    pool = await cloud.pool(
+        AutoVerifiedAttributes=["email"],
+        UserAttributeUpdateSettings={"AttributesRequireVerificationBeforeUpdate": ["email"]},
+    )
+    app = await cloud.app(pool, "USER_PASSWORD_AUTH")
+    await cloud.user(pool, email="old@example.com", email_verified="true")
+    token = (await cloud.sign_in(app))["AuthenticationResult"]["AccessToken"]
+    sent = await cloud.client(
+        "UpdateUserAttributes", AccessToken=token, UserAttributes=[{"Name": "email", "Value": "new@example.com"}]
+    )
+    assert sent["CodeDeliveryDetailsList"][0]["Destination"] == "n***@e***"
+
+    async def email() -> list[str]:
+        shown = await cloud.client("GetUser", AccessToken=token)
+        return [a["Value"] for a in shown["UserAttributes"] if a["Name"].startswith("email")]
+
+    assert await email() == ["old@example.com", "true"]
+    code = cloud.code_for("new@example.com")
+    await cloud.client("VerifyUserAttribute", AccessToken=token, AttributeName="email", Code=code)
+    assert await email() == ["new@example.com", "true"]
+    with raises("ExpiredCodeException"):
+        await cloud.client("VerifyUserAttribute", AccessToken=token, AttributeName="email", Code=code)
+
+
+async def test_password_history_and_change(cloud: Cloud) -> None:
+    pool = await cloud.pool(Policies={"PasswordPolicy": {"MinimumLength": 8, "PasswordHistorySize": 2}})
+    app = await cloud.app(pool, "USER_PASSWORD_AUTH")
+    await cloud.user(pool)
+    token = (await cloud.sign_in(app))["AuthenticationResult"]["AccessToken"]
+
+    async def change(old: str, new: str) -> None:
+        await cloud.client("ChangePassword", AccessToken=token, PreviousPassword=old, ProposedPassword=new)
+
+    with raises("NotAuthorizedException", "Incorrect username or password."):
+        await change("Wrong-one-1", "password-two")
+    with raises("PasswordHistoryPolicyViolationException", "Password has previously been used"):
+        await change(PASSWORD, PASSWORD)
+    await change(PASSWORD, "password-two")
+    await change("password-two", "password-three")
+    await change("password-three", PASSWORD)
+
+
+async def test_disabled_users(cloud: Cloud) -> None:
+    pool = await cloud.pool()
+    app = await cloud.app(pool, "USER_PASSWORD_AUTH")
+    await cloud.user(pool)
+    token = (await cloud.sign_in(app))["AuthenticationResult"]["AccessToken"]
+    await cloud("AdminDisableUser", UserPoolId=pool, Username="anna")
+    with raises("NotAuthorizedException", "User is disabled."):
+        await cloud.client("GetUser", AccessToken=token)
+    with raises("NotAuthorizedException", "User is disabled."):
+        await cloud.sign_in(app)
+    await cloud("AdminEnableUser", UserPoolId=pool, Username="anna")
+    with raises("NotAuthorizedException", "Access Token has been revoked"):
+        await cloud.client("GetUser", AccessToken=token)
+    assert "AuthenticationResult" in await cloud.sign_in(app)
+
+
+async def test_sessions_of_a_user(cloud: Cloud) -> None:
+    pool = await cloud.pool()
+    app = await cloud.app(pool, "USER_PASSWORD_AUTH")
+    await cloud.user(pool)
+    one, other = [(await cloud.sign_in(app))["AuthenticationResult"]["AccessToken"] for _ in range(2)]
+    listed = (await cloud.client("ListUserSessions", AccessToken=one))["Sessions"]
+    assert [session["IsCurrentSession"] for session in listed].count(True) == 1
+    foreign = next(session["SessionId"] for session in listed if not session["IsCurrentSession"])
+    await cloud.client("RevokeUserSession", AccessToken=one, SessionId=foreign)
+    with raises("NotAuthorizedException", "Access Token has been revoked"):
+        await cloud.client("GetUser", AccessToken=other)
+    assert await cloud.client("GetUser", AccessToken=one)
+
+
+async def test_invitations_and_the_local_mailbox(cloud: Cloud) -> None:
+    pool = await cloud.pool(
+        AdminCreateUserConfig={
+            "AllowAdminCreateUserOnly": True,
+            "InviteMessageTemplate": {"EmailMessage": "<b>{username}</b>: {####}", "EmailSubject": "Welcome"},
+        }
+    )
+    app = await cloud.app(pool, "USER_PASSWORD_AUTH")
+    with raises("NotAuthorizedException", "SignUp is not permitted for this user pool"):
+        await cloud.client("SignUp", ClientId=app, Username="eve", Password=PASSWORD)
+    await cloud(
+        "AdminCreateUser",
+        UserPoolId=pool,
+        Username="<anna>",
+        UserAttributes=[{"Name": "email", "Value": "anna@example.com"}],
+        DesiredDeliveryMediums=["EMAIL"],
+    )
+    sent = cloud.pools.mailbox.messages("anna@example.com")[-1]
+    assert sent["Subject"] == "Welcome"
+    assert sent["Body"].startswith("<b>&lt;anna&gt;</b>: ")
+    asked = await cloud.sign_in(app, "<anna>", sent["Code"])
+    assert asked["ChallengeName"] == "NEW_PASSWORD_REQUIRED"
+
+
+async def test_confirmation_by_link(cloud: Cloud) -> None:
+    pool = await cloud.pool(
+        AutoVerifiedAttributes=["email"], VerificationMessageTemplate={"DefaultEmailOption": "CONFIRM_WITH_LINK"}
+    )
+    await cloud("CreateUserPoolDomain", UserPoolId=pool, Domain="linked")
+    app = await cloud.app(pool)
+    attributes = [{"Name": "email", "Value": "anna@example.com"}]
+    await cloud.client("SignUp", ClientId=app, Username="anna", Password=PASSWORD, UserAttributes=attributes)
+    link = cloud.pools.mailbox.messages()[-1]["Body"].split('href="')[1].split('"')[0].replace("&amp;", "&")
+    assert link.startswith("http://localhost:4566/_aws/cognito/linked/confirmUser?")
+
+    async def site(scope: Any, receive: Any, send: Any) -> None:
+        await cloud.pools.serve("linked", scope["raw_path"].removeprefix(b"/_aws/cognito/linked"), scope, receive, send)
+
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(site)) as browser:
+        assert "Your account is confirmed." in (await browser.get(link)).text
+    assert (await cloud("AdminGetUser", UserPoolId=pool, Username="anna"))["UserStatus"] == "CONFIRMED"
+
+
+async def test_an_import_from_csv(cloud: Cloud) -> None:
+    pool = await cloud.pool(AutoVerifiedAttributes=["email"])
+    header = (await cloud("GetCSVHeader", UserPoolId=pool))["CSVHeader"]
+    assert header[:2] == ["cognito:mfa_enabled", "cognito:username"]
+    job = (
+        await cloud(
+            "CreateUserImportJob",
+            UserPoolId=pool,
+            JobName="import",
+            CloudWatchLogsRoleArn="arn:aws:iam::000000000000:role/logs",
+        )
+    )["UserImportJob"]
+    lines = [
+        "cognito:username,email,email_verified",
+        "one,one@example.com,TRUE",
+        "two,two@example.com,true",
+        "bad,not-an-address,true",
+        "unverified,u@example.com,false",
+        "one,again@example.com,true",
+    ]
+
+    async def site(scope: Any, receive: Any, send: Any) -> None:
+        prefix = f"/_aws/cognito/{pool}".encode()
+        await cloud.pools.serve(pool, scope["raw_path"].removeprefix(prefix), scope, receive, send)
+
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(site)) as browser:
+        assert (await browser.put(job["PreSignedUrl"] + "x", content=b"")).status_code == 403
+        assert (await browser.put(job["PreSignedUrl"], content="\n".join(lines).encode())).status_code == 200
+    await cloud("StartUserImportJob", UserPoolId=pool, JobId=job["JobId"])
+    for _ in range(200):
+        shown = (await cloud("DescribeUserImportJob", UserPoolId=pool, JobId=job["JobId"]))["UserImportJob"]
+        if shown["Status"] == "Succeeded":
+            break
+        await asyncio.sleep(0.01)
+    assert (shown["ImportedUsers"], shown["SkippedUsers"], shown["FailedUsers"]) == (2, 1, 2)
+    app = await cloud.app(pool, "USER_PASSWORD_AUTH")
+    with raises("PasswordResetRequiredException", "Password reset required for the user"):
+        await cloud.sign_in(app, "one")
+
+
+async def protected(cloud: Cloud, **risk: Any) -> tuple[str, str]:
+    pool = await cloud.pool(UserPoolTier="PLUS", UserPoolAddOns={"AdvancedSecurityMode": "ENFORCED"})
+    await cloud("SetRiskConfiguration", UserPoolId=pool, **risk)
+    app = await cloud.app(pool, "USER_PASSWORD_AUTH", "ADMIN_USER_PASSWORD_AUTH")
+    await cloud.user(pool, email="anna@example.com", email_verified="true")
+    return pool, app
+
+
+async def test_compromised_passwords_are_refused(cloud: Cloud) -> None:
+    _, app = await protected(cloud, CompromisedCredentialsRiskConfiguration={"Actions": {"EventAction": "BLOCK"}})
+    with raises("InvalidPasswordException", "Provided password cannot be used for security reasons."):
+        await cloud.client("SignUp", ClientId=app, Username="eve", Password="Password1!")
+    with raises("FeatureUnavailableInTierException"):
+        await cloud.pool(UserPoolAddOns={"AdvancedSecurityMode": "ENFORCED"})
+
+
+async def test_a_strange_sign_in_is_blocked_and_told(cloud: Cloud) -> None:
+    notify = {"EventAction": "BLOCK", "Notify": True}
+    pool, app = await protected(
+        cloud,
+        AccountTakeoverRiskConfiguration={
+            "Actions": {"MediumAction": notify, "HighAction": notify},
+            "NotifyConfiguration": {"SourceArn": "arn:aws:ses:us-east-1:000000000000:identity/a@example.com"},
+        },
+    )
+
+    async def from_(ip: str, agent: str) -> dict[str, Any]:
+        return await cloud(
+            "AdminInitiateAuth",
+            UserPoolId=pool,
+            ClientId=app,
+            AuthFlow="ADMIN_USER_PASSWORD_AUTH",
+            AuthParameters={"USERNAME": "anna", "PASSWORD": PASSWORD},
+            ContextData={
+                "IpAddress": ip,
+                "ServerName": "s",
+                "ServerPath": "/",
+                "HttpHeaders": [{"headerName": "User-Agent", "headerValue": agent}],
+            },
+        )
+
+    assert "AuthenticationResult" in await from_("192.0.2.1", "Firefox")
+    with raises("NotAuthorizedException", "Unable to login because of security reasons."):
+        await from_("198.51.100.1", "curl")
+    assert cloud.pools.mailbox.messages("anna@example.com")[-1]["Subject"] == "Blocked sign-in attempt"
+    events = (await cloud("AdminListUserAuthEvents", UserPoolId=pool, Username="anna"))["AuthEvents"]
+    assert [(event["EventResponse"], event["EventRisk"]["RiskDecision"]) for event in events] == [
+        ("Fail", "Block"),
+        ("Pass", "NoRisk"),
+    ]
+    await cloud(
+        "AdminUpdateAuthEventFeedback",
+        UserPoolId=pool,
+        Username="anna",
+        EventId=events[0]["EventId"],
+        FeedbackValue="Valid",
+    )
+    events = (await cloud("AdminListUserAuthEvents", UserPoolId=pool, Username="anna", MaxResults=1))["AuthEvents"]
+    assert events[0]["EventFeedback"]["FeedbackValue"] == "Valid"
+
+
+async def test_quotas_can_be_on() -> None:
+    strict = Cloud(enforce_quotas=True, quota_rates={"UserRead": 2})
+    pool = await strict.pool()
+    for _ in range(2):
+        with raises("UserNotFoundException"):
+            await strict("AdminGetUser", UserPoolId=pool, Username="nobody")
+    with raises("TooManyRequestsException", "Rate exceeded"):
+        await strict("AdminGetUser", UserPoolId=pool, Username="nobody")
+    await strict.pools.stop()
+    await strict.store.close()
+
+
+async def test_what_expired_is_swept_away(cloud: Cloud) -> None:
+    pool = await cloud.pool()
+    app = await cloud.app(pool, "USER_PASSWORD_AUTH")
+    await cloud.user(pool, email="anna@example.com", email_verified="true")
+    await cloud.sign_in(app)
+    await cloud.client("ForgotPassword", ClientId=app, Username="anna")
+    assert await cloud.pools.records.sweep() == 0
+    cloud.clock.advance(31 * 86400)
+    assert await cloud.pools.records.sweep() == 2
+    assert await cloud.pools.records.sweep() == 0
+
+
+async def test_signing_in_right_after_signing_up(cloud: Cloud) -> None:
+    pool = await cloud.pool(AutoVerifiedAttributes=["email"])
+    app = await cloud.app(pool, "USER_AUTH")
+    attributes = [{"Name": "email", "Value": "anna@example.com"}]
+    made = await cloud.client("SignUp", ClientId=app, Username="anna", Password=PASSWORD, UserAttributes=attributes)
+    code = cloud.code_for("anna@example.com")
+    confirmed = await cloud.client("ConfirmSignUp", ClientId=app, Username="anna", ConfirmationCode=code)
+    call = {"ClientId": app, "AuthFlow": "USER_AUTH", "AuthParameters": {"USERNAME": "anna"}}
+    with raises("NotAuthorizedException", "Invalid session for the user."):
+        await cloud.client("InitiateAuth", Session=made["Session"], **call)
+    assert "AuthenticationResult" in await cloud.client("InitiateAuth", Session=confirmed["Session"], **call)
+    with raises("NotAuthorizedException", "Invalid session for the user."):
+        await cloud.client("InitiateAuth", Session=confirmed["Session"], **call)
