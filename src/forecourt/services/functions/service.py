@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from forecourt.base.call import CallContext, Caller
+from forecourt.auth.authenticate import Authenticator
+from forecourt.base.call import Authorizer, CallContext, Caller
 from forecourt.base.clock import Clock
 from forecourt.base.ids import Ids
 from forecourt.base.ports import Credentials, LogSink, MetricSink, RoleSessions
@@ -34,6 +35,7 @@ from forecourt.services.functions.pool import Fleet, Limits
 from forecourt.services.functions.queue import EventQueue
 from forecourt.services.functions.runtime.spec import FunctionSpec
 from forecourt.services.functions.store import FunctionStore
+from forecourt.services.functions.urls.serve import FunctionUrls
 from forecourt.store import Store
 from forecourt.store.blobs import Blobs
 from forecourt.store.sealing import Sealer
@@ -63,6 +65,7 @@ class Functions:
     ) -> None:
         self._roles = roles
         self._ids = ids
+        self._clock = clock
         self._work_dir = work_dir
         self._store = FunctionStore(store, blobs, sealer)
         self._fleet = Fleet(
@@ -96,6 +99,10 @@ class Functions:
             EventSourcesApi(shared, self._pollers.results.get),
             InvokeApi(self.invoker, self._queue, ids),
         )
+
+    def urls(self, authenticator: Authenticator, authorizer: Authorizer) -> FunctionUrls:
+        """What answers the HTTP requests of function URLs."""
+        return FunctionUrls(self._store.store, self.invoker, authenticator, authorizer, self._clock)
 
     async def start(self) -> None:
         await asyncio.to_thread(self._clean)

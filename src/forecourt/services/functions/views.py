@@ -134,10 +134,11 @@ def event_invoke_view(config: EventInvokeConfig) -> dict[str, Any]:
     return view
 
 
-def url_view(config: UrlConfig) -> dict[str, Any]:
+def url_view(config: UrlConfig, public_url: str) -> dict[str, Any]:
+    """The URL is a path below our own, so that no name has to be resolved; the host form is answered too."""
     qualifier = config.qualifier or None
     view: dict[str, Any] = {
-        "FunctionUrl": f"https://{config.id}.lambda-url.{config.region}.on.aws/",
+        "FunctionUrl": f"{public_url or 'http://localhost:4566'}/_aws/lambda-url/{config.id}/",
         "FunctionArn": function_arn(config.account, config.region, config.name, qualifier),
         "AuthType": config.auth_type,
         "CreationTime": config.created_at,

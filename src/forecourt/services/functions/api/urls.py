@@ -1,4 +1,4 @@
-"""Function URLs: kept and shown; Forecourt does not serve them yet (docs/lambda.md)."""
+"""Function URLs. `urls/` answers their requests."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class UrlsApi(Api):
                 f"Failed to create function url config for [functionArn = {id.arn}]. Error message:  "
                 "FunctionUrlConfig exists for this Lambda function"
             ) from None
-        return url_view(config)
+        return url_view(config, context.public_url)
 
     @operation("GetFunctionUrlConfig")
     async def get_function_url_config(
@@ -66,7 +66,7 @@ class UrlsApi(Api):
         config = await self._store.store.get(UrlConfig, *id.function, id.qualifier or "")
         if config is None:
             raise _no_url()
-        return {**url_view(config), "LastModifiedTime": config.last_modified}
+        return {**url_view(config, context.public_url), "LastModifiedTime": config.last_modified}
 
     @operation("UpdateFunctionUrlConfig")
     async def update_function_url_config(
@@ -86,7 +86,7 @@ class UrlsApi(Api):
             return config
 
         config = await self._store.write(update)
-        return {**url_view(config), "LastModifiedTime": config.last_modified}
+        return {**url_view(config, context.public_url), "LastModifiedTime": config.last_modified}
 
     @operation("DeleteFunctionUrlConfig")
     async def delete_function_url_config(
@@ -112,7 +112,7 @@ class UrlsApi(Api):
             "FunctionUrlConfigs",
             configs,
             limit,
-            lambda config: {**url_view(config), "LastModifiedTime": config.last_modified},
+            lambda config: {**url_view(config, context.public_url), "LastModifiedTime": config.last_modified},
             config_position,
         )
 
