@@ -91,14 +91,16 @@ class There:
         self._origin = Origin.parse(url)
 
     async def api(self, operation: str, params: dict[str, Any]) -> dict[str, Any]:
+        now = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+        scope = f"test/{now[:8]}/us-east-1/states/aws4_request"
         headers = [
             (b"host", self._origin.authority.encode()),
             (b"content-type", b"application/x-amz-json-1.0"),
+            (b"x-amz-date", now.encode()),
             (b"x-amz-target", f"AWSStepFunctions.{operation}".encode()),
             (
                 b"authorization",
-                b"AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/states/aws4_request, "
-                b"SignedHeaders=host, Signature=0",
+                f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host;x-amz-date, Signature={'0' * 64}".encode(),
             ),
         ]
         body = json.dumps(params).encode()

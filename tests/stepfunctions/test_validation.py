@@ -9,6 +9,7 @@ import pytest
 from forecourt.services.stepfunctions.api.definitions import validation_result
 from forecourt.services.stepfunctions.asl.diagnostics import invalid_definition_message
 from forecourt.services.stepfunctions.asl.validate import load
+from forecourt.services.stepfunctions.asl.variables import variable_references
 
 from .text import Block, blocks, name
 
@@ -280,3 +281,21 @@ def test_a_definition_of_a_megabyte_is_validated_soon() -> None:
     machine, found = load(definition)
     assert (machine is not None, found) == (True, [])
     assert time.perf_counter() - started < 5
+
+
+def test_variable_references() -> None:
+    definition = {
+        "States": {
+            "A": {"Type": "Pass", "Parameters": {"a.$": "States.Format('{} $no', $b)", "c": "$no"}, "Assign": {"x": 1}},
+            "C": {"Type": "Choice", "Choices": [{"Variable": "$guess", "StringEqualsPath": "$answer.x", "Next": "A"}]},
+            "M": {"Type": "Map", "ItemProcessor": {"States": {"I": {"Type": "Wait", "SecondsPath": "$waitTime"}}}},
+            "J": {
+                "Type": "Pass",
+                "QueryLanguage": "JSONata",
+                "Output": "{% ($y := $z; $sum($states.input.a) + $y + $map([1], function($q){ $q })) %}",
+            },
+        }
+    }
+    assert variable_references(definition) == {
+        "A": ["b"], "C": ["answer", "guess"], "I": ["waitTime"], "J": ["z"]
+    }  # fmt: skip

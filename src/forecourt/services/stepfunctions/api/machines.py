@@ -11,6 +11,8 @@ from forecourt.services.stepfunctions.api.configuration import encryption_of, lo
 from forecourt.services.stepfunctions.api.definitions import require_valid, validation_result
 from forecourt.services.stepfunctions.api.versions import publish
 from forecourt.services.stepfunctions.arns import check_name, parse_execution, parse_machine
+from forecourt.services.stepfunctions.asl.data import from_text
+from forecourt.services.stepfunctions.asl.variables import variable_references
 from forecourt.services.stepfunctions.errors import (
     MissingRequiredParameter,
     StateMachineAlreadyExists,
@@ -160,18 +162,20 @@ class StateMachinesApi:
                 raise no_such_machine(alias.arn if alias else request["stateMachineArn"])
             shown = version
             extra = {"description": version.description} if version.description is not None else {}
-        metadata_only = request.get("includedData") == "METADATA_ONLY"
+        hidden = request.get("includedData") == "METADATA_ONLY" and bool(shown.encryption)
+        definition = await self._definition(shown.digest)
         return {
             "stateMachineArn": shown.arn,
             "name": machine.name,
             "status": "ACTIVE",
-            "definition": "" if metadata_only and shown.encryption else await self._definition(shown.digest),
+            "definition": "" if hidden else definition,
             "roleArn": shown.role_arn,
             "type": shown.type,
             "creationDate": shown.created_at,
             "loggingConfiguration": shown.logging,
             "tracingConfiguration": shown.tracing,
             **_optional(shown),
+            **({} if hidden else _variables(definition)),
             **extra,
         }
 
@@ -181,15 +185,17 @@ class StateMachinesApi:
     ) -> Answer:
         record = await require_execution(self._store, parse_execution(request["executionArn"]))
         machine, _, label = record.machine.partition("/")
+        definition = await self._definition(record.digest)
         answer: Answer = {
             "stateMachineArn": record.machine_arn.partition("#")[0],
             "name": machine,
-            "definition": await self._definition(record.digest),
+            "definition": definition,
             "roleArn": record.role_arn,
             "updateDate": record.machine_updated_at,
             "loggingConfiguration": record.logging,
             "tracingConfiguration": record.tracing,
             **_optional(record),
+            **_variables(definition),
         }
         if record.map_run_arn:
             answer |= {"mapRunArn": record.map_run_arn, "label": label}
@@ -251,6 +257,11 @@ def _optional(shown: Any) -> Answer:
     answer: Answer = {}
     if shown.revision_id is not None:
         answer["revisionId"] = shown.revision_id
-    if shown.encryption:
-        answer["encryptionConfiguration"] = shown.encryption
+    answer["encryptionConfiguration"] = shown.encryption or {"type": "AWS_OWNED_KEY"}
     return answer
+
+
+def _variables(definition: str) -> Answer:
+    """`variableReferences`, where the definition has any."""
+    found = variable_references(from_text(definition)) if "$" in definition else {}
+    return {"variableReferences": found} if found else {}

@@ -115,7 +115,7 @@ def _listed(run: MapRun, machine_arn: str) -> Answer:
     shown: Answer = {
         "executionArn": execution_arn(run.parent),
         "mapRunArn": run.arn,
-        "stateMachineArn": machine_arn,
+        "stateMachineArn": f"{machine_arn}/{run.label}",
         "startDate": run.started_at,
     }
     return {**shown, "stopDate": run.stopped_at} if run.stopped_at else shown

@@ -187,7 +187,7 @@ def _bindings(scope: Scope, text: str) -> dict[str, Any]:
     states: dict[str, Any] = {"input": scope.input}
     if "context" in text or "states" in text:
         states["context"] = scope.context
-    if scope.result is not None:
+    if scope.result is not MISSING:
         states["result"] = scope.result
     if scope.error_output is not None:
         states["errorOutput"] = scope.error_output

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from forecourt.services.stepfunctions.asl.chance import Chance
+from forecourt.services.stepfunctions.asl.jsonpath import MISSING
 
 _UNBUILT: dict[str, Any] = {}
 
@@ -28,7 +29,7 @@ class Scope:
         self.variables = variables
         self.chance = chance
         self.now = now
-        self.result: Any = None
+        self.result: Any = MISSING
         self.error_output: Any = None
         self._build_context = build_context
         self._context = _UNBUILT

@@ -255,13 +255,13 @@ class _Run:
                 errors.EXCEED_TOLERATED_FAILURE_THRESHOLD, "The specified tolerated failure threshold was exceeded"
             ) from None
         result = await self._result()
+        self.document.results_written = self.document.items_total
         await self.end(model.SUCCEEDED)
         return events.MapRunEnded(self._pending.frame, self._pending.nonce, model.SUCCEEDED, result)
 
     async def _result(self) -> Data:
         if self._writer is not None:
             result = await self._writer.write(self._all_children())
-            self.document.results_written = self.document.items_total
             return Data(result)
         texts = [self._results[index].text for index in sorted(self._results)]
         result_data = Data.of_text("[" + ",".join(texts) + "]")
