@@ -1,6 +1,6 @@
 """From a template's text to its nodes. https://velocity.apache.org/engine/1.7/vtl-reference.html
 
-One pass over the text, one method per construct. White space is Velocity 1.7's: the blanks before a `#set` go, and
+One pass over the text, one method per construct. White space is Velocity 1.7's: the indent of a `#set` goes, and
 so do the blanks and the line break after a directive. What only looks like a reference or a directive is text.
 """
 
@@ -48,7 +48,7 @@ _NUMBER = re.compile(r"\d+(?:\.\d+(?:[eE][+-]?\d+)?)?(?!\.\.)|\d+")
 _DIRECTIVE = re.compile(r"#(?:\{(?P<formal>@?[A-Za-z_][\w-]*)\}|(?P<plain>@?[A-Za-z_][\w-]*))")
 _PLAIN_TEXT = re.compile(r"[^$#\\]+")
 _LINE_END = re.compile(r"[ \t]*(?:\r\n|\r|\n)")
-_BLANKS_BEFORE = re.compile(r"[ \t]+$")
+_INDENT = re.compile(r"(?<=[\r\n])[ \t]+$")
 # From the loosest to the tightest; each level is left-associative.
 _LEVELS: tuple[tuple[re.Pattern[str], Mapping[str, str]], ...] = tuple(
     (re.compile(pattern), words)
@@ -62,13 +62,16 @@ _LEVELS: tuple[tuple[re.Pattern[str], Mapping[str, str]], ...] = tuple(
     )
 )
 _CONSTANTS = {"true": True, "false": False, "null": None}
-_MAX_NESTING = 100
+_MAX_NESTING = 50
 
 
 def parse(text: str) -> Block:
     """Raises `TemplateError`."""
     parser = _Parser(text)
-    block, ended_by = parser.block(())
+    try:
+        block, ended_by = parser.block(())
+    except RecursionError as error:
+        raise parser.error("expressions are nested too deeply") from error
     if ended_by:
         raise parser.error(f"#{ended_by} without a directive that it ends")
     return block
@@ -522,4 +525,7 @@ def _append(nodes: list[Node], node: Any) -> None:
 
 def _strip_blanks(nodes: list[Node]) -> None:
     if nodes and isinstance(nodes[-1], Text):
-        nodes[-1] = Text(_BLANKS_BEFORE.sub("", nodes[-1].text))
+        nodes[-1] = Text(_INDENT.sub("", nodes[-1].text))
+    # At the very beginning of a text the blanks are an indent, too.
+    if len(nodes) == 1 and isinstance(nodes[0], Text) and not nodes[0].text.strip(" \t"):
+        nodes.clear()
