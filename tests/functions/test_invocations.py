@@ -6,7 +6,9 @@ import asyncio
 import base64
 import json
 import os
+import re
 import signal
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -100,12 +102,13 @@ ERRORS = [
     ("broken.handler", "Runtime.UserCodeSyntaxError",
      "Syntax error in module 'broken': invalid syntax (broken.py, line 1)"),
     ("raises.handler", "KeyError", "'k'"),
+    ("app.null\x00", "Runtime.InvalidEntrypoint", "RequestId: {id} Error: fork/exec {python}: embedded null byte"),
 ]  # fmt: skip
 
 
 async def run(functions: Lambda, handler: str, event: Any = None, **more: Any) -> tuple[Any, dict[str, Any]]:
     """A function of its own per handler, created when first needed."""
-    name = handler.replace(".", "-").replace("/", "-")
+    name = re.sub("[^a-z_]", "-", handler)
     try:
         await functions.call("GetFunction", FunctionName=name)
     except ResourceNotFoundException:
@@ -120,7 +123,7 @@ async def test_errors_are_awss(functions: Lambda, handler: str, error_type: str,
     log = functions.records.text
     request_id = log.partition("START RequestId: ")[2][:36]
     assert payload["errorType"] == error_type
-    assert payload["errorMessage"] == message.format(id=request_id)
+    assert payload["errorMessage"] == message.format(id=request_id, python=sys.executable)
     assert f"END RequestId: {request_id}\n" in log
     # Whatever happened, the next invocation is served.
     assert (await run(functions, handler))[0]["errorType"] == error_type

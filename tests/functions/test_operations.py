@@ -13,6 +13,7 @@ from tests.functions.harness import ROLE, Lambda, zipped
 
 from forecourt.base.errors import ServiceError
 from forecourt.base.ids import Ids
+from forecourt.base.paging import encode_token
 from forecourt.services.functions.catalog import Target
 from forecourt.services.functions.names import FunctionId, parse_function, parse_layer
 
@@ -112,6 +113,8 @@ REFUSED_AT_CREATION: list[tuple[dict[str, Any], str]] = [
     ({"Environment": {"Variables": {"LONG": "x" * 4096}}},
      "InvalidParameterValueException: Lambda was unable to configure your environment variables because the "
      "environment variables you have provided exceeded the 4KB limit."),
+    ({"Environment": {"Variables": {"NULL": "a\x00b"}}},
+     "InvalidParameterValueException: Environment variables must not contain null characters."),
     ({"Layers": ["arn:aws:lambda:us-east-1:000000000000:layer:none:1"]},
      "InvalidParameterValueException: Layer version arn:aws:lambda:us-east-1:000000000000:layer:none:1 does not exist"),
     ({"Role": "arn:aws:iam::000000000000:role/forbidden"},
@@ -270,6 +273,23 @@ async def test_listing_is_in_order_and_in_pages(functions: Lambda) -> None:
         "a:$LATEST", "b:$LATEST", "b:1", "c:$LATEST", "d:$LATEST", "e:$LATEST",
     ]  # fmt: skip
     await refuses(functions, "InvalidParameterValueException: Invalid pagination token", "ListFunctions", Marker="%")
+
+
+@pytest.mark.parametrize("position", [[], [""], ["a\x00b"], ["x"] * 9, ["999999999999", "us-east-1", "z"]])
+async def test_a_marker_of_something_else_does_no_harm(functions: Lambda, position: list[str]) -> None:
+    await functions.create("f", CODE, Publish=True)
+    await functions.call("CreateAlias", FunctionName="f", Name="a", FunctionVersion="1")
+    marker = encode_token(position)
+    for operation, member in (
+        ("ListFunctions", "Functions"),
+        ("ListVersionsByFunction", "Versions"),
+        ("ListAliases", "Aliases"),
+        ("ListLayers", "Layers"),
+        ("ListEventSourceMappings", "EventSourceMappings"),
+        ("ListFunctionUrlConfigs", "FunctionUrlConfigs"),
+    ):
+        answer = await functions.call(operation, FunctionName="f", Marker=marker)
+        assert len(answer[member]) <= 2
 
 
 async def test_deleting_takes_everything_along_but_shared_code(functions: Lambda) -> None:

@@ -85,14 +85,13 @@ class Destinations:
 
     async def send(self, context: CallContext, arn: str, document: dict[str, Any]) -> None:
         """A destination that can't be reached is logged: the event is lost, as on AWS."""
-        target = Arn.parse(arn)
         try:
+            target = Arn.parse(arn)
             await self._send[target.service](context, target, document)
-        except (ServiceError, KeyError) as error:
+        except (ServiceError, KeyError, ValueError) as error:
             _log.warning("The destination %s did not take a record: %s", arn, error)
 
     async def send_dead_letter(self, context: CallContext, arn: str, outcome: Outcome) -> None:
-        target = Arn.parse(arn)
         message = json.dumps(_json(outcome.invoked.result.payload)) if outcome.invoked is not None else ""
         attributes = {
             "RequestID": {"DataType": "String", "StringValue": outcome.request_id},
@@ -101,13 +100,14 @@ class Destinations:
         }
         body = outcome.payload.decode("utf-8", "replace")
         try:
+            target = Arn.parse(arn)
             if target.service == "sqs":
                 params = {"QueueUrl": await self._queue_url(context, target), "MessageBody": body}
                 await self._caller.call(context, "sqs", "SendMessage", {**params, "MessageAttributes": attributes})
             else:
                 params = {"TopicArn": str(target), "Message": body}
                 await self._caller.call(context, "sns", "Publish", {**params, "MessageAttributes": attributes})
-        except ServiceError as error:
+        except (ServiceError, ValueError) as error:
             _log.warning("The dead-letter queue %s did not take an event: %s", arn, error)
 
     async def _queue_url(self, context: CallContext, arn: Arn) -> str:

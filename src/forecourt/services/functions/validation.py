@@ -91,6 +91,8 @@ def check_variables(variables: Mapping[str, str]) -> None:
             "provided contains reserved keys that are currently not supported for modification. "
             f"Reserved keys used in this request: {', '.join(reserved)}"
         )
+    if any("\x00" in value for value in variables.values()):
+        raise InvalidParameterValueException("Environment variables must not contain null characters.")
     measured = msgspec.json.encode(variables)
     if len(measured) > MAX_VARIABLES_BYTES:
         raise InvalidParameterValueException(

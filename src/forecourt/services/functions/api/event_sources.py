@@ -199,8 +199,12 @@ def _source(request: Mapping[str, Any]) -> str:
     arn = request.get("EventSourceArn")
     if not arn:
         raise NotImplementedYet("Forecourt reads event sources that have an ARN: SQS, Kinesis and DynamoDB streams.")
-    if Arn.parse(arn).service not in _BATCH_SIZES:
-        raise NotImplementedYet(f"Forecourt does not read {Arn.parse(arn).service} as an event source.")
+    try:
+        service = Arn.parse(arn).service
+    except ValueError:
+        raise InvalidParameterValueException(f"Unrecognized event source: {arn}") from None
+    if service not in _BATCH_SIZES:
+        raise NotImplementedYet(f"Forecourt does not read {service} as an event source.")
     if request.get("TumblingWindowInSeconds"):
         raise NotImplementedYet("Forecourt does not implement tumbling windows.")
     return str(arn)

@@ -127,8 +127,10 @@ class Environment:
             process = Process(argv, environment, self.folders.task, self._output.feed)
         except InvalidEntrypoint as error:
             return _failing("Runtime.InvalidEntrypoint", str(error))
-        except OSError as error:
-            message = f"fork/exec {argv[0]}: {(error.strerror or str(error)).lower()}"
+        except (OSError, ValueError) as error:
+            # ValueError: a null character in the handler's name
+            reason = (error.strerror or str(error)).lower() if isinstance(error, OSError) else str(error)
+            message = f"fork/exec {argv[0]}: {reason}"
             return _failing("Runtime.InvalidEntrypoint", message)
         self._process = process
         self._guardian.add(process.pid, self.folders.tmp)
