@@ -272,7 +272,7 @@ async def test_heartbeats_keep_a_task_alive(w: World) -> None:
         await w.api("SendTaskHeartbeat", taskToken=tokens[0])
     assert (await w.describe(execution))["status"] == "RUNNING"
     w.clock.advance(10)
-    assert (await w.until(execution))["error"] == "States.HeartbeatTimeout"
+    assert (await w.until(execution))["error"] == "States.Timeout"
 
 
 async def test_an_activity_and_its_worker(w: World) -> None:

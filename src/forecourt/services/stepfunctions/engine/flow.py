@@ -20,11 +20,12 @@ from forecourt.services.stepfunctions.engine.turn import Turn
 
 
 class Failure(NamedTuple):
-    """What went wrong in a state. `by_all` tells whether `States.ALL` matches it."""
+    """What went wrong in a state. `by_all` tells whether `States.ALL` matches it; `also` is a second name of it."""
 
     error: str
     cause: str | None
     by_all: bool = True
+    also: str = ""
 
 
 _OUTCOME_EVENTS = {

@@ -23,14 +23,11 @@ def matches(names: tuple[str, ...], failure: Failure) -> bool:
     error = failure.error
     if error == errors.RUNTIME:
         return False
-    if error in names:
+    if error in names or failure.also in names:
         return True
     if errors.ALL in names and failure.by_all:
         return True
-    is_timeout = error in (errors.TIMEOUT, errors.HEARTBEAT_TIMEOUT)
-    if errors.TASK_FAILED in names and not is_timeout and failure.by_all:
-        return True
-    return errors.TIMEOUT in names and is_timeout
+    return errors.TASK_FAILED in names and error != errors.TIMEOUT and failure.by_all
 
 
 def fail_state(turn: Turn, frame: Frame, state: State, failure: Failure) -> None:

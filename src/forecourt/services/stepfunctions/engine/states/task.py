@@ -134,14 +134,15 @@ def complete(turn: Turn, frame: Frame, state: Any, raw_result: Any) -> None:
     exit_state(turn, frame, state, as_data(frame, output), variables, state.next)
 
 
-def failed(turn: Turn, frame: Frame, state: Task, error: str, cause: str | None, outcome: str = "Failed") -> None:
-    turn.record(
-        frame, _PREFIX[state.resource.kind] + outcome, {**_names(state.resource), "error": error, "cause": cause}
-    )
-    if outcome == "TimedOut":
-        turn.abandon_work(frame)
+def failed(turn: Turn, frame: Frame, state: Task, error: str, cause: str | None) -> None:
+    _record_end(turn, frame, state, "Failed", error, cause)
     frame.work = None
     fail_state(turn, frame, state, Failure(error, cause))
+
+
+def _record_end(turn: Turn, frame: Frame, state: Task, outcome: str, error: str, cause: str | None) -> None:
+    details = {**_names(state.resource), "error": error, "cause": cause}
+    turn.record(frame, _PREFIX[state.resource.kind] + outcome, details)
 
 
 def submitted(turn: Turn, frame: Frame, state: Task, event: events.TaskSubmitted) -> None:
@@ -163,9 +164,12 @@ def heartbeat(turn: Turn, frame: Frame) -> None:
 
 
 def timed_out(turn: Turn, frame: Frame, state: Task, kind: str) -> None:
+    """`kind` is timeout or heartbeat. Measured on AWS: history shows States.Timeout for both."""
     turn.cancel_timers(frame, fired=kind)
-    error = errors.TIMEOUT if kind == "timeout" else errors.HEARTBEAT_TIMEOUT
-    failed(turn, frame, state, error, None, "TimedOut")
+    _record_end(turn, frame, state, "TimedOut", errors.TIMEOUT, None)
+    turn.abandon_work(frame)
+    also = errors.HEARTBEAT_TIMEOUT if kind == "heartbeat" else ""
+    fail_state(turn, frame, state, Failure(errors.TIMEOUT, None, also=also))
 
 
 ENTER["Task"] = enter_task
