@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
+import httpx
 import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 from pycognito.aws_srp import AWSSRP
 
@@ -26,6 +33,9 @@ def own() -> Iterator[Forecourt]:
         yield forecourt
 
 
+NODE = Path(__file__).parents[1] / "node"
+
+
 class App(NamedTuple):
     forecourt: Forecourt
     table: str
@@ -33,6 +43,7 @@ class App(NamedTuple):
     client_id: str
     identity_pool: str
     provider: str
+    api: str
 
     def sign_in(self, name: str) -> str:
         """The ID token, by SRP."""
@@ -83,12 +94,29 @@ def app(own: Forecourt) -> App:
         AllowUnauthenticatedIdentities=False,
         CognitoIdentityProviders=[{"ProviderName": provider, "ClientId": client_id}],
     )["IdentityPoolId"]
-    role = make_role(own, pool, table)
+    api = make_api(own)
+    role = make_role(own, pool, table, api)
     own.client("cognito-identity").set_identity_pool_roles(IdentityPoolId=pool, Roles={"authenticated": role})
-    return App(own, table, user_pool, client_id, pool, provider)
+    return App(own, table, user_pool, client_id, pool, provider, api)
 
 
-def make_role(forecourt: Forecourt, pool: str, table: str) -> str:
+def make_api(forecourt: Forecourt) -> str:
+    """GET /notes and GET /secrets, both for signed requests only."""
+    apis = forecourt.client("apigateway")
+    api: str = apis.create_rest_api(name="notes")["id"]
+    root = apis.get_resources(restApiId=api)["items"][0]["id"]
+    for part in ("notes", "secrets"):
+        resource = apis.create_resource(restApiId=api, parentId=root, pathPart=part)["id"]
+        method = {"restApiId": api, "resourceId": resource, "httpMethod": "GET"}
+        apis.put_method(**method, authorizationType="AWS_IAM")
+        apis.put_integration(**method, type="MOCK", requestTemplates={"application/json": '{"statusCode": 200}'})
+        apis.put_method_response(**method, statusCode="200")
+        apis.put_integration_response(**method, statusCode="200", responseTemplates={"application/json": f'"{part}"'})
+    apis.create_deployment(restApiId=api, stageName="prod")
+    return api
+
+
+def make_role(forecourt: Forecourt, pool: str, table: str, api: str) -> str:
     iam, name = forecourt.client("iam"), f"member-{uuid.uuid4().hex[:6]}"
     trust = {
         "Effect": "Allow",
@@ -105,10 +133,17 @@ def make_role(forecourt: Forecourt, pool: str, table: str) -> str:
         "Resource": f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{table}",
         "Condition": {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": [f"${{{COGNITO}:sub}}"]}},
     }
+    invoke = {
+        "Effect": "Allow",
+        "Action": "execute-api:Invoke",
+        "Resource": f"arn:aws:execute-api:{REGION}:{ACCOUNT}:{api}/prod/GET/notes",
+    }
     document = json.dumps({"Version": "2012-10-17", "Statement": trust})
     arn: str = iam.create_role(RoleName=name, AssumeRolePolicyDocument=document)["Role"]["Arn"]
     iam.put_role_policy(
-        RoleName=name, PolicyName="own-rows", PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": rows})
+        RoleName=name,
+        PolicyName="own-rows",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [rows, invoke]}),
     )
     return arn
 
@@ -163,6 +198,56 @@ def test_a_token_of_another_user_does_not_open_an_identity(app: App) -> None:
     with pytest.raises(ClientError) as caught:
         app.forecourt.client("cognito-identity").get_credentials_for_identity(IdentityId=ann, Logins=bobs)
     assert caught.value.response["Error"]["Code"] == "NotAuthorizedException"
+
+
+def signed_get(app: App, path: str, keys: dict[str, str]) -> tuple[int, str]:
+    request = AWSRequest("GET", f"{app.forecourt.url}/_aws/execute-api/{app.api}/prod{path}")
+    credentials = Credentials(keys["aws_access_key_id"], keys["aws_secret_access_key"], keys["aws_session_token"])
+    SigV4Auth(credentials, "execute-api", REGION).add_auth(request)
+    answer = httpx.get(request.url, headers=dict(request.headers))
+    return answer.status_code, answer.text
+
+
+def test_an_api_that_asks_for_iam(app: App) -> None:
+    _, keys = app.credentials(app.sign_in("ann"))
+    assert signed_get(app, "/notes", keys) == (200, '"notes"')
+    status, text = signed_get(app, "/secrets", keys)
+    assert status == 403
+    assert "is not authorized to perform: execute-api:Invoke on resource" in text
+    status, text = signed_get(app, "/notes", {**keys, "aws_secret_access_key": "guess"})
+    assert (status, "signature we calculated does not match" in text) == (403, True)
+
+
+@pytest.mark.skipif(
+    not (shutil.which("node") and (NODE / "node_modules").exists()), reason="Node and its packages are not installed"
+)
+def test_the_javascript_sdk(app: App) -> None:
+    token = app.sign_in("ann")
+    ann, _ = app.credentials(token)
+    bob, _ = app.credentials(app.sign_in("bob"))
+    for identity, text in ((ann, "mine"), (bob, "theirs")):
+        app.forecourt.client("dynamodb").put_item(
+            TableName=app.table, Item={"owner": {"S": identity}, "id": {"S": "1"}, "text": {"S": text}}
+        )
+    given = {
+        "endpoint": app.forecourt.url,
+        "region": REGION,
+        "identityPoolId": app.identity_pool,
+        "provider": app.provider,
+        "token": token,
+        "table": app.table,
+        "other": bob,
+        "api": app.api,
+    }
+    run = subprocess.run(
+        ["node", str(NODE / "own_rows.mjs"), json.dumps(given)], capture_output=True, text=True, timeout=60
+    )
+    assert run.returncode == 0, run.stderr
+    seen = json.loads(run.stdout)
+    assert (seen["identity"], seen["own"]) == (ann, "mine")
+    assert (seen["other"], seen["write"]) == ("AccessDeniedException", "AccessDeniedException")
+    assert seen["allowed"] == [200, '"notes"']
+    assert (seen["denied"][0], seen["unsigned"][0]) == (403, 403)
 
 
 def test_credentials_end(app: App) -> None:
