@@ -130,7 +130,7 @@ NAMES = """
 {"AliasAttributes": ["email"]} a@b.co -> Username cannot be of email format, since user pool is configured for email alias.
 {"AliasAttributes": ["email"]} +15555550100 -> None
 {} a@b.co -> None
-"""
+"""  # noqa: E501
 
 
 @pytest.mark.parametrize(("text", "expected"), cases(NAMES))
