@@ -111,10 +111,13 @@ def _service_backend(integration: Integration, served: Served, ports: Ports) -> 
         path = _path(endpoint.path, mapped.path)
         query = "&".join(f"{quote_plus(n)}={quote_plus(v)}" for n, v in (*endpoint.query, *mapped.query))
         headers = _merged(endpoint.headers, mapped)
+        body_sent = mapped.body
+        if endpoint.service == "sqs" and path != "/":
+            path, query, body_sent = _queue_named(path, query, body_sent, region)
         try:
             async with asyncio.timeout(timeout):
                 status, answered, body = await ports.aws.http(
-                    context, endpoint.service, verb, path.encode(), query.encode(), headers, mapped.body
+                    context, endpoint.service, verb, path.encode(), query.encode(), headers, body_sent
                 )
         except TimeoutError:
             raise GatewayError("INTEGRATION_TIMEOUT", detail="the service did not answer in time") from None
@@ -160,6 +163,14 @@ def _path(template: str, values: Mapping[str, str]) -> str:
         return quote(values[found[1]], safe="/%!$&'()*+,;=:@-._~")
 
     return _PLACEHOLDER.sub(value, template)
+
+
+def _queue_named(path: str, query: str, body: bytes, region: str) -> tuple[str, str, bytes]:
+    """SQS's query protocol lets the path name the queue; the parameter that stands for it goes with the others."""
+    parameter = f"QueueUrl={quote_plus(f'https://sqs.{region}.amazonaws.com{path}')}"
+    if b"Action=" in body:
+        return "/", query, body + b"&" + parameter.encode()
+    return "/", f"{query}&{parameter}" if query else parameter, body
 
 
 def _merged(defaults: Headers, mapped: Mapped) -> Headers:
