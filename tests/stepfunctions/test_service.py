@@ -524,7 +524,6 @@ async def test_test_state(w: World) -> None:
     assert answer["inspectionData"] == {
         "input": '{"f":"x"}', "afterInputPath": '{"f":"x"}', "afterParameters": '{"FunctionName":"x"}',
         "result": '{"Payload":7}', "afterResultSelector": '{"p":7}', "afterResultPath": '{"f":"x","r":{"p":7}}',
-        "variables": "{}",
     }  # fmt: skip
     busy = {"errorOutput": {"error": "Busy", "cause": "c"}}
     answer = await w.api("TestState", **given, mock=busy, inspectionLevel="DEBUG")
@@ -665,3 +664,16 @@ async def test_api_gateway(w: World, site: tuple[Site, str]) -> None:
     served.status = 500
     ended = await w.run(task("arn:aws:states:::apigateway:invoke", parameters), name="second")
     assert ended["error"] == "ApiGateway.500"
+
+
+@pytest.mark.parametrize(
+    ("state", "seen"),
+    [
+        ({}, {"afterInputPath": "5", "afterParameters": "5", "afterResultSelector": "5", "afterResultPath": "5"}),
+        ({"Result": 1}, {"result": "1", "afterResultSelector": "1", "afterResultPath": "1"}),
+    ],
+)
+async def test_what_test_state_shows_of_a_pass(w: World, state: dict[str, Any], seen: dict[str, str]) -> None:
+    definition = json.dumps({"Type": "Pass", "End": True, **state})
+    answer = await w.api("TestState", definition=definition, input="5", inspectionLevel="DEBUG")
+    assert answer["inspectionData"] == {"input": "5", **seen}

@@ -232,10 +232,16 @@ class Trial:
     def _inspect(self, turn: Turn, frame: Frame) -> None:
         scope, flow = turn.scope(frame), self.state.flow
         draws = turn.chance.draws
+        if isinstance(self.state, Pass) and self.state.has_result:
+            self._see_result(turn, frame, self.state.fixed_result)
+            return
         try:
             effective = flow.effective_input(scope)
             if not self.state.jsonata:
                 self._inspected["afterInputPath"] = to_text(effective)
+            if isinstance(self.state, Pass) and not self.state.jsonata:
+                self._see_result(turn, frame, flow.arguments(scope, effective))
+                del self._inspected["result"]
             if self.state.type in _OUTSIDE or isinstance(self.state, Pass):
                 name = "afterArguments" if self.state.jsonata else "afterParameters"
                 self._inspected[name] = to_text(flow.arguments(scope, effective))
@@ -280,7 +286,9 @@ class Trial:
                 answer = {"status": "CAUGHT_ERROR", **self._error()}
             answer |= {"output": frame.input.text, "nextState": frame.state}
         if level != "INFO":
-            answer["inspectionData"] = {**self._inspected, **self._details(), "variables": to_text(frame.variables)}
+            answer["inspectionData"] = {**self._inspected, **self._details()}
+            if frame.variables:
+                answer["inspectionData"]["variables"] = to_text(frame.variables)
         return answer
 
     def _error(self) -> Answer:

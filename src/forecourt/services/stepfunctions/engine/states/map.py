@@ -60,26 +60,28 @@ def _concurrency(state: Map, scope: Any, effective: Any) -> int:
     return int(limit)
 
 
-def start_iterations(turn: Turn, frame: Frame, state: Map) -> None:
-    """Starts as many as the limit allows; leaves the state where there is nothing (more) to do."""
+def start_iterations(turn: Turn, frame: Frame, state: Map, after: int = 0) -> None:
+    """Starts as many as the limit allows; leaves the state where there is nothing (more) to do.
+
+    `after` is the last event within the iteration that made room (measured on AWS), 0 for the first ones.
+    """
     fan, items = frame.fan, frame.items
     assert fan is not None
     assert items is not None
     if fan.done == fan.total:
-        turn.record(frame, "MapStateSucceeded")
         leave_fan(turn, frame, state)
         return
     while fan.running < fan.concurrency and fan.next_index < fan.total:
-        _start_iteration(turn, frame, state, fan, items.value)
+        _start_iteration(turn, frame, state, fan, items.value, after or fan.started_id)
 
 
-def _start_iteration(turn: Turn, frame: Frame, state: Map, fan: Fan, items: list[Any]) -> None:
+def _start_iteration(turn: Turn, frame: Frame, state: Map, fan: Fan, items: list[Any], after: int) -> None:
     index, item = fan.next_index, items[fan.next_index]
     input = select_item(turn, frame, state, index, item)
     turn.touched.add(frame.id)
     fan.next_index += 1
     fan.running += 1
-    started = turn.record_after(fan.started_id, "MapIterationStarted", {"name": state.name, "index": index})
+    started = turn.record_after(after, "MapIterationStarted", {"name": state.name, "index": index})
     child = turn.new_frame(frame.id, index, state.processor, Data(input), started)
     child.item = Data(item)
 
@@ -95,13 +97,14 @@ def select_item(turn: Turn, frame: Frame, state: Map, index: int, item: Any) -> 
 def iteration_done(turn: Turn, frame: Frame, state: Map, child: Frame) -> None:
     fan = frame.fan
     assert fan is not None
+    last = child.previous
     turn.record(child, "MapIterationSucceeded", {"name": state.name, "index": child.index})
     child.item = None
     fan.running -= 1
     fan.done += 1
     frame.previous = child.previous
     turn.touched.add(frame.id)
-    attempt(turn, frame, state, start_iterations)
+    attempt(turn, frame, state, lambda turn, frame, state: start_iterations(turn, frame, state, last))
 
 
 def iteration_stopped(turn: Turn, frame: Frame, state: Map, child: Frame, how: str) -> None:

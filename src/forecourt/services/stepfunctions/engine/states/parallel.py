@@ -30,12 +30,15 @@ def branch_done(turn: Turn, frame: Frame, state: Parallel, child: Frame) -> None
     turn.touched.add(frame.id)
     if fan.done == fan.total:
         frame.previous = child.previous
-        turn.record(frame, "ParallelStateSucceeded")
         leave_fan(turn, frame, state)
 
 
 def leave_fan(turn: Turn, frame: Frame, state: State) -> None:
-    """All children are done: their outputs, in order, are the result."""
+    """All children are done: their outputs, in order, are the result.
+
+    Measured on AWS: the Exited event follows what the Succeeded event follows, the last event of a child.
+    """
+    turn.record_after(frame.previous, f"{state.type}StateSucceeded")
     children = sorted(turn.execution.children(frame), key=lambda child: child.index)
     result = [child.output.value if child.output is not None else None for child in children]
     turn.remove_children(frame)
