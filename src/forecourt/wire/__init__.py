@@ -57,7 +57,8 @@ __all__ = [
 
 def body_limit(target: Target) -> int:
     """The largest body, in bytes, that the operation takes."""
-    return quirks.BODY_LIMIT.get((target.service, target.operation), quirks.DEFAULT_BODY_LIMIT)
+    usual = quirks.SERVICE_BODY_LIMIT.get(target.service, quirks.DEFAULT_BODY_LIMIT)
+    return quirks.BODY_LIMIT.get((target.service, target.operation), usual)
 
 
 def decode(target: Target, request: HttpRequest) -> dict[str, Any]:

@@ -98,16 +98,16 @@ def _body(tools: Compilers | None, fault: Fault) -> dict[str, Any]:
 
 def _json(tools: Compilers | None, target: Target | None, fault: Fault, request_id: str) -> HttpResponse:
     assert target is not None
-    headers = json_headers(target, request_id) + _query_error(tools, fault)
+    headers = json_headers(target, request_id) + _query_error(tools, target, fault)
     return HttpResponse(fault.status, headers, msgspec.json.encode({"__type": fault.code, **_body(tools, fault)}))
 
 
-def _query_error(tools: Compilers | None, fault: Fault) -> Headers:
+def _query_error(tools: Compilers | None, target: Target | None, fault: Fault) -> Headers:
     """Clients of a service that used to speak query go on finding its codes.
 
     https://smithy.io/2.0/aws/protocols/aws-query-protocol.html#aws-protocols-awsquerycompatible-trait
     """
-    if tools is None or tools.model.metadata.aws_query_compatible is None:
+    if tools is None or tools.model.metadata.aws_query_compatible is None or target is None or not target.query_mode:
         return []
     return [(b"x-amzn-query-error", f"{fault.query_code};{'Sender' if fault.sender else 'Receiver'}".encode())]
 
@@ -118,7 +118,7 @@ def _cbor(tools: Compilers | None, target: Target | None, fault: Fault, request_
         body |= tools.cbor.structure_writer(fault.shape.members)(fault.members)
     if not any(name in fault.shape.members for name in _MESSAGE_NAMES):
         body["message"] = fault.message
-    return HttpResponse(fault.status, cbor_headers(request_id) + _query_error(tools, fault), cbor.dumps(body))
+    return HttpResponse(fault.status, cbor_headers(request_id) + _query_error(tools, target, fault), cbor.dumps(body))
 
 
 def _rest_json(tools: Compilers | None, _target: Target | None, fault: Fault, request_id: str) -> HttpResponse:

@@ -47,6 +47,7 @@ MALFORMED_BODY: dict[str, str] = {"lambda": "InvalidRequestContentException"}
 # "Request must be smaller than 6291456 bytes for the InvokeFunction operation" (Lambda quotas: 6 MB synchronous, 1 MB
 # asynchronous, 50 MB zipped, which base64 makes 70,167,211 bytes with the rest of the request).
 DEFAULT_BODY_LIMIT = 10 * 1024 * 1024
+SERVICE_BODY_LIMIT: dict[str, int] = {"s3": 512 * 1024 * 1024}
 BODY_LIMIT: dict[tuple[str, str], int] = {
     ("lambda", "CreateFunction"): 70_167_211,
     ("lambda", "UpdateFunctionCode"): 70_167_211,
