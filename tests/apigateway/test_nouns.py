@@ -46,6 +46,11 @@ async def test_every_api_has_two_models(aws: Aws) -> None:
             "schema specified]",
         ),
         (
+            {"schema": '{"type": "object", "properties": true}'},
+            "BadRequestException: Invalid model specified: Validation Result: warnings : [], errors : [Invalid model "
+            "schema specified]",
+        ),
+        (
             {"schema": '{"$ref": "https://apigateway.amazonaws.com/restapis/x/models/Nope"}'},
             "BadRequestException: Invalid model specified: Validation Result: warnings : [], errors : [Invalid model "
             "reference specified: Nope]",

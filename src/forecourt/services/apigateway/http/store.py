@@ -65,9 +65,9 @@ _MERGED = frozenset({"StageVariables", "RouteSettings", "RequestParameters", "Re
 def _merge(name: str, before: Any, given: Any) -> Any:
     if given == "":
         return None
-    if name not in _MERGED:
+    if name not in _MERGED or not isinstance(given, Mapping):
         return given
-    entries = {**(before or {}), **(given or {})}
+    entries = {**(before or {}), **given}
     return {key: value for key, value in entries.items() if value not in ("", None, {})}
 
 

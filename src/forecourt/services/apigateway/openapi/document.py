@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
+import msgspec
 import yaml
 
 from forecourt.services.apigateway.rest.errors import BadRequestException
@@ -31,7 +32,7 @@ def parse(body: bytes, refusal: str) -> Json:
     """Raises BadRequestException with `refusal` where `body` is neither a JSON nor a YAML object."""
     try:
         document = _load(body)
-    except (ValueError, yaml.YAMLError, RecursionError):
+    except (ValueError, TypeError, yaml.YAMLError, RecursionError):
         raise BadRequestException(refusal) from None
     if not isinstance(document, dict):
         raise BadRequestException(refusal)
@@ -41,11 +42,29 @@ def parse(body: bytes, refusal: str) -> Json:
 def _load(body: bytes) -> Any:
     text = body.decode("utf-8-sig")
     if text.lstrip()[:1] == "{":
-        return json.loads(text)
+        return json.loads(text, parse_int=lambda digits: _number(int(digits)))
     # Aliases can blow a small file up; the documents of this world use none.
     if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=_Loader)):
         raise ValueError("aliases are not supported")
-    return yaml.load(text, Loader=_Loader)
+    return _plain(yaml.load(text, Loader=_Loader))
+
+
+def _plain(node: Any) -> Any:
+    """YAML as JSON could have said it: keys are text (`200:` is a status code), and nothing is binary or a set."""
+    if isinstance(node, dict):
+        return {key if isinstance(key, str) else json.dumps(key): _plain(value) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_plain(item) for item in node]
+    if isinstance(node, int):
+        return _number(node)
+    if node is None or isinstance(node, str | float):
+        return node
+    raise ValueError("neither text nor number")
+
+
+def _number(value: int) -> int | float:
+    """An integer of more than 64 bits is kept as a number of its size: nothing here counts that far."""
+    return value if -(2**63) <= value < 2**63 else float(value)
 
 
 def is_swagger(document: Json) -> bool:
@@ -74,6 +93,21 @@ def _pointed_at(document: Json, reference: str) -> Any:
     return node
 
 
+S = TypeVar("S", bound=msgspec.Struct)
+
+
+def checked(built: S, what: str) -> S:
+    """`built` of a document's values, if those are of the right types: building one does not look at them."""
+    return shaped(msgspec.to_builtins(built), type(built), what)
+
+
+def shaped(value: Any, kind: type[S], what: str) -> S:
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        raise BadRequestException(f"Errors found during import:\n\tInvalid {what} specified: {error}") from None
+
+
 def obj(value: Any) -> Json:
     """`value` where it is an object, else an empty one: documents leave out, and get wrong, what they like."""
     return value if isinstance(value, dict) else {}
@@ -81,3 +115,11 @@ def obj(value: Any) -> Json:
 
 def items(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
+
+
+def texts(value: Any) -> list[str]:
+    return [item for item in items(value) if isinstance(item, str)]
+
+
+def text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None

@@ -17,12 +17,13 @@ import msgspec
 from forecourt.base.errors import ServiceError
 from forecourt.base.ids import Ids
 from forecourt.services.apigateway.openapi.definition import Definition, MethodDefinition
-from forecourt.services.apigateway.openapi.document import Json
+from forecourt.services.apigateway.openapi.document import Json, checked, obj, shaped
 from forecourt.services.apigateway.rest.api.authorizers import need_authorizer, new_authorizer
 from forecourt.services.apigateway.rest.api.gateway_responses import new_gateway_response
 from forecourt.services.apigateway.rest.api.methods import need_method
 from forecourt.services.apigateway.rest.api.models import need_model
 from forecourt.services.apigateway.rest.api.resources import need_place, new_resource
+from forecourt.services.apigateway.rest.api.rest_apis import complete
 from forecourt.services.apigateway.rest.errors import BadRequestException
 from forecourt.services.apigateway.rest.gateway_responses import STATUS_CODES
 from forecourt.services.apigateway.rest.integration_rules import need_integration, need_integration_response
@@ -32,6 +33,7 @@ from forecourt.services.apigateway.rest.model import (
     EndpointConfiguration,
     Entity,
     GatewayResponse,
+    JwtConfiguration,
     Method,
     Model,
     RequestValidator,
@@ -41,6 +43,11 @@ from forecourt.services.apigateway.rest.model import (
 from forecourt.services.apigateway.rest.quotas import Quotas, need_room
 from forecourt.services.apigateway.rest.schemas import reference
 from forecourt.services.apigateway.rest.store import Found
+
+# AWS's members of an API and its endpoint, and ours
+_MEMBERS = {
+    field.encode_name: field.name for kind in (RestApi, EndpointConfiguration) for field in msgspec.structs.fields(kind)
+}
 
 _REPLACED: tuple[type[Entity], ...] = (
     Resource,
@@ -79,12 +86,14 @@ class Import:
         api.description = definition.description or api.description
         members = {**definition.api}
         endpoint = members.pop("endpointConfiguration", None)
-        changed = msgspec.convert({**msgspec.to_builtins(api), **members}, RestApi)
+        for name, value in members.items():
+            setattr(api, _MEMBERS[name], value)
         if endpoint:
-            changed.endpoint_configuration = msgspec.convert(
-                {**msgspec.to_builtins(api.endpoint_configuration), **endpoint}, EndpointConfiguration
-            )
-        self.api = self.found.put(changed)
+            api.endpoint_configuration.ip_address_type = None
+            for name, value in endpoint.items():
+                setattr(api.endpoint_configuration, _MEMBERS[name], value)
+        complete(api)
+        self.api = self.found.put(checked(api, "API definition"))
 
     def _put(self, definition: Definition, kept: dict[str, str]) -> None:
         self.warnings += definition.warnings
@@ -138,11 +147,14 @@ class Import:
     def _put_authorizer(self, members: Json) -> None:
         existing = {a.name: a for a in self.found.all(Authorizer, self.api.id)}
         before = existing.get(members["name"])
+        if "jwtConfiguration" in members:
+            shaped(members["jwtConfiguration"], JwtConfiguration, "JWT configuration")
         # An imported authorizer without a TTL has none set, unlike a created one; requests treat it as the default.
         authorizer = new_authorizer(self.api, members, before.id if before else self.ids.lower(6))
         authorizer.authorizer_result_ttl_in_seconds = members.get("authorizerResultTtlInSeconds")
         if before is None:
             need_room(len(existing), self.quotas.authorizers, "authorizers")
+        authorizer = checked(authorizer, "authorizer")
         need_authorizer(self.found, authorizer, self.quotas)
         self.found.put(authorizer)
 
@@ -168,8 +180,12 @@ class Import:
             self.warnings.append(f"Gateway response type '{response_type}' is not supported. Ignoring.")
             return
         status = members.get("statusCode")
-        given = {**members, "statusCode": str(status) if status is not None else None}
-        self.found.put(new_gateway_response(self.api, response_type, given))
+        given = {
+            "statusCode": str(status) if status is not None else None,
+            "responseParameters": obj(members.get("responseParameters")),
+            "responseTemplates": obj(members.get("responseTemplates")),
+        }
+        self.found.put(checked(new_gateway_response(self.api, response_type, given), "gateway response"))
 
     def _put_documentation(self, location: Any, properties: str) -> None:
         parts = self.found.all(DocumentationPart, self.api.id)
@@ -216,7 +232,7 @@ class Import:
             parent = tree[here]
 
     def _put_method(self, resource: Resource, defined: MethodDefinition) -> None:
-        method = defined.method
+        method = checked(defined.method, "method")
         where = f"'{method.http_method}' for resource at path '{defined.path}'"
         method.authorizer_id = self._authorizer_id(defined.authorizer)
         method.request_validator_id = self._validator_id(defined.validator, where)

@@ -45,7 +45,7 @@ def read(extension: Any, where: str) -> Integration | None:
         request_templates=_templates(given.get("requestTemplates")),
         passthrough_behavior=_upper(given.get("passthroughBehavior")) or "WHEN_NO_MATCH",
         content_handling=_upper(given.get("contentHandling")),
-        timeout_in_millis=int(given.get("timeoutInMillis") or DEFAULT_TIMEOUT_MS),
+        timeout_in_millis=given.get("timeoutInMillis") or DEFAULT_TIMEOUT_MS,
         cache_namespace=_text(given.get("cacheNamespace")),
         cache_key_parameters=[str(name) for name in items(given.get("cacheKeyParameters"))],
         integration_responses=_responses(obj(given.get("responses"))) or None,

@@ -28,6 +28,8 @@ from forecourt.services.apigateway.openapi.document import (
     items,
     obj,
     resolve,
+    text,
+    texts,
 )
 from forecourt.services.apigateway.openapi.documentation import parts_of
 from forecourt.services.apigateway.openapi.security import Security
@@ -85,7 +87,7 @@ class _Dialect:
         return {name: obj(media).get("schema") for name, media in content.items() if obj(media).get("schema")}
 
     def _types(self, operation: Json, name: str) -> list[str]:
-        return items(operation.get(name)) or items(self.document.get(name)) or ["application/json"]
+        return texts(operation.get(name)) or texts(self.document.get(name)) or ["application/json"]
 
 
 class _Reader:
@@ -185,10 +187,10 @@ class _Reader:
             authorization_type=access.authorization_type,
             authorization_scopes=access.scopes or None,
             api_key_required=access.api_key_required,
-            operation_name=operation.get("operationId"),
+            operation_name=text(operation.get("operationId")),
             request_parameters=self._parameters(path, http_method, given) or None,
         )
-        defined = MethodDefinition(path, method, access.authorizer, validator)
+        defined = MethodDefinition(path, method, access.authorizer, text(validator))
         method.request_models = self._models(defined, self.dialect.bodies(operation, given))
         method.method_responses = self._responses(defined, operation) or None
         where = f"'{http_method}' for resource at path '{path}'"

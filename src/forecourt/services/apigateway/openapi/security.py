@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from forecourt.services.apigateway.openapi.document import EXTENSION, Json, items, obj
+from forecourt.services.apigateway.openapi.document import EXTENSION, Json, items, obj, texts
 
 _COPIED = (
     "authorizerUri",
@@ -54,7 +54,7 @@ class Security:
         access = Access()
         for requirement in items(operation.get("security", self.default)):
             for name, scopes in obj(requirement).items():
-                self._require(access, name, items(scopes))
+                self._require(access, name, texts(scopes))
         own = str(obj(operation.get(EXTENSION + "auth")).get("type", "")).upper()
         if own in ("NONE", "AWS_IAM"):
             access.authorization_type, access.authorizer = own, None
@@ -85,6 +85,8 @@ def _authorizer(name: str, scheme: Json) -> Json:
     """CreateAuthorizer's members."""
     given, kind = obj(scheme[EXTENSION + "authorizer"]), _kind(scheme)
     members = {member: given[member] for member in _COPIED if given.get(member) is not None}
+    if "providerARNs" in members:
+        members["providerARNs"] = items(members["providerARNs"])
     source = given.get("identitySource")
     if not source and kind != "REQUEST" and scheme.get("name"):
         source = f"method.request.header.{scheme['name']}"

@@ -8,9 +8,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from forecourt.services.apigateway.rest.errors import BadRequestException
+
+if TYPE_CHECKING:
+    from jsonschema import Draft4Validator
 
 _REFERENCE = re.compile(r"https://apigateway\.amazonaws\.com/restapis/[^/]+/models/([a-zA-Z0-9]+)")
 
@@ -27,13 +31,33 @@ def need_schema(schema: str | None, exists: Callable[[str], bool]) -> None:
         parsed = json.loads(schema)
     except ValueError:
         parsed = None
-    if not isinstance(parsed, dict):
+    if not isinstance(parsed, dict) or not _is_schema(parsed):
         raise _invalid("Invalid model schema specified")
     if not parsed:
         raise BadRequestException("Model schema must have at least 1 property or array items defined")
     for name in referenced(parsed):
         if not exists(name):
             raise _invalid(f"Invalid model reference specified: {name}")
+
+
+# What JSON schema draft 4 forbids for tidiness, and what works all the same: `"required": []`
+_TIDINESS = ("minItems", "uniqueItems")
+
+
+@cache
+def _meta_schema() -> Draft4Validator:
+    # Not imported before a model is made: a start would wait for it.
+    from jsonschema import Draft4Validator
+
+    return Draft4Validator(Draft4Validator.META_SCHEMA)
+
+
+def _is_schema(schema: dict[str, Any]) -> bool:
+    """Every keyword of draft 4 has a value that draft 4 allows; other keywords (OpenAPI's `nullable`) are let be."""
+    try:
+        return all(error.validator in _TIDINESS for error in _meta_schema().iter_errors(schema))
+    except RecursionError:
+        return False
 
 
 def _invalid(error: str) -> BadRequestException:

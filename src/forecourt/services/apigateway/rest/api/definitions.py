@@ -24,8 +24,7 @@ class DefinitionsApi(Noun):
         apis = RestApisApi(self.tools)
 
         def change(found: Found) -> Reply:
-            endpoint = definition.api.get("endpointConfiguration")
-            api = apis.new(context, {"name": definition.name, "endpointConfiguration": endpoint})
+            api = apis.new(context, {"name": definition.name})
             apis.add(found, api)
             work = Import(found, api, self.ids, self.quotas)
             work.overwrite(definition)

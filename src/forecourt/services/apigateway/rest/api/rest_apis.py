@@ -90,9 +90,7 @@ class RestApisApi(Noun):
             security_policy=request.get("securityPolicy"),
             endpoint_access_mode=request.get("endpointAccessMode"),
         )
-        if not api.endpoint_configuration.ip_address_type:
-            private = api.endpoint_configuration.types == ["PRIVATE"]
-            api.endpoint_configuration.ip_address_type = "dualstack" if private else "ipv4"
+        complete(api)
         need_valid(api, self.quotas)
         return api
 
@@ -154,6 +152,12 @@ def _escape_policy(described: Reply) -> Reply:
     if described.get("policy"):
         return {**described, "policy": json.dumps(described["policy"])[1:-1].replace("/", "\\/")}
     return described
+
+
+def complete(api: RestApi) -> None:
+    """What follows from what is set."""
+    endpoint = api.endpoint_configuration
+    endpoint.ip_address_type = endpoint.ip_address_type or ("dualstack" if endpoint.types == ["PRIVATE"] else "ipv4")
 
 
 def _changes_ip(request: Mapping[str, Any]) -> bool:
