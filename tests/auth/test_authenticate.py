@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import base64
+import hmac
+import re
+from urllib.parse import urlsplit
 
 import pytest
-from botocore.auth import SigV4Auth, SigV4QueryAuth
+from botocore.auth import HmacV1QueryAuth, SigV4Auth, SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from hypothesis import given
 from hypothesis import strategies as st
 
+from forecourt.auth import sigv2
 from forecourt.auth.authenticate import Authenticator, Identity
 from forecourt.auth.errors import DIALECTS, AuthenticationFailed
 from forecourt.auth.sessions import KeyIds, SessionCredentials, Sessions, TokenInvalid, account_of
@@ -198,3 +202,48 @@ def test_key_ids_name_their_account_and_are_recognised(account: str, seed: int) 
     assert not ours.is_ours("ASIA" + made[4:])
     assert account_of("test") is None
     assert not theirs.is_ours("AKIAIOSFODNN7EXAMPLE")
+
+
+def presigned(key: str, secret: str, token: str | None = None, method: str = "GET", url: str = "") -> SignedRequest:
+    """As boto3 presigns S3's URLs where no version of the signature was chosen."""
+    request = AWSRequest(method, url or "http://localhost:4566/bucket/a%20key?versionId=7&x-id=GetObject")
+    if method == "PUT":
+        request.headers["Content-Type"] = "text/plain"
+    HmacV1QueryAuth(Credentials(key, secret, token), 60).add_auth(request)
+    parts = urlsplit(request.url)
+    headers = [(b"host", parts.netloc.encode())] + ([(b"content-type", b"text/plain")] if method == "PUT" else [])
+    return SignedRequest(method, parts.path.encode(), parts.query.encode(), headers)
+
+
+async def test_urls_presigned_with_version_2() -> None:
+    world = World()
+    good = presigned(world.user_key, "s3cret")
+    assert (await world.call(good, "rest-xml")).principal is USER
+    assert (await world.call(presigned(world.user_key, "s3cret", method="PUT"), "rest-xml")).principal is USER
+    issued = world.session()
+    temporary = presigned(issued.access_key_id, issued.secret_access_key, issued.session_token)
+    assert (await world.call(temporary, "rest-xml")).principal.kind == "assumed-role"
+    assert (await world.call(presigned("test", "test"), "rest-xml")).principal == root("000000000000", "test")
+    changes = {
+        "method": good._replace(method="DELETE"),
+        "path": good._replace(raw_path=b"/bucket/another"),
+        "version": good._replace(query_string=good.query_string.replace(b"versionId=7", b"versionId=8")),
+        "expiry": good._replace(query_string=re.sub(rb"Expires=\d+", b"Expires=9999999999", good.query_string)),
+        "acl": good._replace(headers=[*good.headers, (b"x-amz-acl", b"public-read")]),
+        "secret": presigned(world.user_key, "guess"),
+    }
+    for name, changed in changes.items():
+        assert (await world.refused(changed, "rest-xml")).code == "SignatureDoesNotMatch", name
+    old = good._replace(query_string=re.sub(rb"Expires=\d+", b"Expires=1000000000", good.query_string))
+    expired = await world.refused(old, "rest-xml")
+    assert (expired.code, expired.message) == ("AccessDenied", "Request has expired")
+    half = good._replace(query_string=b"AWSAccessKeyId=x")
+    assert (await world.refused(half, "rest-xml")).code == "AuthorizationQueryParametersError"
+
+
+async def test_a_bucket_in_the_host() -> None:
+    request = presigned("k", "s", url="http://bucket.s3.localhost:4566/key")
+    found = sigv2.read_presigned(request)
+    assert found is not None
+    digest = hmac.digest(b"s", f"GET\n\n\n{found.expires_at}\n/bucket/key".encode(), "sha1")
+    sigv2.verify(found._replace(signature=base64.b64encode(digest).decode()), request, "s", 0)

@@ -118,3 +118,22 @@ def test_issued_credentials_are_verified_where_strangers_are_trusted(server: For
     iam.delete_access_key(UserName="enforced-eve", AccessKeyId=key["AccessKeyId"])
     assert refusal(server.client("sts", **eve).get_caller_identity)[0] == "InvalidClientTokenId"
     assert server.client("sts", account="123456789012").get_caller_identity()["Account"] == "123456789012"
+
+
+@pytest.mark.parametrize("version", ["s3", "s3v4"])
+def test_presigned_urls(enforced: Forecourt, version: str) -> None:
+    bucket = f"presigned-{version}"
+    mia = user(enforced, f"mia-{version}", policy(allow("s3:GetObject", f"arn:aws:s3:::{bucket}/open/*")))
+    root = enforced.client("s3", **ROOT)
+    root.create_bucket(Bucket=bucket)
+    for key in ("open/a b", "closed/a"):
+        root.put_object(Bucket=bucket, Key=key, Body=b"content")
+    signer = enforced.client("s3", **mia, config=Config(signature_version=version))
+
+    def fetch(key: str) -> httpx.Response:
+        return httpx.get(signer.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": key}))
+
+    assert (fetch("open/a b").status_code, fetch("open/a b").content) == (200, b"content")
+    assert fetch("closed/a").status_code == 403
+    changed = signer.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "open/x"})
+    assert "SignatureDoesNotMatch" in httpx.get(changed.replace("/open/x", "/open/a%20b")).text

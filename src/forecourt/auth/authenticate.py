@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol
 
-from forecourt.auth import aws_chunked, sigv4
+from forecourt.auth import aws_chunked, sigv2, sigv4
 from forecourt.auth.errors import expired_token, failed, invalid_token, missing_token, unknown_key
 from forecourt.auth.sessions import TEMPORARY, Sessions, TokenInvalid
 from forecourt.auth.sigv4 import Refused, Signature, SignedRequest
@@ -53,10 +53,12 @@ class Authenticator:
         signature = None
         try:
             signature = sigv4.read_signature(request)
-            if signature is None and not anonymous_allowed:
-                raise missing_token()
             if signature is not None:
                 return await self._identify(signature, request)
+            if (presigned := sigv2.read_presigned(request)) is not None:
+                return await self._identify_presigned(presigned, request)
+            if not anonymous_allowed:
+                raise missing_token()
         except Refused as refused:
             if not anonymous_allowed:
                 raise failed(refused, dialect) from None
@@ -64,7 +66,7 @@ class Authenticator:
         return Identity(ANONYMOUS, region, service, request.body)
 
     async def _identify(self, signature: Signature, request: SignedRequest) -> Identity:
-        secret, principal = await self._credentials(signature)
+        secret, principal = await self._credentials(signature.access_key_id, signature.session_token)
         if secret is not None:
             sigv4.verify(signature, request, secret, self._clock.machine_now())
         body = request.body
@@ -72,11 +74,16 @@ class Authenticator:
             body = aws_chunked.decode(signature, secret, body).body
         return Identity(principal, signature.region, signature.service, body)
 
-    async def _credentials(self, signature: Signature) -> tuple[str | None, Principal]:
+    async def _identify_presigned(self, presigned: sigv2.Presigned, request: SignedRequest) -> Identity:
+        secret, principal = await self._credentials(presigned.access_key_id, presigned.session_token)
+        if secret is not None:
+            sigv2.verify(presigned, request, secret, self._clock.machine_now())
+        return Identity(principal, "", "s3", request.body)
+
+    async def _credentials(self, key: str, token: str) -> tuple[str | None, Principal]:
         """The secret to verify with (None: trusted unseen) and its owner."""
-        key = signature.access_key_id
         if key.startswith(TEMPORARY):
-            session = self._session(key, signature.session_token)
+            session = self._session(key, token)
             if session is not None:
                 return session
         elif (found := await self._source.access_key(key)) is not None:
