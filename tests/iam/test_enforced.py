@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import httpx
+import pytest
+from botocore.config import Config
 from tests.iam.enforcing import HOME, ROOT, allow, policy, refusal, session, user
 
 from forecourt.testing import Forecourt
