@@ -6,7 +6,8 @@
 - `timers.py`: a year-long Wait is a row in the store; one alarm is set for the earliest.
 - `work.py`: performs tasks, and resumes what was pending when the process died.
 - `express.py`: the same machine with nothing stored.
-- `activities.py`, `logs.py`, `maprun.py`, `retention.py`: what their names say.
+- `maprun.py`: distributed maps; `mapstate.py` reads the state, `items.py` the items, `crowd.py` drives the children.
+- `activities.py`, `logs.py`, `metrics.py`, `retention.py`, `rehearsal.py`: what their names say.
 
 Start reading at `shell.py`.
 """
