@@ -388,6 +388,24 @@ async def test_tags(functions: Lambda) -> None:
     await functions.call("TagResource", Resource=ARN + "f", Tags={"b": "2"})
     await functions.call("UntagResource", Resource=ARN + "f", TagKeys=["a"])
     assert await functions.call("ListTags", Resource=ARN + "f") == {"Tags": {"b": "2"}}
+    queue = "arn:aws:sqs:us-east-1:000000000000:q"
+    made = await functions.call(
+        "CreateEventSourceMapping", FunctionName="f", EventSourceArn=queue, Enabled=False, Tags={"c": "3"}
+    )
+    await functions.call("TagResource", Resource=made["EventSourceMappingArn"], Tags={"d": "4"})
+    tags = await functions.call("ListTags", Resource=made["EventSourceMappingArn"])
+    assert tags == {"Tags": {"c": "3", "d": "4"}}
+    version = "InvalidParameterValueException: Tags on function aliases and versions are not supported."
+    await refuses(functions, version, "TagResource", Resource=ARN + "f:1", Tags={})
+
+
+async def test_what_infrastructure_tools_ask_besides(functions: Lambda) -> None:
+    await functions.create("f", CODE)
+    assert await functions.call("GetFunctionCodeSigningConfig", FunctionName="f") == {"FunctionName": "f"}
+    assert await functions.call("GetRuntimeManagementConfig", FunctionName="f") == {
+        "UpdateRuntimeOn": "Auto", "FunctionArn": ARN + "f",
+    }  # fmt: skip
+    assert await functions.call("GetFunctionRecursionConfig", FunctionName="f") == {"RecursiveLoop": "Allow"}
 
 
 async def test_reserved_concurrency_leaves_100_to_others(functions: Lambda) -> None:

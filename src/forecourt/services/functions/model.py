@@ -259,6 +259,7 @@ class EventSourceMapping(Document):
     parallelization: int = 1
     on_failure: str = ""
     last_modified: float = 0.0
+    tags: dict[str, str] = {}
 
     @property
     def service(self) -> str:

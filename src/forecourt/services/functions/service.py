@@ -19,6 +19,7 @@ from forecourt.services.functions.api.event_sources import EventSourcesApi
 from forecourt.services.functions.api.functions import FunctionsApi
 from forecourt.services.functions.api.invoke import InvokeApi
 from forecourt.services.functions.api.layers import LayersApi
+from forecourt.services.functions.api.managed import ManagedApi
 from forecourt.services.functions.api.permissions import PermissionsApi
 from forecourt.services.functions.api.tags import TagsApi
 from forecourt.services.functions.api.urls import UrlsApi
@@ -95,6 +96,7 @@ class Functions:
             EventInvokeApi(shared),
             TagsApi(shared),
             UrlsApi(shared),
+            ManagedApi(shared),
             AccountApi(shared, concurrency),
             EventSourcesApi(shared, self._pollers.results.get),
             InvokeApi(self.invoker, self._queue, ids),

@@ -64,6 +64,7 @@ class EventSourcesApi(Api):
             name=id.name,
             qualifier=id.qualifier or "",
             source_arn=_source(request),
+            tags=dict(request.get("Tags") or {}),
         )
         mapping.batch_size = _BATCH_SIZES[mapping.service][0]
         _set_start(mapping, request)

@@ -1,19 +1,18 @@
-"""Tags of functions."""
+"""Tags of functions and event source mappings."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from forecourt.base.arn import Arn
 from forecourt.base.call import CallContext, operation
 from forecourt.base.errors import NotImplementedYet
 from forecourt.services.functions.api.base import Api
-from forecourt.services.functions.errors import (
-    InvalidParameterValueException,
-)
+from forecourt.services.functions.errors import InvalidParameterValueException, ResourceNotFoundException
+from forecourt.services.functions.model import EventSourceMapping, Function
 from forecourt.services.functions.names import FunctionId
-from forecourt.services.functions.store import require
+from forecourt.services.functions.store import not_found
 from forecourt.store import Tx
 
 if TYPE_CHECKING:
@@ -23,49 +22,68 @@ if TYPE_CHECKING:
         UntagResourceRequestTypeDef,
     )
 
-
 _MAX_TAGS = 50
+
+Change = Callable[[dict[str, str]], dict[str, str]]
 
 
 class TagsApi(Api):
     @operation("ListTags")
     async def list_tags(self, context: CallContext, request: ListTagsRequestTypeDef) -> dict[str, Any]:
-        return {"Tags": (await self._store.function(_tagged(context, request["Resource"]))).tags}
+        tagged = _tagged(request["Resource"])
+        found = await self._store.store.get(tagged.kind, *tagged.key)
+        if found is None:
+            raise tagged.missing()
+        return {"Tags": found.tags}
 
     @operation("TagResource")
     async def tag_resource(self, context: CallContext, request: TagResourceRequestTypeDef) -> None:
-        def change(tags: dict[str, str]) -> dict[str, str]:
-            return {**tags, **request["Tags"]}
-
-        await self._change(context, request["Resource"], change)
+        await self._change(request["Resource"], lambda tags: {**tags, **request["Tags"]})
 
     @operation("UntagResource")
     async def untag_resource(self, context: CallContext, request: UntagResourceRequestTypeDef) -> None:
-        def change(tags: dict[str, str]) -> dict[str, str]:
-            return {key: value for key, value in tags.items() if key not in request["TagKeys"]}
+        gone = set(request["TagKeys"])
+        await self._change(
+            request["Resource"], lambda tags: {key: value for key, value in tags.items() if key not in gone}
+        )
 
-        await self._change(context, request["Resource"], change)
-
-    async def _change(self, context: CallContext, arn: str, change: Callable[[dict[str, str]], dict[str, str]]) -> None:
-        id = _tagged(context, arn)
+    async def _change(self, arn: str, change: Change) -> None:
+        tagged = _tagged(arn)
 
         def apply(tx: Tx) -> None:
-            function = require(tx, id)
-            function.tags = change(function.tags)
-            if len(function.tags) > _MAX_TAGS:
+            found = tx.get(tagged.kind, *tagged.key)
+            if found is None:
+                raise tagged.missing()
+            found.tags = change(found.tags)
+            if len(found.tags) > _MAX_TAGS:
                 raise InvalidParameterValueException("Tag count exceeds the limit of 50.")
-            tx.put(function)
+            tx.put(found)
 
         await self._store.write(apply)
 
 
-def _tagged(context: CallContext, text: str) -> FunctionId:
+class Tagged(NamedTuple):
+    """What an ARN stands for, and what is said where it is not there."""
+
+    kind: type[Function] | type[EventSourceMapping]
+    key: tuple[str, str, str]
+    missing: Callable[[], ResourceNotFoundException]
+
+
+def _tagged(text: str) -> Tagged:
     arn = Arn.parse(text)
     kind, _, name = arn.resource.partition(":")
+    key = (arn.account, arn.region, name)
+    if kind == "event-source-mapping":
+        return Tagged(EventSourceMapping, key, _no_mapping)
     if kind != "function":
         raise NotImplementedYet(f"Forecourt does not keep tags of a {kind}.")
     if ":" in name:
         raise InvalidParameterValueException(
             "Tags on function aliases and versions are not supported. Please specify a function ARN."
         )
-    return FunctionId(arn.account, arn.region, name)
+    return Tagged(Function, key, lambda: not_found(FunctionId(*key)))
+
+
+def _no_mapping() -> ResourceNotFoundException:
+    return ResourceNotFoundException("The resource you requested does not exist.")
