@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from forecourt.cli.sfn import sfn, state_statuses
+from forecourt.testing import Forecourt
 
 GOOD: dict[str, Any] = {
     "StartAt": "Charge",
@@ -93,3 +95,45 @@ def test_statuses_of_states() -> None:
         {"id": 5, "previousEventId": 4, "type": "WaitStateEntered", "stateEnteredEventDetails": {"name": "B"}},
     ]
     assert state_statuses(iter(events)) == {"A": "CAUGHT", "B": "RUNNING"}
+
+
+def test_against_a_running_forecourt(server: Forecourt, files: Path) -> None:
+    definition = files / "plain.json"
+    definition.write_text(
+        json.dumps(
+            {
+                "StartAt": "A",
+                "States": {
+                    "A": {"Type": "Pass", "Result": {"x": 1}, "Next": "B"},
+                    "B": {"Type": "Fail", "Error": "Nope", "Cause": "because"},
+                },
+            }
+        )
+    )
+    code, output = run("run", definition, "--input", "{}", "--endpoint-url", server.url)
+    assert code == 1
+    assert "  A 0.0s" in output
+    assert output.strip().endswith("FAILED\nNope because")
+
+    client = server.client("stepfunctions")
+    machine = client.create_state_machine(
+        name=f"cli-{time.time_ns()}", definition=definition.read_text(), roleArn="arn:aws:iam::000000000000:role/x"
+    )["stateMachineArn"]
+    execution = client.start_execution(stateMachineArn=machine)["executionArn"]
+    while client.describe_execution(executionArn=execution)["status"] == "RUNNING":
+        time.sleep(0.01)
+    code, output = run("history", execution, "--endpoint-url", server.url)
+    assert code == 0
+    assert all(kind in output for kind in ("ExecutionStarted", "PassStateExited", "ExecutionFailed", "error=Nope"))
+    target = files / "execution.svg"
+    assert run("graph", execution, "-o", target, "--endpoint-url", server.url)[0] == 0
+    fills = [element.get("fill") for element in ElementTree.fromstring(target.read_text()).iter() if element.get("rx")]
+    assert len(set(fills)) == 2, "A succeeded, B failed: two colours"
+    code, output = run("history", execution + "x", "--endpoint-url", server.url)
+    assert (code, "Execution Does Not Exist" in output) == (1, True)
+
+
+def test_where_nothing_answers(files: Path) -> None:
+    code, output = run("history", "arn:aws:states:us-east-1:0:execution:m:e", "--endpoint-url", "http://127.0.0.1:1")
+    assert code == 1
+    assert output.startswith("Error: ")
