@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import json
 import time
+import zipfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -352,3 +354,79 @@ def test_dynamodb_and_s3_through_the_caller(server: Forecourt, sfn: SFNClient) -
     assert (counts["succeeded"], counts["total"]) == (3, 3)
     assert len(sfn.list_executions(mapRunArn=run)["executions"]) == 3
     assert refused(sfn.update_map_run, mapRunArn=run, maxConcurrency=5)[0] == "ValidationException"
+
+
+HANDLER = """
+def handler(event, context):
+    if event.get("fail"):
+        raise ValueError("told to")
+    return {"got": event, "name": context.function_name}
+"""
+
+
+def test_a_real_function(server: Forecourt, sfn: SFNClient) -> None:
+    called = name()
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("app.py", HANDLER)
+    function = server.client("lambda").create_function(
+        FunctionName=called,
+        Runtime="python3.11",
+        Handler="app.handler",
+        Role=ROLE,
+        Code={"ZipFile": archive.getvalue()},
+    )["FunctionArn"]
+    state = {
+        "Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "OutputPath": "$.Payload", "Next": "Direct",
+        "Parameters": {"FunctionName": called, "Payload.$": "$"},
+    }  # fmt: skip
+    direct = {"Type": "Task", "Resource": function, "Parameters": {"fail": True}, "End": True}
+    caught = [{"ErrorEquals": ["ValueError"], "ResultPath": "$.error", "Next": "Done"}]
+    states = {"Invoke": state, "Direct": {**direct, "Catch": caught}, "Done": {"Type": "Succeed"}}
+    arn = create(sfn, json.dumps({"StartAt": "Invoke", "States": states}))
+    described = ended(sfn, sfn.start_execution(stateMachineArn=arn, input='{"a":1}')["executionArn"])
+    assert described["status"] == "SUCCEEDED", described
+    output = json.loads(described["output"])
+    assert (output["got"], output["name"]) == ({"a": 1}, called)
+    assert output["error"]["Error"] == "ValueError"
+    assert json.loads(output["error"]["Cause"])["errorMessage"] == "told to"
+
+
+def test_human_approval_over_the_wire(server: Forecourt, sfn: SFNClient) -> None:
+    sqs = server.client("sqs")
+    queue = sqs.create_queue(QueueName=name())["QueueUrl"]
+    state = {
+        "Type": "Task", "Resource": "arn:aws:states:::sqs:sendMessage.waitForTaskToken", "End": True,
+        "Parameters": {"QueueUrl": queue, "MessageBody": {"token.$": "$$.Task.Token", "order.$": "$.order"}},
+    }  # fmt: skip
+    arn = create(sfn, json.dumps({"StartAt": "Ask", "States": {"Ask": state}}))
+    execution = sfn.start_execution(stateMachineArn=arn, input='{"order":7}')["executionArn"]
+    message = sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=5)["Messages"][0]
+    body = json.loads(message["Body"])
+    assert body["order"] == 7
+    sfn.send_task_success(taskToken=body["token"], output='{"approved":true}')
+    assert ended(sfn, execution)["output"] == '{"approved":true}'
+    assert refused(sfn.send_task_heartbeat, taskToken=body["token"])[0] == "TaskTimedOut"
+
+
+def test_events_and_topics(server: Forecourt, sfn: SFNClient) -> None:
+    topic = server.client("sns").create_topic(Name=name())["TopicArn"]
+    publish = {
+        "Type": "Task", "Resource": "arn:aws:states:::sns:publish", "Next": "Put", "ResultPath": "$.published",
+        "Parameters": {"TopicArn": topic, "Message": {"a.$": "$.a"}},
+    }  # fmt: skip
+    put = {
+        "Type": "Task", "Resource": "arn:aws:states:::events:putEvents", "Next": "Sdk", "ResultPath": "$.put",
+        "Parameters": {"Entries": [{"Source": "s", "DetailType": "d", "Detail": {"x": 1}, "EventBusName": "default"}]},
+    }  # fmt: skip
+    sdk = {
+        "Type": "Task", "Resource": "arn:aws:states:::aws-sdk:sns:getTopicAttributes", "End": True,
+        "Parameters": {"TopicArn": topic}, "ResultPath": "$.topic",
+    }  # fmt: skip
+    arn = create(sfn, json.dumps({"StartAt": "Publish", "States": {"Publish": publish, "Put": put, "Sdk": sdk}}))
+    described = ended(sfn, sfn.start_execution(stateMachineArn=arn, input='{"a":1}')["executionArn"])
+    assert described["status"] == "SUCCEEDED", described
+    output = json.loads(described["output"])
+    assert output["published"]["MessageId"]
+    assert output["put"]["FailedEntryCount"] == 0
+    assert output["topic"]["Attributes"]["TopicArn"] == topic
