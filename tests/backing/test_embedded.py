@@ -149,6 +149,17 @@ async def test_a_queues_delay_passes_when_the_clock_is_moved(bench: Bench) -> No
     assert await received(backing, url) == ["later"]
 
 
+async def test_what_moto_never_forgets_is_cut_back(bench: Bench) -> None:
+    from moto.sns.models import sns_backends
+
+    backing = bench.ephemeral()
+    arn = (await backing.call(caller(), "sns", "CreateTopic", {"Name": "news"}))["TopicArn"]
+    for _ in range(1000):
+        await backing.call(caller(), "sns", "Publish", {"TopicArn": arn, "Message": "m"})
+    kept = sns_backends["000000000000"]["eu-west-1"].topics[arn].sent_notifications
+    assert 0 < len(kept) < 700
+
+
 async def test_reset_empties_everything_at_once(bench: Bench) -> None:
     backing = bench.ephemeral()
     await backing.call(caller(), "dynamodb", "CreateTable", TABLE)

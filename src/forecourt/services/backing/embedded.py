@@ -18,7 +18,7 @@ from urllib.parse import unquote_to_bytes
 
 from forecourt.base.clock import Clock
 from forecourt.base.errors import NotImplementedYet
-from forecourt.services.backing import bridges, snapshot
+from forecourt.services.backing import bounds, bridges, snapshot
 from forecourt.services.backing.deliveries import Delivery
 from forecourt.services.backing.errors import Broken, WouldWait
 from forecourt.services.backing.journal import Entry
@@ -37,6 +37,7 @@ _ACCOUNT_HEADER = "HTTP_X_MOTO_ACCOUNT_ID"
 _WITHHELD = (b"authorization", b"user-agent", b"expect", b"connection", b"transfer-encoding", b"content-length")
 # What Flask says where moto has no route for a path.
 _FLASKS_PAGE = b"<!doctype html>\n<html lang=en>\n<title>40"
+_RUNS_BETWEEN_TRIMS = 500
 _FORM = "application/x-www-form-urlencoded"
 # What WSGI's server would have added, and our own server adds.
 _OURS = ("date", "server", "connection", "content-length", "transfer-encoding")
@@ -59,6 +60,7 @@ class Embedded:
         self._dispatcher: Any = None
         self._apps: dict[str, Any] = {}
         self._modules = 0
+        self._runs = 0
 
     async def on_thread(self, function: Callable[..., _T], *args: Any) -> _T:
         """Runs `function` where moto lives."""
@@ -90,7 +92,7 @@ class Embedded:
             app = self._app(environ, request)
             with SHIMS.fixed(at, seed):
                 response = _respond(app, environ)
-            self._bind_new_modules()
+            self._keep_house()
             if response.status in (404, 405) and response.body.startswith(_FLASKS_PAGE):
                 raise NotImplementedError
             return Outcome(response, response.status < 400 and not _receiving.unchanged, list(bridges.noted))
@@ -136,8 +138,11 @@ class Embedded:
             _patch(name)
         return self._apps[name]
 
-    def _bind_new_modules(self) -> None:
-        """moto imports some of its modules as it needs them."""
+    def _keep_house(self) -> None:
+        """moto imports some of its modules as it needs them, and forgets nothing by itself."""
+        self._runs += 1
+        if self._runs % _RUNS_BETWEEN_TRIMS == 0:
+            bounds.trim()
         if len(sys.modules) != self._modules:
             SHIMS.install()
             self._modules = len(sys.modules)
