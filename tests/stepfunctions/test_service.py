@@ -642,6 +642,13 @@ async def test_http_tasks(w: World, site: tuple[Site, str]) -> None:
     assert "authorization: Basic YWRhOnB3" in sent
     assert "x-extra: 1" in sent
     assert sent.endswith('{"a":1}')
+    state = {"Type": "Task", "Resource": "arn:aws:states:::http:invoke", "Parameters": parameters, "End": True}
+    given = {"definition": json.dumps(state), "roleArn": ROLE, "inspectionLevel": "TRACE"}
+    inspected = (await w.api("TestState", **given))["inspectionData"]
+    assert json.loads(inspected["request"]["headers"])["Authorization"] == "HIDDEN_DUE_TO_SECURITY_REASONS"
+    assert inspected["response"]["statusCode"] == "200"
+    inspected = (await w.api("TestState", **given, revealSecrets=True))["inspectionData"]
+    assert json.loads(inspected["request"]["headers"])["Authorization"] == "Basic YWRhOnB3"
     served.status = 404
     ended = await w.run(task("arn:aws:states:::http:invoke", parameters), name="second")
     assert (ended["error"], ended["cause"]) == ("States.Http.StatusCode.404", '{"ok":true}')

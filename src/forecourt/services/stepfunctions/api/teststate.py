@@ -95,6 +95,9 @@ class TestStateApi:
             trial.fail(error.error, error.cause)
         except TimeoutError:
             trial.fail("States.Timeout", None)
+        if job.exchange is not None and given.get("inspectionLevel") == "TRACE":
+            sent = job.exchange.revealed if given.get("revealSecrets") else job.exchange.request
+            trial.show(request=sent, response=job.exchange.response)
 
 
 def single_state(definition: str, state_name: str | None) -> tuple[str, dict[str, Any]]:
@@ -226,6 +229,9 @@ class Trial:
         for event in turn.events:
             if event.type == "EvaluationFailed" and event.details is not None:
                 self._failure = Failure(event.details["error"], event.details["cause"])
+
+    def show(self, **inspected: Any) -> None:
+        self._inspected |= inspected
 
     # --- inspection ---------------------------------------------------------------------------------------------------
 

@@ -13,11 +13,13 @@ from urllib.parse import quote, urlencode, urlsplit
 from forecourt.base.errors import ServiceError
 from forecourt.services.stepfunctions.asl.data import Data, from_text, to_text
 from forecourt.services.stepfunctions.integrations.call import ServiceCalls
-from forecourt.services.stepfunctions.integrations.job import Job, TaskError
+from forecourt.services.stepfunctions.integrations.job import Exchange, Job, TaskError
 from forecourt.upstream import Origin, Request, Upstream, UpstreamError
 
 _TIMEOUT_SECONDS = 60.0
 _MOST_BYTES = 10 * 1024 * 1024
+# What TestState shows in place of what a connection adds
+_HIDDEN = "HIDDEN_DUE_TO_SECURITY_REASONS"
 _OWN_HEADERS = {"host", "content-length", "connection", "transfer-encoding"}
 
 
@@ -34,11 +36,18 @@ class HttpTasks:
         url = arguments.get("ApiEndpoint", "")
         headers = {str(name): str(value) for name, value in (arguments.get("Headers") or {}).items()}
         query = _query(arguments.get("QueryParameters"))
+        plain_headers, plain_query = dict(headers), list(query)
         await self._authenticate(job, arguments, headers, query)
+        added = {name for name, value in headers.items() if plain_headers.get(name) != value}
         body = _body(arguments, headers)
-        target = url + (("&" if "?" in url else "?") + urlencode(query, doseq=True) if query else "")
-        status, reason, answered, data = await self._send(
-            arguments.get("Method", "GET"), target, headers, body, None, "States.Http.Socket"
+        method, target = arguments.get("Method", "GET"), _with_query(url, query)
+        status, reason, answered, data = await self._send(method, target, headers, body, None, "States.Http.Socket")
+        hidden = {name: _HIDDEN if name in added else value for name, value in headers.items()}
+        hidden_query = plain_query + [(name, _HIDDEN) for name, _ in query[len(plain_query) :]]
+        job.exchange = Exchange(
+            request=_sent(method, _with_query(url, hidden_query), hidden, body),
+            response=_received(status, reason, answered, data),
+            revealed=_sent(method, target, headers, body),
         )
         shown = _shown(status, reason, answered, data)
         if status >= 400:
@@ -111,6 +120,26 @@ class HttpTasks:
             return dict(json.loads(answer.get("SecretString") or "{}"))
         except (ServiceError, ValueError):
             return {}
+
+
+def _with_query(url: str, query: list[tuple[str, str]]) -> str:
+    return url + (("&" if "?" in url else "?") + urlencode(query, doseq=True) if query else "")
+
+
+def _sent(method: str, url: str, headers: dict[str, str], body: bytes) -> dict[str, str]:
+    """A request as `inspectionData` shows it."""
+    shown = {"protocol": urlsplit(url).scheme, "method": method, "url": url, "headers": to_text(headers)}
+    return {**shown, "body": body.decode(errors="replace")} if body else shown
+
+
+def _received(status: int, reason: str, headers: list[tuple[str, str]], data: bytes) -> dict[str, str]:
+    return {
+        "protocol": "HTTP/1.1",
+        "statusCode": str(status),
+        "statusMessage": reason,
+        "headers": to_text(dict(headers)),
+        "body": data.decode(errors="replace"),
+    }
 
 
 def apply_connection(

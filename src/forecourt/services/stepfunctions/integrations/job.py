@@ -11,6 +11,15 @@ from forecourt.services.stepfunctions.asl.data import Data
 from forecourt.services.stepfunctions.asl.machine import Resource
 
 
+class Exchange(msgspec.Struct, kw_only=True):
+    """An HTTP task's request and response, for TestState's TRACE. `request` hides what the connection added."""
+
+    request: dict[str, str]
+    response: dict[str, str]
+    # The request as it was
+    revealed: dict[str, str]
+
+
 class Job(msgspec.Struct, kw_only=True):
     account: str
     region: str
@@ -27,6 +36,8 @@ class Job(msgspec.Struct, kw_only=True):
     test_case: str = ""
     # What a `.sync` task answered when it was submitted
     submitted: Data | None = None
+    # Filled by an HTTP task
+    exchange: Exchange | None = None
 
     @property
     def repeatable_id(self) -> str:
