@@ -22,6 +22,7 @@ from forecourt import __version__, wire
 from forecourt.auth.actions import describe
 from forecourt.auth.authenticate import Authenticator
 from forecourt.auth.authorize import PolicyAuthorizer
+from forecourt.auth.lookups import Lookups
 from forecourt.auth.sessions import Sessions
 from forecourt.base.call import CallContext, operations
 from forecourt.base.clock import Clock
@@ -43,6 +44,7 @@ from forecourt.services.apigateway.service import ApiGateway
 from forecourt.services.backing.backing import Backing, Keep
 from forecourt.services.cloudwatch import CloudWatch
 from forecourt.services.cognito import UserPools
+from forecourt.services.cognito.identity import IdentityPools
 from forecourt.services.functions import Functions, Limits
 from forecourt.services.iam import Iam
 from forecourt.services.logs import Logs
@@ -113,11 +115,15 @@ class Application:
             identities=self._iam.caller_policies, clock=self._clock, mode=settings.iam_mode
         )
         self.dispatcher = Dispatcher(self._authorizer, _demands, wire.check, self._metrics)
+        # What the policy engine asks of services: resource policies, whole ARNs, leading keys
+        Lookups(self.dispatcher).register(self._authorizer)
+        self._authorizer.register_finish("iam", self._iam.whole_arns.finish)
         self._add(self._iam, {"iam": self._iam.apis, "sts": self._iam.sts_apis})
         self._add_telemetry()
         self._backing = self._add_backing()
         self._add_functions()
         self._pools = self._add_user_pools()
+        self._add_identity_pools()
         self._apis = self._add_api_gateway()
         self._add_step_functions()
         self._router = self._make_router()
@@ -196,6 +202,19 @@ class Application:
         self._verifiers.append(pools.verifier)
         self._add(pools, {"cognito-idp": pools.apis})
         return pools
+
+    def _add_identity_pools(self) -> None:
+        identities = IdentityPools(
+            store=self._store,
+            sealer=self._sealer,
+            caller=self.dispatcher,
+            sessions=self._iam.role_sessions,
+            clock=self._clock,
+            ids=self._ids,
+            token_verifiers=self._verifiers,
+        )
+        self._verifiers.append(identities.tokens)
+        self._add(identities, {"cognito-identity": identities.apis})
 
     def _add_api_gateway(self) -> ApiGateway:
         apis = ApiGateway(
