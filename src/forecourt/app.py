@@ -22,6 +22,7 @@ from forecourt import __version__, wire
 from forecourt.auth.actions import describe
 from forecourt.auth.authenticate import Authenticator
 from forecourt.auth.authorize import PolicyAuthorizer
+from forecourt.auth.explain import explain, principal_of
 from forecourt.auth.lookups import Lookups
 from forecourt.auth.sessions import Sessions
 from forecourt.base.call import CallContext, operations
@@ -32,7 +33,7 @@ from forecourt.dispatch import Demand, Dispatcher
 from forecourt.edge.aws import AwsApi
 from forecourt.edge.http1 import Server
 from forecourt.edge.internal import InternalAws
-from forecourt.edge.own import OwnPages
+from forecourt.edge.own import OwnPages, Question
 from forecourt.edge.router import Router
 from forecourt.edge.server import PortTaken, check_port
 from forecourt.services.apigateway.http.control import HttpControlPlane
@@ -335,6 +336,11 @@ class Application:
         moved = ClockOffset(name=_CLOCK, seconds=self._clock.offset_seconds + seconds)
         await self._store.write(lambda tx: tx.put(moved))
         self._clock.advance(seconds)
+
+    async def explain(self, question: Question) -> dict[str, Any]:
+        principal = principal_of(question.principal)
+        asked = question.action, question.resource, question.context
+        return (await explain(self._authorizer, principal, *asked))._asdict()
 
     async def reset(self) -> None:
         await self._store.reset()

@@ -8,7 +8,9 @@ from typing import Any, NamedTuple
 from forecourt.auth.authorize import PolicyAuthorizer, denial
 from forecourt.auth.policy import Decision, Policy, PolicySet, Request, evaluate
 from forecourt.auth.policy.evaluate import BOUNDARY, IDENTITY, RESOURCE, SESSION
-from forecourt.base.principal import Principal
+from forecourt.base.arn import Arn
+from forecourt.base.errors import ValidationException
+from forecourt.base.principal import Principal, root
 
 
 class Explanation(NamedTuple):
@@ -27,6 +29,29 @@ async def explain(
     decision = evaluate(request, policies)
     message = "" if decision.allowed else denial(principal, action, resource, decision)
     return Explanation(decision.allowed, _summary(decision), message, list(_steps(request, policies)))
+
+
+def principal_of(arn: str) -> Principal:
+    """The principal that an ARN of IAM names: a user, a role (any session of it) or an account's root.
+
+    Raises `ValidationException`.
+    """
+    try:
+        parsed = Arn.parse(arn)
+    except ValueError:
+        parsed = Arn("", "", "", "")
+    kind, _, path = parsed.resource.partition("/")
+    name = path.rsplit("/", 1)[-1]
+    if parsed.service == "iam" and kind == "root":
+        return root(parsed.account)
+    if parsed.service == "iam" and kind == "user" and name:
+        return Principal(kind="user", account=parsed.account, arn=arn, user_id=name, name=name)
+    if parsed.service == "iam" and kind == "role" and name:
+        session = f"arn:aws:sts::{parsed.account}:assumed-role/{name}/explain"
+        return Principal(
+            kind="assumed-role", account=parsed.account, arn=session, user_id=name, name="explain", role_arn=arn
+        )
+    raise ValidationException(f"{arn!r} is not the ARN of a user, a role or an account's root")
 
 
 def _summary(decision: Decision) -> str:

@@ -6,17 +6,29 @@ says what to do and exit status 1 or 2, never with a traceback.
 
 from __future__ import annotations
 
+import importlib
+
 import click
 
 from forecourt import __version__
-from forecourt.cli.clock import clock
-from forecourt.cli.coverage import coverage
-from forecourt.cli.doctor import doctor
-from forecourt.cli.settings import settings
-from forecourt.cli.start import start
+
+# Each is the command of the same name in the module of the same name, loaded when it is called: `forecourt version`
+# does not wait for Step Functions.
+_COMMANDS = ("start", "doctor", "clock", "mailbox", "iam", "sfn", "settings", "coverage")
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+class _Commands(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*_COMMANDS, *super().list_commands(ctx)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return super().get_command(ctx, cmd_name)
+        command: click.Command = getattr(importlib.import_module(f"forecourt.cli.{cmd_name}"), cmd_name)
+        return command
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 def main() -> None:
     """Amazon API Gateway, Amazon Cognito and AWS Step Functions on your own machine.
 
@@ -33,7 +45,3 @@ def main() -> None:
 def version() -> None:
     """Print the version."""
     click.echo(f"forecourt {__version__}")
-
-
-for command in (start, doctor, clock, settings, coverage):
-    main.add_command(command)

@@ -9,6 +9,7 @@
 | `POST /_forecourt/clock/advance` | `{"seconds": 172800}` moves the clock forward; loopback only                   |
 | `GET /_forecourt/mailbox`        | mail and text messages that user pools sent, newest first; loopback only       |
 | `GET /_forecourt/metrics`        | Prometheus text                                                                |
+| `POST /_forecourt/iam/explain`   | may this principal do that, and why: see `Question`; loopback only             |
 | `POST /_forecourt/reset`         | empties everything; only in an ephemeral run                                   |
 """
 
@@ -61,7 +62,20 @@ class Inside(Protocol):
 
     async def advance_clock(self, seconds: float) -> None: ...
 
+    async def explain(self, question: Question) -> dict[str, Any]:
+        """`{"allowed": …, "summary": …, "message": …, "steps": […]}`. Raises `ServiceError`."""
+        ...
+
     async def reset(self) -> None: ...
+
+
+class Question(msgspec.Struct, forbid_unknown_fields=True):
+    """`principal` is the ARN of a user, a role or an account's root; `context` holds condition keys."""
+
+    principal: str
+    action: str
+    resource: str = "*"
+    context: dict[str, str] = {}
 
 
 class Advance(msgspec.Struct, forbid_unknown_fields=True):
@@ -84,6 +98,7 @@ class OwnPages:
             ("POST", "/_forecourt/clock/advance"): self._advance_clock,
             ("GET", "/_forecourt/mailbox"): self._mailbox,
             ("GET", "/_forecourt/metrics"): self._metrics,
+            ("POST", "/_forecourt/iam/explain"): self._explain,
             ("POST", "/_forecourt/reset"): self._reset,
         }
 
@@ -134,6 +149,15 @@ class OwnPages:
     async def _metrics(self, scope: Scope, receive: Receive, send: Send) -> None:
         body = self._inside.metrics().encode()
         await respond(send, 200, [(b"content-type", b"text/plain; version=0.0.4; charset=utf-8")], body)
+
+    async def _explain(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._require_private(scope)
+        body = await read_body(receive, _BODY_LIMIT, _BODY_SECONDS)
+        try:
+            question = msgspec.json.decode(body, type=Question)
+        except msgspec.DecodeError as error:
+            raise Invalid(f'Send {{"principal": ARN, "action": "s3:GetObject", "resource": ARN}}: {error}') from error
+        await respond_json(send, 200, await self._inside.explain(question))
 
     async def _reset(self, scope: Scope, receive: Receive, send: Send) -> None:
         if not self._ephemeral:
