@@ -548,6 +548,11 @@ async def test_test_state(w: World) -> None:
         ({"Type": "Fail", "Error": "E", "Cause": "c"}, {}, {"status": "FAILED", "error": "E", "cause": "c"}),
         ({"Type": "Succeed"}, {"input": "5"}, {"status": "SUCCEEDED", "output": "5"}),
         (
+            {"Type": "Pass", "Parameters": {"a.$": "$$.Execution.Name", "b.$": "$$.State.Name"}, "End": True},
+            {"context": '{"Execution":{"Name":"given"}}'},
+            {"status": "SUCCEEDED", "output": '{"a":"given","b":"TestState"}'},
+        ),
+        (
             {"Type": "Pass", "Parameters": {"a.$": "$v"}, "End": True},
             {"variables": '{"v":3}'},
             {"status": "SUCCEEDED", "output": '{"a":3}'},
@@ -684,3 +689,45 @@ async def test_what_test_state_shows_of_a_pass(w: World, state: dict[str, Any], 
     definition = json.dumps({"Type": "Pass", "End": True, **state})
     answer = await w.api("TestState", definition=definition, input="5", inspectionLevel="DEBUG")
     assert answer["inspectionData"] == {"input": "5", **seen}
+
+
+@pytest.mark.parametrize(
+    ("operation", "params", "code"),
+    [
+        ("GetExecutionHistory", {"nextToken": "WyJhIl0"}, "InvalidToken"),
+        ("GetExecutionHistory", {"nextToken": "?"}, "InvalidToken"),
+        ("ListMapRuns", {"nextToken": "?"}, "InvalidToken"),
+        ("TestState", {"definition": "{"}, "InvalidDefinition"),
+        ("TestState", {"definition": '{"Type":"Nope"}'}, "InvalidDefinition"),
+        ("TestState", {"definition": '{"Type":"Pass","End":true}', "variables": "[1]"}, "ValidationException"),
+        ("TestState", {"definition": '{"Type":"Pass","End":true}', "context": "{"}, "ValidationException"),
+        ("TestState", {"definition": '{"Type":"Pass","End":true}', "input": "{"}, "InvalidExecutionInput"),
+    ],
+)
+async def test_operations_refuse_nonsense(w: World, operation: str, params: dict[str, Any], code: str) -> None:
+    execution = await w.start(await w.create(PASS))
+    given = params if operation == "TestState" else {"executionArn": execution, **params}
+    assert (await refused(w.api(operation, **given))).code == code
+
+
+@pytest.mark.parametrize(
+    ("resource", "input", "error"),
+    [
+        ("arn:aws:states:::events:putEvents", [1], "States.Runtime"),
+        ("arn:aws:states:::http:invoke", "x", "States.Runtime"),
+        ("arn:aws:states:::lambda:invoke", {}, "States.Runtime"),
+        ("arn:aws:states:::sqs:nope", {}, "States.Runtime"),
+        ("arn:aws:states:::aws-sdk:nosuchservice:get", {}, "States.Runtime"),
+        ("arn:aws:states:::sqs:sendMessage", {"Nope": 1}, "States.Runtime"),
+    ],
+)
+async def test_tasks_that_make_no_sense_fail(w: World, resource: str, input: Any, error: str) -> None:
+    ended = await w.run(task(resource), input)
+    assert (ended["status"], ended["error"]) == ("FAILED", error)
+
+
+@pytest.mark.parametrize("input", ["[" * 100_000, "1e999", '"\\ud800"', "nul", '{"a":}', "{} {}"])
+async def test_inputs_that_are_refused(w: World, input: str) -> None:
+    machine = await w.create(PASS)
+    error = await refused(w.api("StartExecution", stateMachineArn=machine, input=input))
+    assert error.code == "InvalidExecutionInput"

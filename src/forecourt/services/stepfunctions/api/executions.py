@@ -18,6 +18,7 @@ from forecourt.services.stepfunctions.errors import (
     ExecutionLimitExceeded,
     ExecutionNotRedrivable,
     InvalidExecutionInput,
+    InvalidToken,
     StateMachineTypeNotSupported,
     ValidationException,
 )
@@ -190,8 +191,7 @@ class ExecutionsApi:
     async def history(self, context: CallContext, request: t.GetExecutionHistoryInputTypeDef) -> Answer:
         record = await require_execution(self._store, parse_execution(request["executionArn"]))
         limit = per_page(request.get("maxResults"))
-        token = position_of(request.get("nextToken"))
-        after = (int(token[0]), int(token[1])) if token else None
+        after = _history_position(request.get("nextToken"))
         found, following = await persist.history(
             self._store, record.arn, after, limit, bool(request.get("reverseOrder", False))
         )
@@ -225,6 +225,16 @@ class ExecutionsApi:
         if record.last_event_id >= MOST_EVENTS - 1:
             return "Execution event history count is not less than 24,999"
         return None
+
+
+def _history_position(token: str | None) -> persist.Position | None:
+    """Raises `InvalidToken`."""
+    found = position_of(token)
+    if found is None:
+        return None
+    if len(found) != 2 or not all(part.isdigit() for part in found):
+        raise InvalidToken("Invalid Token: 'Invalid token'")
+    return int(found[0]), int(found[1])
 
 
 def check_input(input: str) -> None:

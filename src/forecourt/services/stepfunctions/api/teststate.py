@@ -14,7 +14,7 @@ from forecourt.base.clock import Clock
 from forecourt.base.ids import Ids
 from forecourt.services.stepfunctions.api.definitions import require_valid
 from forecourt.services.stepfunctions.api.executions import check_input
-from forecourt.services.stepfunctions.asl.data import Data, from_text, to_text
+from forecourt.services.stepfunctions.asl.data import Data, to_text
 from forecourt.services.stepfunctions.asl.errors import StatesError
 from forecourt.services.stepfunctions.asl.graph import transitions
 from forecourt.services.stepfunctions.asl.json_text import BadJson, parse_json
@@ -141,6 +141,22 @@ def _find_state(scope: dict[str, Any], name: str) -> dict[str, Any] | None:
     return None
 
 
+def _json(field: str, text: str) -> Any:
+    try:
+        return parse_json(text)
+    except BadJson as error:
+        raise ValidationException(f"The value of '{field}' is not valid JSON: {error}") from None
+
+
+def _object(field: str, text: str | None) -> dict[str, Any] | None:
+    if text is None:
+        return None
+    value = _json(field, text)
+    if not isinstance(value, dict):
+        raise ValidationException(f"The value of '{field}' must be a JSON object")
+    return value
+
+
 class Trial:
     """One state's run."""
 
@@ -182,8 +198,9 @@ class Trial:
             self._note(self._advance(events.TimerFired(frame.id, "wait", due)))
 
     def _configure(self, frame: Frame) -> None:
-        if (variables := self.given.get("variables")) is not None:
-            frame.variables = from_text(variables)
+        frame.variables = _object("variables", self.given.get("variables")) or {}
+        if (context := _object("context", self.given.get("context"))) is not None:
+            self.execution.given_context = Data(context)
         configuration = self.given.get("stateConfiguration") or {}
         if count := configuration.get("retrierRetryCount"):
             frame.attempts = [count] * len(self.state.retry)
@@ -197,7 +214,7 @@ class Trial:
             self._failure = Failure(error.get("error", ""), error.get("cause"))
             fail_state(turn, frame, self.state, self._failure)
         else:
-            result = from_text(mock["result"])
+            result = _json("mock.result", mock.get("result", "{}"))
             self._see_result(turn, frame, result)
             attempt(turn, frame, self.state, lambda turn, frame, state: complete(turn, frame, state, result))
         self._note(turn)
@@ -209,11 +226,7 @@ class Trial:
         if (error := mock.get("errorOutput")) is not None:
             self.fail(error.get("error", ""), error.get("cause"))
             return
-        try:
-            parse_json(mock.get("result", "{}"))
-        except BadJson as problem:
-            raise ValidationException(f"The mock's result is not valid JSON: {problem}") from None
-        self.succeed(Data.of_text(mock.get("result", "{}")))
+        self.succeed(Data(_json("mock.result", mock.get("result", "{}"))))
 
     def succeed(self, output: Data) -> None:
         assert self.invocation is not None

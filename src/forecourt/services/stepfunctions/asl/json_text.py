@@ -38,8 +38,9 @@ def _explain(text: str) -> JsonFault:
     except json.JSONDecodeError as error:
         return _fault(text, error)
     except RecursionError:
-        pass
-    return JsonFault("Document nesting depth exceeds the maximum allowed", 1, 1)
+        return JsonFault("Document nesting depth exceeds the maximum allowed", 1, 1)
+    # Python reads it: numbers out of range, half surrogate pairs, depths in between
+    return JsonFault("A value is out of range, not valid Unicode, or nested too deeply", 1, 1)
 
 
 def _fault(text: str, error: json.JSONDecodeError) -> JsonFault:

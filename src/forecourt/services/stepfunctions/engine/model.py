@@ -90,6 +90,8 @@ class Execution(msgspec.Struct, array_like=True):
     cause: str | None = None
     timeout_due: float = 0.0
     frames: dict[int, Frame] = {}
+    # What TestState puts into the context object
+    given_context: Data | None = None
 
     @property
     def is_open(self) -> bool:

@@ -147,6 +147,10 @@ def context_object(execution: Execution, frame: Frame) -> dict[str, Any]:
     }
     if item := _map_item(execution, frame):
         context["Map"] = {"Item": item}
+    if execution.given_context is not None:
+        for name, given in execution.given_context.value.items():
+            known = context.get(name)
+            context[name] = {**known, **given} if isinstance(known, dict) and isinstance(given, dict) else given
     return context
 
 

@@ -48,6 +48,8 @@ class Integrations:
         resource = job.resource
         if resource.kind == "lambda":
             return await functions.invoke_arn(self._calls, job)
+        if not isinstance(job.arguments.value, dict):
+            raise TaskError("States.Runtime", "The Parameters of a service integration must be a JSON object")
         if resource.service.startswith("aws-sdk:"):
             service = botocore_service(resource.service.removeprefix("aws-sdk:"))
             if service is None:
