@@ -152,7 +152,8 @@ class Gateway:
         stage: str = "prod",
         client: str = "203.0.113.7",
     ) -> Answer:
-        """An invocation, as the edge hands it over."""
+        """An invocation, as the edge hands it over. `stage` empty: an HTTP API's `$default`, which has no prefix."""
+        prefix = f"/{stage}" if stage else ""
         raw_path, _, query = path.partition("?")
         sent = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers]
         parts = list(chunked) if chunked is not None else [body]
@@ -166,7 +167,7 @@ class Gateway:
             "method": method,
             "scheme": "https",
             "path": raw_path,
-            "raw_path": f"/{stage}{raw_path}".encode(),
+            "raw_path": f"{prefix}{raw_path}".encode(),
             "query_string": query.encode(),
             "headers": [(b"host", f"{API}.execute-api.us-east-1.amazonaws.com".encode()), *sent],
             "header_names": [b"Host", *(name.encode() for name, _ in headers)],
@@ -183,7 +184,7 @@ class Gateway:
         async def send(message: Any) -> None:
             out.append(message)
 
-        await self.gateway.invoke(API, f"/{stage}{raw_path}".encode(), scope, receive, send)
+        await self.gateway.invoke(API, f"{prefix}{raw_path}".encode(), scope, receive, send)
         return Answer(
             out[0]["status"],
             [(name.decode(), value.decode("latin-1")) for name, value in out[0]["headers"]],

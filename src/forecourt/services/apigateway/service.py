@@ -111,11 +111,15 @@ class ApiGateway:
         if self._registry.pending:
             await self._registry.settled(api_id)
         plan = self._registry.find(api_id, stage)
+        path = slash + rest or b"/"
+        if plan is None:
+            # An HTTP API's `$default` stage has no prefix.
+            plan, path = self._registry.find(api_id, b"$default"), raw_path
         if plan is None:
             await self._refuse(scope, send)
             return
         try:
-            await plan.serve(slash + rest or b"/", scope, receive, send)
+            await plan.serve(path, scope, receive, send)
         except ClientGone:
             # Nobody waits for an answer.
             return

@@ -194,7 +194,7 @@ def read_answer(payload: bytes, served: Served, latency_ms: int) -> Granted:
         raise GatewayError("AUTHORIZER_CONFIGURATION_ERROR", detail=f"invalid authorizer response: {error}") from error
     if any(isinstance(value, dict | list) for value in answer.context.values()):
         raise GatewayError("AUTHORIZER_CONFIGURATION_ERROR", detail="the authorizer's context holds objects")
-    context = {name: _as_text(value) for name, value in answer.context.items() if value is not None}
+    context: dict[str, Any] = {name: _as_text(value) for name, value in answer.context.items() if value is not None}
     context |= {"principalId": str(answer.principalId), "integrationLatency": latency_ms}
     return Granted(policy, msgspec.json.encode(answer.policyDocument).decode(), context, answer.usageIdentifierKey)
 

@@ -237,7 +237,7 @@ class IntegrationResponse(msgspec.Struct, frozen=True, kw_only=True):
     error: str | None = None
 
 
-class MethodResponse(msgspec.Struct, frozen=True, kw_only=True):
+class MethodResponse(msgspec.Struct, frozen=True):
     """What the client gets. A streamed `body` may carry its length."""
 
     status: int

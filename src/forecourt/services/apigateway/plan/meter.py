@@ -8,6 +8,7 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-metrics
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Protocol
 
 from forecourt.base.clock import Clock
@@ -29,6 +30,7 @@ class Tally:
 
     __slots__ = (
         "_meter",
+        "_names",
         "backend",
         "cached",
         "client_errors",
@@ -39,8 +41,14 @@ class Tally:
         "uncached",
     )
 
-    def __init__(self, meter: Meter, scopes: tuple[tuple[str, str, Dimensions], ...]) -> None:
-        """`scopes`: account, region and dimensions of every metric to count in."""
+    def __init__(
+        self,
+        meter: Meter,
+        scopes: tuple[tuple[str, str, Dimensions], ...],
+        names: Mapping[str, str] | None = None,
+    ) -> None:
+        """`scopes`: account, region and dimensions of every metric to count in. `names`: what HTTP APIs call some."""
+        self._names = names or {}
         self._meter = meter
         self.scopes = scopes
         self.clear()
@@ -73,7 +81,7 @@ class Tally:
             ("CacheHitCount", _of_each(1.0, self.cached)),
             ("CacheMissCount", _of_each(1.0, self.uncached)),
         ]
-        return [(name, values) for name, values in sets if values.count]
+        return [(self._names.get(name, name), values) for name, values in sets if values.count]
 
 
 def _of_each(value: float, count: int) -> StatisticSet:

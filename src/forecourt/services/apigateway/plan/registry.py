@@ -11,15 +11,18 @@ import asyncio
 import logging
 from collections.abc import Callable
 
+from forecourt.services.apigateway.http.model import HttpSnapshot
+from forecourt.services.apigateway.http.model import Stage as HttpStage
 from forecourt.services.apigateway.plan.canary import Canary
 from forecourt.services.apigateway.plan.compile import compile_plan
+from forecourt.services.apigateway.plan.http_api import HttpPlan, compile_http_plan
 from forecourt.services.apigateway.plan.limiting import KINDS
 from forecourt.services.apigateway.plan.plan import Plan
 from forecourt.services.apigateway.plan.ports import Ports
 from forecourt.services.apigateway.plan.state import Shared
 from forecourt.services.apigateway.rest.model import Stage
 from forecourt.services.apigateway.snapshot import Snapshot
-from forecourt.store import Change, Store
+from forecourt.store import Change, Document, Store
 
 _log = logging.getLogger("forecourt.apigateway")
 _ALL = "*"
@@ -31,14 +34,14 @@ class Registry:
         self._ports = ports
         self._shared = shared
         # By API, then by stage as it stands in a path
-        self._plans: dict[str, dict[bytes, Plan | Canary]] = {}
+        self._plans: dict[str, dict[bytes, Plan | Canary | HttpPlan]] = {}
         self._unsubscribe: list[Callable[[], None]] = []
         self._changed: asyncio.Queue[Change] = asyncio.Queue()
         # APIs (or `*`) with changes that are not worked off yet: how many, and who waits for them
         self.pending: dict[str, tuple[int, asyncio.Event]] = {}
         self._follower: asyncio.Task[None] | None = None
 
-    def find(self, api_id: str, stage: bytes) -> Plan | Canary | None:
+    def find(self, api_id: str, stage: bytes) -> Plan | Canary | HttpPlan | None:
         stages = self._plans.get(api_id)
         return stages.get(stage) if stages is not None else None
 
@@ -49,11 +52,14 @@ class Registry:
                 await pending[1].wait()
 
     async def start(self) -> None:
-        for kind in (Stage, *KINDS):
+        kinds: tuple[type[Document], ...] = (Stage, HttpStage, *KINDS)
+        for kind in kinds:
             self._unsubscribe.append(self._store.changes.subscribe(kind, self._on_change))
         await self._shared.limits.keys.load()
         for stage in await self._store.list(Stage):
             await self._load(stage)
+        for http_stage in await self._store.list(HttpStage):
+            await self._load_http(http_stage)
         self._follower = asyncio.create_task(self._follow(), name="apigateway plans")
 
     async def stop(self) -> None:
@@ -97,9 +103,11 @@ class Registry:
 
     async def _apply(self, change: Change) -> None:
         document = None if change.deleted else await self._store.get(change.kind, *change.key)
-        if change.kind is Stage:
+        if change.kind in (Stage, HttpStage):
             if document is None:
                 self._drop(*change.key)
+            elif isinstance(document, HttpStage):
+                await self._load_http(document)
             else:
                 await self._load(document)
         elif document is None:
@@ -126,6 +134,16 @@ class Registry:
                 serving = Canary(stable, canary, settings.percent_traffic, self._ports.ids)
         self._plans.setdefault(stage.rest_api_id, {})[stage.stage_name.encode()] = serving
 
+    async def _load_http(self, stage: HttpStage) -> None:
+        if not stage.deployment_id:
+            return
+        snapshot = await self._store.get(HttpSnapshot, stage.account, stage.region, stage.api_id, stage.deployment_id)
+        if snapshot is None:
+            # An automatic deployment that a later one has replaced: its own notice follows.
+            return
+        plan = compile_http_plan(snapshot, stage, self._ports, self._shared)
+        self._plans.setdefault(stage.api_id, {})[stage.stage_name.encode()] = plan
+
     async def _compile(self, stage: Stage, deployment_id: str, *, canary: bool = False) -> Plan | None:
         key = (stage.account, stage.region, stage.rest_api_id, deployment_id)
         snapshot = await self._store.get(Snapshot, *key)
@@ -137,4 +155,4 @@ class Registry:
 
 def _concerned(change: Change) -> str:
     """The API that a change is of. API keys and usage plans may concern any."""
-    return change.key[2] if change.kind is Stage else _ALL
+    return change.key[2] if change.kind in (Stage, HttpStage) else _ALL

@@ -1,0 +1,366 @@
+"""The integrations of HTTP APIs: Lambda (payload formats 1.0 and 2.0), HTTP backends, and AWS services by subtype.
+
+https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations.html
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote, quote_plus
+
+import msgspec
+
+from forecourt.base.errors import ServiceError
+from forecourt.services.apigateway.http.model import Integration
+from forecourt.services.apigateway.integrations.binary import BinaryMediaTypes
+from forecourt.services.apigateway.integrations.headers import NOT_TO_BACKEND
+from forecourt.services.apigateway.integrations.http import body_for_client, send_to_backend
+from forecourt.services.apigateway.integrations.http_parameters import (
+    Seen,
+    apply_to_pairs,
+    compile_changes,
+    compile_source,
+)
+from forecourt.services.apigateway.integrations.lambda_function import (
+    FunctionError,
+    caller_context,
+    function_of,
+    invoke,
+)
+from forecourt.services.apigateway.integrations.lambda_proxy import build_event, read_answer
+from forecourt.services.apigateway.integrations.mapping import query_pairs
+from forecourt.services.apigateway.integrations.uri import UriTemplate
+from forecourt.services.apigateway.plan.context import context_value
+from forecourt.services.apigateway.plan.errors import GatewayError, configuration_error
+from forecourt.services.apigateway.plan.messages import Headers, MethodRequest, MethodResponse, Served
+from forecourt.services.apigateway.plan.ports import Handler, Ports
+from forecourt.upstream import Request, end_to_end
+
+_EVERYTHING = BinaryMediaTypes(["*/*"])
+_TEXTS = ("text/", "application/json", "application/xml", "application/javascript")
+
+
+def compile_integration(integration: Integration, served: Served, ports: Ports) -> Handler:
+    if integration.integration_subtype:
+        handler = _subtype(integration, served, ports)
+    elif integration.integration_type == "AWS_PROXY":
+        handler = _lambda(integration, served, ports)
+    else:
+        handler = _http(integration, served, ports)
+    return _with_response_parameters(handler, integration, served)
+
+
+# -- Lambda
+
+
+def _lambda(integration: Integration, served: Served, ports: Ports) -> Handler:
+    uri = integration.integration_uri or ""
+    function = function_of(uri, served.variables) or uri
+    context_of = caller_context(served, ports, integration.credentials_arn)
+    timeout = integration.timeout_in_millis / 1000
+    is_second = integration.payload_format_version != "1.0"
+    now = asyncio.get_running_loop().time
+
+    async def proxy(request: MethodRequest) -> MethodResponse:
+        await request.body.read()
+        event = event_2(request) if is_second else {"version": "1.0", **build_event(request, _binary_of(request))}
+        started = now()
+        try:
+            context = await context_of(request)
+            _, answer = await invoke(ports, context, function, msgspec.json.encode(event), timeout)
+        except FunctionError as error:
+            raise configuration_error(f"the function failed: {error}") from error
+        latency_ms = (now() - started) * 1000
+        return (_answer_2 if is_second else _answer_1)(request, answer, latency_ms)
+
+    return proxy
+
+
+def _is_text(request: MethodRequest) -> bool:
+    content_type = (request.header(b"content-type") or b"text/").decode("latin-1").lower()
+    return content_type.startswith(_TEXTS)
+
+
+def _binary_of(request: MethodRequest) -> BinaryMediaTypes:
+    return BinaryMediaTypes([]) if _is_text(request) else _EVERYTHING
+
+
+def event_2(request: MethodRequest) -> dict[str, Any]:
+    """Payload format 2.0. What is not there is left out."""
+    body = request.body.whole
+    path = _stage_path(request)
+    event: dict[str, Any] = {
+        "version": "2.0",
+        "routeKey": request.resource.operation_name,
+        "rawPath": path,
+        "rawQueryString": request.raw_query.decode("latin-1"),
+        "headers": _joined_headers(request),
+        "requestContext": context_2(request),
+        "isBase64Encoded": bool(body) and not _is_text(request),
+    }
+    optional = {
+        "cookies": [c.strip() for k, v in request.headers if k == b"cookie" for c in v.decode("latin-1").split(";")],
+        "queryStringParameters": _joined_query(request),
+        "pathParameters": request.path_parameters,
+        "stageVariables": dict(request.served.variables),
+        "body": (body.decode("utf-8", "replace") if _is_text(request) else base64.b64encode(body).decode()),
+    }
+    return event | {name: value for name, value in optional.items() if value}
+
+
+def _stage_path(request: MethodRequest) -> str:
+    stage = request.served.stage
+    path = request.path_for_event
+    return path if stage == "$default" else f"/{stage}{path}"
+
+
+def context_2(request: MethodRequest) -> dict[str, Any]:
+    served = request.served
+    context: dict[str, Any] = {
+        "accountId": served.account,
+        "apiId": served.api_id,
+        "domainName": context_value(request, "domainName"),
+        "domainPrefix": context_value(request, "domainPrefix"),
+        "http": {
+            "method": request.method,
+            "path": _stage_path(request),
+            "protocol": context_value(request, "protocol"),
+            "sourceIp": request.source_ip,
+            "userAgent": context_value(request, "identity.userAgent") or "",
+        },
+        "requestId": request.extended_request_id,
+        "routeKey": request.resource.operation_name,
+        "stage": served.stage,
+        "time": context_value(request, "requestTime"),
+        "timeEpoch": context_value(request, "requestTimeEpoch"),
+    }
+    if request.authorizer:
+        context["authorizer"] = dict(request.authorizer)
+    return context
+
+
+def _joined_headers(request: MethodRequest) -> dict[str, str]:
+    joined: dict[str, str] = {}
+    for key, value in request.headers:
+        if key in (b"cookie", b"connection", b"transfer-encoding"):
+            continue
+        name, text = key.decode("latin-1"), value.decode("latin-1")
+        joined[name] = f"{joined[name]},{text}" if name in joined else text
+    forwarded = joined.get("x-forwarded-for")
+    joined["x-forwarded-for"] = f"{forwarded}, {request.source_ip}" if forwarded else request.source_ip
+    server = request.scope.get("server")
+    joined["x-forwarded-port"] = str(server[1] if server else 443)
+    joined["x-forwarded-proto"] = request.scope["scheme"]
+    joined.setdefault("x-amzn-trace-id", request.trace_id)
+    return joined
+
+
+def _joined_query(request: MethodRequest) -> dict[str, str]:
+    joined: dict[str, str] = {}
+    for name, value in query_pairs(request) if request.raw_query else ():
+        joined[name] = f"{joined[name]},{value}" if name in joined else value
+    return joined
+
+
+def _answer_1(request: MethodRequest, payload: bytes, latency_ms: float) -> MethodResponse:
+    try:
+        accepting = _accepting_everything(request)
+        return read_answer(accepting, payload, _EVERYTHING, latency_ms)
+    except GatewayError as error:
+        raise configuration_error(error.detail) from error
+
+
+def _accepting_everything(request: MethodRequest) -> MethodRequest:
+    return msgspec.structs.replace(request, headers=[*request.headers, (b"accept", b"*/*")])
+
+
+def _answer_2(request: MethodRequest, payload: bytes, latency_ms: float) -> MethodResponse:
+    """A document without `statusCode` is the body itself."""
+    try:
+        answer = msgspec.json.decode(payload) if payload else None
+    except msgspec.DecodeError as error:
+        raise configuration_error("the function's answer is not JSON") from error
+    if not isinstance(answer, dict) or "statusCode" not in answer:
+        body = answer.encode() if isinstance(answer, str) else payload
+        return MethodResponse(200, [(b"content-type", b"application/json")], body, None, latency_ms)
+    try:
+        status = int(answer["statusCode"])
+        headers = [(k.lower().encode(), str(v).encode()) for k, v in (answer.get("headers") or {}).items()]
+        headers += [(b"set-cookie", str(cookie).encode()) for cookie in answer.get("cookies") or ()]
+        text = answer.get("body")
+        body = b"" if text is None else text.encode() if isinstance(text, str) else msgspec.json.encode(text)
+        body = base64.b64decode(body, validate=True) if answer.get("isBase64Encoded") else body
+    except (TypeError, ValueError, AttributeError, binascii.Error) as error:
+        raise configuration_error(f"the function's answer is malformed: {error}") from error
+    if not 100 <= status <= 599 or any(b"\r" in v or b"\n" in v or b"\0" in v for _, v in headers):
+        raise configuration_error("the function's answer is malformed")
+    headers = [header for header in end_to_end(headers) if header[0] != b"content-length"]
+    if not any(name == b"content-type" for name, _ in headers):
+        headers.append(
+            (b"content-type", b"application/json" if not isinstance(text, str) else b"text/plain;charset=UTF-8")
+        )
+    return MethodResponse(status, headers, body, None, latency_ms)
+
+
+# -- HTTP
+
+
+def _http(integration: Integration, served: Served, ports: Ports) -> Handler:
+    changes = compile_changes(integration.request_parameters, served.variables)
+    needs_body = any("$request.body" in str(value) for value in (integration.request_parameters or {}).values())
+    uri = UriTemplate(integration.integration_uri or "", served.variables)
+    method = integration.integration_method or "ANY"
+    timeout = integration.timeout_in_millis / 1000
+    now = asyncio.get_running_loop().time
+
+    async def proxy(request: MethodRequest) -> MethodResponse:
+        if needs_body or (request.body.length or 0) <= 65536:
+            await request.body.read()
+        request.body.check_length()
+        seen = Seen(request, [], request.body.whole if request.body.is_whole else b"")
+        raw = request.raw_path_parameters
+        target = uri.render(lambda name: raw[name].decode("latin-1") if name in raw else None)
+        path, _, own_query = target.path.partition("?")
+        for change in changes:
+            if change.place == "path" and (value := change.source(seen)) is not None:
+                path = quote(value if value.startswith("/") else f"/{value}", safe="/%!$&'()*+,;=:@-._~")
+        query = _changed_query(request, own_query, changes, seen)
+        outgoing = Request(
+            (request.method if method == "ANY" else method).encode(),
+            f"{path}?{query}".encode("latin-1") if query else path.encode("latin-1"),
+            [(b"host", target.origin.authority.encode()), *_backend_headers(request, changes, seen)],
+            request.body.whole if request.body.is_whole else request.body.stream(),
+            request.body.length,
+        )
+        started = now()
+        response = await send_to_backend(ports.upstream, target.origin, outgoing, timeout)
+        content, length = await body_for_client(response)
+        headers = [(name.lower(), value) for name, value in end_to_end(response.headers)]
+        kept = [header for header in headers if header[0] not in (b"content-length", b"date", b"server")]
+        return MethodResponse(response.status, kept, content, length, (now() - started) * 1000)
+
+    return proxy
+
+
+def _changed_query(request: MethodRequest, own: str, changes: Any, seen: Seen) -> str:
+    raw = request.raw_query.decode("latin-1")
+    if any(change.place == "querystring" for change in changes):
+        pairs = apply_to_pairs(query_pairs(request), changes, "querystring", seen)
+        raw = "&".join(f"{quote_plus(name)}={quote_plus(value)}" for name, value in pairs)
+    return f"{own}&{raw}" if own and raw else own or raw
+
+
+def _backend_headers(request: MethodRequest, changes: Any, seen: Seen) -> Headers:
+    kept = [
+        (n.decode("latin-1"), v.decode("latin-1")) for n, v in end_to_end(request.headers) if n not in NOT_TO_BACKEND
+    ]
+    pairs = apply_to_pairs(kept, changes, "header", seen)
+    host = (request.header(b"host") or b"").decode("latin-1")
+    before = request.header(b"forwarded")
+    hop = f"for={request.source_ip};host={host};proto={request.scope['scheme']}"
+    pairs = [pair for pair in pairs if pair[0] != "forwarded"]
+    pairs.append(("forwarded", f"{before.decode('latin-1')}, {hop}" if before else hop))
+    pairs.append(("x-amzn-trace-id", request.trace_id))
+    return [(name.encode(), value.encode()) for name, value in pairs]
+
+
+# -- AWS services by subtype
+
+# Subtype -> botocore's service and operation
+_SUBTYPES: Mapping[str, tuple[str, str]] = {
+    "EventBridge-PutEvents": ("events", "PutEvents"),
+    "SQS-SendMessage": ("sqs", "SendMessage"),
+    "SQS-ReceiveMessage": ("sqs", "ReceiveMessage"),
+    "SQS-DeleteMessage": ("sqs", "DeleteMessage"),
+    "SQS-PurgeQueue": ("sqs", "PurgeQueue"),
+    "AppConfig-GetConfiguration": ("appconfig", "GetConfiguration"),
+    "Kinesis-PutRecord": ("kinesis", "PutRecord"),
+    "StepFunctions-StartExecution": ("stepfunctions", "StartExecution"),
+    "StepFunctions-StartSyncExecution": ("stepfunctions", "StartSyncExecution"),
+    "StepFunctions-StopExecution": ("stepfunctions", "StopExecution"),
+}
+_ENTRY = frozenset({"Detail", "DetailType", "EventBusName", "Resources", "Source", "Time", "TraceHeader"})
+_NUMBERS = frozenset({"DelaySeconds", "MaxNumberOfMessages", "VisibilityTimeout", "WaitTimeSeconds"})
+
+
+def _subtype(integration: Integration, served: Served, ports: Ports) -> Handler:
+    known = _SUBTYPES.get(integration.integration_subtype or "")
+    if known is None:
+        raise ValueError(f"the subtype {integration.integration_subtype} is not known")
+    service, operation = known
+    parameters = integration.request_parameters or {}
+    sources = {name: compile_source(value, served.variables) for name, value in parameters.items() if name != "Region"}
+    region = parameters.get("Region") or served.region
+    context_of = caller_context(served, ports, integration.credentials_arn)
+
+    async def call(request: MethodRequest) -> MethodResponse:
+        seen = Seen(request, [], await request.body.read())
+        values = {name: source(seen) for name, source in sources.items()}
+        given = {name: value for name, value in values.items() if value is not None}
+        context = msgspec.structs.replace(await context_of(request), region=region)
+        try:
+            result = await ports.caller.call(context, service, operation, _arguments(service, given))
+        except ServiceError as error:
+            body = {"__type": error.code, "message": error.message}
+            return MethodResponse(error.status, [(b"content-type", b"application/json")], msgspec.json.encode(body))
+        result.pop("ResponseMetadata", None)
+        return MethodResponse(
+            200, [(b"content-type", b"application/json")], msgspec.json.encode(result, enc_hook=_plain), None, 1.0
+        )
+
+    return call
+
+
+def _arguments(service: str, given: Mapping[str, str]) -> dict[str, Any]:
+    if service == "events":
+        entry: dict[str, Any] = {name: value for name, value in given.items() if name in _ENTRY}
+        if "Resources" in entry:
+            entry["Resources"] = [part.strip() for part in entry["Resources"].split(",")]
+        return {"Entries": [entry]}
+    arguments: dict[str, Any] = dict(given)
+    for name in _NUMBERS.intersection(given):
+        arguments[name] = int(given[name])
+    if service == "kinesis" and "Data" in given:
+        arguments["Data"] = given["Data"].encode()
+    if service == "stepfunctions":
+        arguments = {name[:1].lower() + name[1:]: value for name, value in given.items()}
+    return arguments
+
+
+def _plain(value: Any) -> Any:
+    return value.timestamp() if isinstance(value, datetime) else str(value)
+
+
+# -- the response
+
+
+def _with_response_parameters(handler: Handler, integration: Integration, served: Served) -> Handler:
+    if not integration.response_parameters:
+        return handler
+    by_status = {
+        status: compile_changes(parameters, served.variables)
+        for status, parameters in integration.response_parameters.items()
+    }
+
+    async def change(request: MethodRequest) -> MethodResponse:
+        response = await handler(request)
+        changes = by_status.get(str(response.status))
+        if changes is None:
+            return response
+        body = response.body if isinstance(response.body, bytes) else b""
+        seen = Seen(request, response.headers, body)
+        pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in response.headers]
+        headers = [(n.encode(), v.encode()) for n, v in apply_to_pairs(pairs, changes, "header", seen)]
+        status = response.status
+        for item in changes:
+            value = item.source(seen) if item.place == "statuscode" else None
+            if value is not None and value.isdigit():
+                status = int(value)
+        return msgspec.structs.replace(response, status=status, headers=headers)
+
+    return change

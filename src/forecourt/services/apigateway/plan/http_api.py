@@ -1,0 +1,284 @@
+"""HTTP APIs as plans: the same parts as REST APIs', fewer steps, and answers of their own.
+
+A route that lacks the method gives way to a less specific one, `$default` takes what is left; errors are
+`{"message": …}` with `apigw-requestid`. https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api.html
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from time import perf_counter
+
+import msgspec
+
+from forecourt.base.asgi import Receive, Scope, Send
+from forecourt.services.apigateway.authorizers.http_lambda import with_lambda_authorizer
+from forecourt.services.apigateway.authorizers.iam import with_iam
+from forecourt.services.apigateway.authorizers.jwt import with_jwt
+from forecourt.services.apigateway.http.model import DEFAULT_ROUTE, Cors, HttpSnapshot, Route, RouteSettings, Stage
+from forecourt.services.apigateway.integrations.http_api import compile_integration
+from forecourt.services.apigateway.limits import Limit
+from forecourt.services.apigateway.plan.errors import GatewayError, configuration_error
+from forecourt.services.apigateway.plan.limiting import throttled
+from forecourt.services.apigateway.plan.logs import Answered, Log, access_log
+from forecourt.services.apigateway.plan.messages import (
+    Headers,
+    MethodRequest,
+    MethodResponse,
+    RequestBody,
+    ResourceMethod,
+    Served,
+)
+from forecourt.services.apigateway.plan.meter import Tally
+from forecourt.services.apigateway.plan.plan import Answering
+from forecourt.services.apigateway.plan.ports import Handler, Ports
+from forecourt.services.apigateway.plan.respond import respond_with
+from forecourt.services.apigateway.plan.router import Route as Routed
+from forecourt.services.apigateway.plan.router import Router
+from forecourt.services.apigateway.plan.state import Shared
+from forecourt.services.apigateway.rest import model as rest
+
+# What a step's refusal is in an HTTP API. Where the type says nothing: 500.
+_ERRORS: Mapping[str, tuple[int, str]] = {
+    "MISSING_AUTHENTICATION_TOKEN": (403, "Forbidden"),
+    "RESOURCE_NOT_FOUND": (404, "Not Found"),
+    "ACCESS_DENIED": (403, "Forbidden"),
+    "INVALID_SIGNATURE": (403, "Forbidden"),
+    "EXPIRED_TOKEN": (403, "Forbidden"),
+    "UNAUTHORIZED": (401, "Unauthorized"),
+    "THROTTLED": (429, "Too Many Requests"),
+    "REQUEST_TOO_LARGE": (413, "Request Entity Too Large"),
+    "BAD_REQUEST_PARAMETERS": (400, "Bad Request"),
+    "INTEGRATION_TIMEOUT": (503, "Service Unavailable"),
+    "INTEGRATION_FAILURE": (503, "Service Unavailable"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpPlan:
+    served: Served
+    router: Router[Answering]
+    default: Answering
+    ports: Ports
+    cors: CorsAnswers | None
+
+    async def serve(self, raw_path: bytes, scope: Scope, receive: Receive, send: Send) -> None:
+        started = perf_counter()
+        request_id: str = scope["state"]["request_id"]
+        found = self.router.find(scope["method"], raw_path)
+        answering = self.default if found is None else found.target
+        request = MethodRequest(
+            self.served,
+            answering.resource,
+            scope,
+            request_id,
+            self.ports.clock.now(),
+            raw_path,
+            scope["headers"],
+            RequestBody(scope["headers"], receive),
+            {} if found is None else found.parameters,
+        )
+        failure: GatewayError | None = None
+        try:
+            response = await self._answer(answering, request)
+        except GatewayError as error:
+            failure = error
+            response = _refused(error)
+        if self.cors is not None:
+            response = self.cors.add(request, response)
+        own = [(b"apigw-requestid", request.extended_request_id.encode())]
+        await respond_with(send, response, own)
+        latency_ms = (perf_counter() - started) * 1000
+        answering.tally.add(response.status, latency_ms, response.integration_latency_ms)
+        for log in answering.logs:
+            log(Answered(request.latest, response, failure, latency_ms))
+
+    async def _answer(self, answering: Answering, request: MethodRequest) -> MethodResponse:
+        if self.cors is not None and (preflight := self.cors.preflight(request)) is not None:
+            return preflight
+        return await answering.handler(request)
+
+
+def _refused(error: GatewayError) -> MethodResponse:
+    status, message = _ERRORS.get(error.type, (500, "Internal Server Error"))
+    headers: Headers = [(b"content-type", b"application/json")]
+    if status == 401:
+        headers.append((b"www-authenticate", b"Bearer"))
+    return MethodResponse(status, headers, msgspec.json.encode({"message": message}))
+
+
+# -- CORS
+
+
+class CorsAnswers:
+    """https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-cors.html"""
+
+    def __init__(self, cors: Cors) -> None:
+        self._cors = cors
+        self._origins = [_pattern(origin) for origin in cors.allow_origins or ()]
+        self._any = "*" in (cors.allow_origins or ())
+
+    def preflight(self, request: MethodRequest) -> MethodResponse | None:
+        if request.method != "OPTIONS" or request.header(b"access-control-request-method") is None:
+            return None
+        return MethodResponse(204, [], b"")
+
+    def add(self, request: MethodRequest, response: MethodResponse) -> MethodResponse:
+        """The gateway's own CORS headers in place of the backend's."""
+        kept = [header for header in response.headers if not header[0].startswith(b"access-control-")]
+        return msgspec.structs.replace(response, headers=kept + self._headers(request))
+
+    def _headers(self, request: MethodRequest) -> Headers:
+        origin = request.header(b"origin")
+        if origin is None or not (self._any or any(p.fullmatch(origin.decode("latin-1")) for p in self._origins)):
+            return []
+        cors = self._cors
+        headers: Headers = [(b"access-control-allow-origin", b"*" if self._any else origin)]
+        if not self._any:
+            headers.append((b"vary", b"Origin"))
+        if cors.allow_credentials:
+            headers.append((b"access-control-allow-credentials", b"true"))
+        if cors.expose_headers:
+            headers.append((b"access-control-expose-headers", ",".join(cors.expose_headers).encode()))
+        if self.preflight(request) is not None:
+            headers += self._preflight_headers()
+        return headers
+
+    def _preflight_headers(self) -> Headers:
+        cors = self._cors
+        headers: Headers = []
+        if cors.allow_methods:
+            headers.append((b"access-control-allow-methods", ",".join(cors.allow_methods).encode()))
+        if cors.allow_headers:
+            headers.append((b"access-control-allow-headers", ",".join(cors.allow_headers).encode()))
+        if cors.max_age is not None:
+            headers.append((b"access-control-max-age", str(cors.max_age).encode()))
+        return headers
+
+
+def _pattern(origin: str) -> re.Pattern[str]:
+    """`https://*.example.com`"""
+    return re.compile(re.escape(origin).replace(r"\*", "[^/]*"), re.IGNORECASE)
+
+
+# -- compiling
+
+
+def compile_http_plan(snapshot: HttpSnapshot, stage: Stage, ports: Ports, shared: Shared) -> HttpPlan:
+    compiler = _Compiler(snapshot, stage, ports, shared)
+    routes = []
+    default = compiler.nowhere()
+    for route in snapshot.routes:
+        answering = compiler.route(route)
+        if route.route_key == DEFAULT_ROUTE:
+            default = answering
+        else:
+            method, _, path = route.route_key.partition(" ")
+            routes.append(Routed(method, path, answering))
+    cors = snapshot.cors_configuration
+    return HttpPlan(
+        served=compiler.served,
+        router=Router(routes, method_narrows=True),
+        default=default,
+        ports=ports,
+        cors=CorsAnswers(cors) if cors is not None else None,
+    )
+
+
+class _Compiler:
+    def __init__(self, snapshot: HttpSnapshot, stage: Stage, ports: Ports, shared: Shared) -> None:
+        self.served = Served(
+            account=stage.account,
+            region=stage.region,
+            api_id=stage.api_id,
+            api_name=snapshot.name,
+            stage=stage.stage_name,
+            variables=stage.stage_variables,
+            deployment_id=snapshot.deployment_id,
+        )
+        self._stage = stage
+        self._ports = ports
+        self._shared = shared
+        self._integrations = {item.integration_id: item for item in snapshot.integrations}
+        self._authorizers = {item.authorizer_id: item for item in snapshot.authorizers}
+
+    def route(self, route: Route) -> Answering:
+        try:
+            handler = self._handler(route)
+        except (ValueError, re.error) as error:
+            handler = _misconfigured(str(error))
+        path = route.route_key.partition(" ")[2] or route.route_key
+        return Answering(
+            # The route key stands where a REST API has the operation's name: no HTTP API has one.
+            resource=ResourceMethod(path, route.route_id, route.route_key),
+            handler=handler,
+            tally=self._tally(),
+            logs=self._logs(),
+        )
+
+    def nowhere(self) -> Answering:
+        async def not_found(request: MethodRequest) -> MethodResponse:
+            raise GatewayError("RESOURCE_NOT_FOUND")
+
+        return Answering(resource=ResourceMethod(), handler=not_found, tally=self._tally(), logs=self._logs())
+
+    def _handler(self, route: Route) -> Handler:
+        integration = self._integrations.get((route.target or "").removeprefix("integrations/"))
+        if integration is None:
+            return _misconfigured("the route has no integration")
+        handler = compile_integration(integration, self.served, self._ports)
+        limits = self._shared.limits
+        handler = throttled(handler, limits, self.served, self._limit(route.route_key), route.route_key)
+        return self._authorized(handler, route)
+
+    def _authorized(self, handler: Handler, route: Route) -> Handler:
+        if route.authorization_type == "AWS_IAM":
+            return with_iam(handler, self._ports, None)
+        if route.authorization_type == "NONE":
+            return handler
+        authorizer = self._authorizers.get(route.authorizer_id or "")
+        if authorizer is None:
+            return _misconfigured(f"authorizer {route.authorizer_id} is not there")
+        results = self._shared.authorizer_results.of(self.served.api_id, self.served.stage, authorizer.authorizer_id)
+        if authorizer.authorizer_type == "JWT":
+            scopes = route.authorization_scopes
+            return with_jwt(handler, authorizer, scopes, self.served, self._ports, results)
+        return with_lambda_authorizer(handler, authorizer, self.served, self._ports, results)
+
+    def _limit(self, route_key: str) -> Limit | None:
+        own = self._stage.route_settings.get(route_key) or RouteSettings()
+        default = self._stage.default_route_settings
+        rate = own.throttling_rate_limit if own.throttling_rate_limit is not None else default.throttling_rate_limit
+        burst = own.throttling_burst_limit if own.throttling_burst_limit is not None else default.throttling_burst_limit
+        return None if rate is None or burst is None else Limit(rate, burst)
+
+    def _tally(self) -> Tally:
+        """https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-metrics.html"""
+        served = self.served
+        by_api = (("ApiId", served.api_id),)
+        by_stage = (*by_api, ("Stage", served.stage))
+        return Tally(
+            self._ports.meter,
+            tuple((served.account, served.region, names) for names in (by_api, by_stage)),
+            names={"4XXError": "4xx", "5XXError": "5xx"},
+        )
+
+    def _logs(self) -> tuple[Log, ...]:
+        settings = self._stage.access_log_settings
+        if settings is None:
+            return ()
+        found = access_log(
+            rest.AccessLogSettings(format=settings.format, destination_arn=settings.destination_arn),
+            self.served,
+            self._ports.logs,
+        )
+        return (found,) if found is not None else ()
+
+
+def _misconfigured(detail: str) -> Handler:
+    async def refuse(request: MethodRequest) -> MethodResponse:
+        raise configuration_error(detail)
+
+    return refuse

@@ -1,0 +1,452 @@
+"""HTTP APIs: routes, payload formats, parameter mapping, JWTs of a foreign issuer, Lambda authorizers, CORS."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from tests.apigateway_plan.harness import API, OWNER, FunctionFailed, Gateway, backend, function_uri, gateway
+
+from forecourt.services.apigateway.http import model
+
+IN_API = {**OWNER, "api_id": API}
+
+
+def function(name: str, version: str = "2.0", **settings: Any) -> model.Integration:
+    return model.Integration(
+        **IN_API,
+        integration_id=name,
+        integration_type="AWS_PROXY",
+        integration_uri=function_uri(name),
+        payload_format_version=version,
+        **settings,
+    )
+
+
+def http(url: str, **settings: Any) -> model.Integration:
+    return model.Integration(
+        **IN_API,
+        integration_id="h",
+        integration_type="HTTP_PROXY",
+        integration_uri=url,
+        integration_method="ANY",
+        **settings,
+    )
+
+
+async def deploy(
+    made: Gateway,
+    routes: Mapping[str, model.Integration],
+    *,
+    stage: str = "$default",
+    settings: Mapping[str, Any] | None = None,
+    route: Mapping[str, Any] | None = None,
+    **snapshot: Any,
+) -> None:
+    frozen = model.HttpSnapshot(
+        **IN_API,
+        deployment_id="d",
+        name="http",
+        routes=[
+            model.Route(
+                **IN_API, route_id=f"r{n}", route_key=key, target=f"integrations/{item.integration_id}", **(route or {})
+            )
+            for n, (key, item) in enumerate(routes.items())
+        ],
+        integrations=list(routes.values()),
+        **snapshot,
+    )
+    staged = model.Stage(
+        **IN_API, stage_name=stage, created_date=0, last_updated_date=0, deployment_id="d", **(settings or {})
+    )
+    await made.put(frozen, staged)
+
+
+async def test_routes_and_the_default() -> None:
+    async with gateway() as made:
+        for name in ("exact", "param", "greedy", "any", "rest"):
+            made.services.functions[name] = lambda event: event["routeKey"]
+        await deploy(
+            made,
+            {
+                "GET /pets/dog": function("exact"),
+                "GET /pets/{id}": function("param"),
+                "GET /pets/{proxy+}": function("greedy"),
+                "ANY /{proxy+}": function("any"),
+                "$default": function("rest"),
+            },
+        )
+        for request, route in (
+            ("GET /pets/dog", "GET /pets/dog"),
+            ("GET /pets/7", "GET /pets/{id}"),
+            ("GET /pets/7/toys", "GET /pets/{proxy+}"),
+            ("POST /pets/dog", "ANY /{proxy+}"),
+            ("GET /", "$default"),
+        ):
+            method, _, path = request.partition(" ")
+            answer = await made.ask(path, method, stage="")
+            assert answer.body.decode() == route, request
+
+
+async def test_not_found_and_the_request_id() -> None:
+    async with gateway() as made:
+        await deploy(made, {"GET /a": function("f")}, stage="prod")
+        answer = await made.ask("/b")
+        assert (answer.status, answer.json()) == (404, {"message": "Not Found"})
+        assert len(answer.header("apigw-requestid") or "") == 16
+        assert answer.header("x-amzn-requestid") is None
+
+
+async def test_the_event_2_0_in_full() -> None:
+    seen: list[dict[str, Any]] = []
+    async with gateway() as made:
+        made.services.functions["f"] = lambda event: seen.append(event) or "ok"
+        await deploy(made, {"POST /pets/{id}": function("f")}, stage="prod", settings={"stage_variables": {"v": "1"}})
+        headers = [
+            ("X-A", "1"),
+            ("X-A", "2"),
+            ("Cookie", "a=1; b=2"),
+            ("Content-Type", "application/json"),
+            ("User-Agent", "t"),
+        ]
+        answer = await made.ask("/pets/a%20b?x=1&x=2&y=", "POST", headers, b'{"a":1}')
+        assert (answer.status, answer.body, answer.header("content-type")) == (200, b"ok", "application/json")
+    event = seen[0]
+    assert event["version"] == "2.0"
+    assert event["routeKey"] == "POST /pets/{id}"
+    assert event["rawPath"] == "/prod/pets/a b"
+    assert event["rawQueryString"] == "x=1&x=2&y="
+    assert event["cookies"] == ["a=1", "b=2"]
+    assert event["headers"]["x-a"] == "1,2"
+    assert "cookie" not in event["headers"]
+    assert event["queryStringParameters"] == {"x": "1,2", "y": ""}
+    assert event["pathParameters"] == {"id": "a b"}
+    assert event["stageVariables"] == {"v": "1"}
+    assert (event["body"], event["isBase64Encoded"]) == ('{"a":1}', False)
+    context = event["requestContext"]
+    assert context["http"] == {
+        "method": "POST",
+        "path": "/prod/pets/a b",
+        "protocol": "HTTP/1.1",
+        "sourceIp": "203.0.113.7",
+        "userAgent": "t",
+    }
+    assert (context["stage"], context["routeKey"], context["apiId"]) == ("prod", "POST /pets/{id}", API)
+
+
+async def test_what_is_absent_is_left_out_and_binary_bodies_are_base64() -> None:
+    seen: list[dict[str, Any]] = []
+    async with gateway() as made:
+        made.services.functions["f"] = lambda event: seen.append(event) or {}
+        await deploy(made, {"$default": function("f")})
+        await made.ask("/", stage="")
+        await made.ask("/", "POST", [("Content-Type", "image/png")], b"\x89P", stage="")
+    assert not {"cookies", "queryStringParameters", "pathParameters", "stageVariables", "body"} & set(seen[0])
+    assert (seen[1]["body"], seen[1]["isBase64Encoded"]) == ("iVA=", True)
+
+
+ANSWERS: dict[str, tuple[Any, int, dict[str, str], bytes]] = {
+    "a plain object": ({"message": "hi"}, 200, {"content-type": "application/json"}, b'{"message":"hi"}'),
+    "a string": ("hi", 200, {"content-type": "application/json"}, b"hi"),
+    "the whole format": (
+        {"statusCode": 201, "headers": {"X-A": "1", "Content-Type": "text/x"}, "cookies": ["a=1"], "body": "b"},
+        201,
+        {"x-a": "1", "content-type": "text/x", "set-cookie": "a=1"},
+        b"b",
+    ),
+    "base64": ({"statusCode": 200, "body": "iVA=", "isBase64Encoded": True}, 200, {}, b"\x89P"),
+    "bad base64": (
+        {"statusCode": 200, "body": "?", "isBase64Encoded": True},
+        500,
+        {},
+        b'{"message":"Internal Server Error"}',
+    ),
+    "a bad status": ({"statusCode": "x"}, 500, {}, b'{"message":"Internal Server Error"}'),
+    "a failure": (FunctionFailed("boom"), 500, {}, b'{"message":"Internal Server Error"}'),
+}
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+async def test_the_answer_2_0(name: str) -> None:
+    returned, status, headers, body = ANSWERS[name]
+
+    def answering(event: Any) -> Any:
+        if isinstance(returned, Exception):
+            raise returned
+        return returned
+
+    async with gateway() as made:
+        made.services.functions["f"] = answering
+        await deploy(made, {"$default": function("f")})
+        answer = await made.ask("/", stage="")
+        assert (answer.status, answer.body) == (status, body)
+        for key, value in headers.items():
+            assert answer.header(key) == value
+
+
+async def test_payload_1_0() -> None:
+    async with gateway() as made:
+        made.services.functions["f"] = lambda event: {"statusCode": 200, "body": event["version"] + event["resource"]}
+        await deploy(made, {"GET /a": function("f", "1.0")})
+        assert (await made.ask("/a", stage="")).body == b"1.0/a"
+
+
+async def test_http_with_parameter_mapping_both_ways() -> None:
+    async with backend() as served, gateway() as made:
+        served.reply = b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\nX-Back: b\r\nX-Drop: d\r\n\r\nno"
+        integration = http(
+            f"{served.url}/base/{{proxy}}",
+            request_parameters={
+                "append:header.x-ip": "$context.identity.sourceIp",
+                "overwrite:header.x-a": "$request.querystring.a",
+                "remove:header.x-secret": "''",
+                "overwrite:querystring.b": "v-${request.path.proxy}-${stageVariables.v}",
+                "append:querystring.c": "$request.body.deep.c",
+            },
+            response_parameters={
+                "404": {
+                    "overwrite:statuscode": "202",
+                    "append:header.x-copy": "$response.header.X-Back",
+                    "remove:header.x-drop": "''",
+                }
+            },
+        )
+        await deploy(made, {"ANY /{proxy+}": integration}, settings={"stage_variables": {"v": "1"}})
+        headers = [("X-A", "old"), ("X-Secret", "s"), ("X-Keep", "k")]
+        answer = await made.ask("/p/q?a=1&b=2", "POST", headers, b'{"deep": {"c": 3}}', stage="")
+        assert (answer.status, answer.header("x-copy"), answer.header("x-drop")) == (202, "b", None)
+        received = served.received[0]
+        path, _, query = received.line.split(" ")[1].partition("?")
+        assert path == "/base/p/q"
+        assert sorted(query.split("&")) == ["a=1", "b=v-p%2Fq-1", "c=3"]
+        assert (received.header("x-ip"), received.header("x-a")) == ("203.0.113.7", "1")
+        assert (received.header("x-secret"), received.header("x-keep")) == (None, "k")
+        assert (received.header("forwarded") or "").startswith("for=203.0.113.7;host=")
+
+
+async def test_a_backend_that_is_down_is_503() -> None:
+    async with gateway() as made:
+        await deploy(made, {"$default": http("http://127.0.0.1:1/")})
+        answer = await made.ask("/", stage="")
+        assert (answer.status, answer.json()) == (503, {"message": "Service Unavailable"})
+
+
+async def test_cors_is_answered_by_the_gateway() -> None:
+    async with gateway() as made:
+        made.services.functions["f"] = lambda event: {
+            "statusCode": 200,
+            "headers": {"Access-Control-Allow-Origin": "backend"},
+        }
+        cors = model.Cors(
+            allow_origins=["https://*.example.com"], allow_methods=["GET", "PUT"], allow_headers=["x-a"], max_age=300
+        )
+        await deploy(made, {"$default": function("f")}, cors_configuration=cors)
+        origin = ("Origin", "https://app.example.com")
+        preflight = await made.ask("/", "OPTIONS", [origin, ("Access-Control-Request-Method", "PUT")], stage="")
+        assert preflight.status == 204
+        assert preflight.header("access-control-allow-origin") == origin[1]
+        assert preflight.header("access-control-allow-methods") == "GET,PUT"
+        assert preflight.header("access-control-max-age") == "300"
+        assert made.services.calls == []
+        assert (await made.ask("/", headers=[origin], stage="")).header("access-control-allow-origin") == origin[1]
+        evil = await made.ask("/", headers=[("Origin", "https://app.example.com.evil.org")], stage="")
+        assert evil.header("access-control-allow-origin") is None
+
+
+async def test_route_throttling() -> None:
+    async with gateway() as made:
+        made.services.functions["f"] = lambda event: "ok"
+        own = model.RouteSettings(throttling_burst_limit=2, throttling_rate_limit=1.0)
+        await deploy(made, {"GET /a": function("f")}, settings={"route_settings": {"GET /a": own}})
+        answers = [await made.ask("/a", stage="") for _ in range(3)]
+        assert [answer.status for answer in answers] == [200, 200, 429]
+        assert answers[2].json() == {"message": "Too Many Requests"}
+
+
+# -- JWT
+
+
+class Issuer:
+    """An OpenID Connect issuer that is not ours."""
+
+    def __init__(self) -> None:
+        self.key = rsa.generate_private_key(65537, 2048)
+        self.url = ""
+        self.asked = 0
+
+    def documents(self) -> dict[str, Any]:
+        numbers = self.key.public_key().public_numbers()
+        key = {
+            "kty": "RSA",
+            "kid": "k1",
+            "alg": "RS256",
+            "n": encoded(number(numbers.n)),
+            "e": encoded(number(numbers.e)),
+        }
+        return {
+            "/.well-known/openid-configuration": {"issuer": self.url, "jwks_uri": f"{self.url}/keys"},
+            "/keys": {"keys": [key]},
+        }
+
+    def token(self, key: rsa.RSAPrivateKey | None = None, kid: str = "k1", alg: str = "RS256", **claims: Any) -> str:
+        content = {"iss": self.url, "aud": "app", "exp": 2**33, "sub": "s", **claims}
+        signed = ".".join(encoded(json.dumps(part).encode()) for part in ({"alg": alg, "kid": kid}, content))
+        signature = (key or self.key).sign(signed.encode(), padding.PKCS1v15(), hashes.SHA256())
+        return f"{signed}.{encoded(signature)}"
+
+
+def encoded(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")
+
+
+def number(value: int) -> bytes:
+    return value.to_bytes((value.bit_length() + 7) // 8)
+
+
+@pytest.fixture(scope="module")
+def issuer() -> Any:
+    """Serves its documents from a thread."""
+    import threading
+    from http.server import BaseHTTPRequestHandler, HTTPServer
+
+    made = Issuer()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            made.asked += 1
+            body = json.dumps(made.documents().get(self.path, {})).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *arguments: Any) -> None:
+            return
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    made.url = f"http://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield made
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+async def with_jwt(made: Gateway, issuer_url: str, scopes: list[str] | None = None) -> None:
+    made.services.functions["f"] = lambda event: event["requestContext"]["authorizer"]
+    authorizer = model.Authorizer(
+        **IN_API,
+        authorizer_id="au",
+        name="au",
+        authorizer_type="JWT",
+        identity_source=["$request.header.Authorization"],
+        jwt_configuration=model.JwtConfiguration(audience=["app"], issuer=issuer_url),
+    )
+    route = {"authorization_type": "JWT", "authorizer_id": "au", "authorization_scopes": scopes}
+    await deploy(made, {"$default": function("f")}, route=route, authorizers=[authorizer])
+
+
+async def bearer(made: Gateway, token: str) -> Any:
+    return await made.ask("/", headers=[("Authorization", f"Bearer {token}")] if token else [], stage="")
+
+
+async def test_a_token_of_a_foreign_issuer_is_verified_once(issuer: Issuer) -> None:
+    async with gateway() as made:
+        await with_jwt(made, issuer.url)
+        token = issuer.token(scope="a b")
+        issuer.asked = 0
+        for _ in range(3):
+            answer = await bearer(made, token)
+            assert answer.status == 200
+        assert answer.json()["jwt"]["claims"]["sub"] == "s"
+        assert issuer.asked == 2
+        assert (await bearer(made, issuer.token(client_id="app", aud=["other", "app"]))).status == 200
+
+
+async def test_tokens_that_are_not_good(issuer: Issuer) -> None:
+    async with gateway() as made:
+        await with_jwt(made, issuer.url)
+        other = rsa.generate_private_key(65537, 2048)
+        none = ".".join([encoded(b'{"alg":"none","kid":"k1"}'), issuer.token().split(".")[1], ""])
+        bad = {
+            "nothing": "",
+            "no token": "x.y",
+            "another key": issuer.token(other),
+            "an unknown key": issuer.token(kid="k2"),
+            "another issuer": issuer.token(iss="https://evil"),
+            "another audience": issuer.token(aud="other"),
+            "expired": issuer.token(exp=1),
+            "no expiry": issuer.token(exp=None),
+            "not yet": issuer.token(nbf=2**33),
+            "alg none": none,
+            "alg HS256": issuer.token(alg="HS256"),
+        }
+        for name, token in bad.items():
+            answer = await bearer(made, token)
+            assert (name, answer.status, answer.json()) == (name, 401, {"message": "Unauthorized"})
+
+
+async def test_scopes(issuer: Issuer) -> None:
+    async with gateway() as made:
+        await with_jwt(made, issuer.url, ["write"])
+        assert (await bearer(made, issuer.token(scope="read write"))).status == 200
+        assert (await bearer(made, issuer.token(scp=["write"]))).status == 200
+        refused = await bearer(made, issuer.token(scope="read"))
+        assert (refused.status, refused.json()) == (403, {"message": "Forbidden"})
+
+
+@pytest.mark.parametrize("reply", [None, b"HTTP/1.1 200 OK\r\nContent-Length: 400000\r\n\r\n" + b"x" * 400_000])
+async def test_an_issuer_that_is_slow_or_huge(issuer: Issuer, reply: bytes | None) -> None:
+    async with backend() as served, gateway() as made:
+        served.reply = reply
+        await with_jwt(made, served.url)
+        token = issuer.token(iss=served.url)
+        assert (await bearer(made, token)).status == 401
+        asked = len(served.received)
+        assert (await bearer(made, token)).status == 401
+        assert len(served.received) == asked
+
+
+# -- Lambda authorizers
+
+
+@pytest.mark.parametrize(
+    ("returned", "status"),
+    [({"isAuthorized": True, "context": {"n": 1}}, 200), ({"isAuthorized": False}, 403), ({}, 500), ("no", 500)],
+)
+async def test_simple_answers_are_cached_by_identity(returned: Any, status: int) -> None:
+    async with gateway() as made:
+        events: list[dict[str, Any]] = []
+        made.services.functions |= {
+            "auth": lambda event: events.append(event) or returned,
+            "f": lambda event: event["requestContext"]["authorizer"]["lambda"],
+        }
+        authorizer = model.Authorizer(
+            **IN_API,
+            authorizer_id="au",
+            name="au",
+            authorizer_type="REQUEST",
+            authorizer_uri=function_uri("auth"),
+            authorizer_payload_format_version="2.0",
+            enable_simple_responses=True,
+            identity_source=["$request.header.X-Id", "$request.querystring.t"],
+            authorizer_result_ttl_in_seconds=60,
+        )
+        route = {"authorization_type": "CUSTOM", "authorizer_id": "au"}
+        await deploy(made, {"GET /a": function("f")}, route=route, authorizers=[authorizer])
+        assert (await made.ask("/a", headers=[("X-Id", "i")], stage="")).status == 401
+        for _ in range(2):
+            answer = await made.ask("/a?t=1", headers=[("X-Id", "i")], stage="")
+            assert answer.status == status
+        if status == 200:
+            assert answer.json() == {"n": 1}
+        assert len(events) == (1 if status in (200, 403) else 2)
+        event = events[0]
+        assert (event["type"], event["identitySource"]) == ("REQUEST", ["i", "1"])
+        assert event["routeArn"].endswith("/$default/GET/a")
