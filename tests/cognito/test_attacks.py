@@ -216,6 +216,42 @@ async def test_existence_does_not_show_in_time(cloud: Cloud) -> None:
     assert abs(somebody - nobody) < 0.1 * max(somebody, nobody) + 0.002
 
 
+async def test_recovery_tells_nothing(cloud: Cloud) -> None:
+    """Codes for somebody and for nobody: the same answers, the same limits."""
+    pool = await cloud.pool()
+    app = await cloud.app(pool, "USER_PASSWORD_AUTH", PreventUserExistenceErrors="ENABLED")
+    await cloud.user(pool, email="anna@example.com", email_verified="true")
+
+    async def answers(name: str) -> list[str]:
+        async def told(operation: str, **params: Any) -> str:
+            try:
+                return ",".join(await cloud.client(operation, ClientId=app, Username=name, **params))
+            except ServiceError as error:
+                return str(error)
+
+        confirm = {"ConfirmationCode": "000000", "Password": "Another-one-2"}
+        seen = [await told("ConfirmForgotPassword", **confirm)]
+        seen += [await told("ForgotPassword") for _ in range(11)]
+        seen += [await told("ConfirmForgotPassword", **confirm) for _ in range(7)]
+        seen += [await told("ResendConfirmationCode") for _ in range(11)]
+        return seen
+
+    somebody, nobody = await answers("anna"), await answers("ghost")
+    assert somebody == nobody
+    assert any(answer.startswith("LimitExceededException") for answer in nobody)
+
+
+async def test_one_time_codes_do_not_flood(cloud: Cloud) -> None:
+    pool = await cloud.pool(Policies={"SignInPolicy": {"AllowedFirstAuthFactors": ["PASSWORD", "EMAIL_OTP"]}})
+    app = await cloud.app(pool, "USER_AUTH")
+    await cloud.user(pool, email="anna@example.com", email_verified="true")
+    call = {"USERNAME": "anna", "PREFERRED_CHALLENGE": "EMAIL_OTP"}
+    for _ in range(30):
+        await cloud.client("InitiateAuth", ClientId=app, AuthFlow="USER_AUTH", AuthParameters=call)
+    with raises("LimitExceededException"):
+        await cloud.client("InitiateAuth", ClientId=app, AuthFlow="USER_AUTH", AuthParameters=call)
+
+
 async def test_srp_shows_nobody_like_somebody(cloud: Cloud) -> None:
     pool = await cloud.pool()
     app = await cloud.app(pool, "USER_SRP_AUTH", PreventUserExistenceErrors="ENABLED")

@@ -7,9 +7,9 @@ import zipfile
 from typing import Any
 
 import pytest
+from tests.cognito.test_clients import PASSWORD, make_client, make_pool
 
 from forecourt.testing import Forecourt
-from tests.cognito.test_clients import PASSWORD, make_client, make_pool
 
 SOURCE = """
 def handler(event, context):
@@ -50,5 +50,7 @@ def test_pre_sign_up(server: Forecourt, function_arn: str) -> None:
     pool = make_pool(idp, LambdaConfig={"PreSignUp": function_arn})
     client = make_client(idp, pool)["ClientId"]
     assert idp.sign_up(ClientId=client, Username="anna", Password=PASSWORD)["UserConfirmed"] is True
-    with pytest.raises(idp.exceptions.UserLambdaValidationException, match=r"PreSignUp failed with error no bad names\."):
+    with pytest.raises(
+        idp.exceptions.UserLambdaValidationException, match=r"PreSignUp failed with error no bad names\."
+    ):
         idp.sign_up(ClientId=client, Username="bad-name", Password=PASSWORD)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from forecourt.services.cognito import errors
 from forecourt.services.cognito.model import Code, Pool
@@ -81,6 +81,23 @@ class Codes:
             raise error
         return result  # type: ignore[return-value]
 
+    async def pretend_to_issue(self, pool: Pool, name: str, purpose: str) -> None:
+        """For nobody: a code that is kept and never sent, so that the work and the limits are the same."""
+        await self.issue(pool, _nobody(name), purpose, "")
+
+    async def refuse(self, pool: Pool, name: str, purpose: str, given: str) -> NoReturn:
+        """What nobody's code comes to: the same answers as to a wrong one of somebody's."""
+
+        def effect(tx: Tx, code: Code) -> None:
+            raise self.no_such_code()
+
+        await self.redeem(pool, _nobody(name), purpose, given, effect)
+        raise self.no_such_code()
+
     def no_such_code(self) -> errors.ExpiredCodeException:
-        """What a user who does not exist is told."""
         return errors.ExpiredCodeException(_EXPIRED)
+
+
+def _nobody(name: str) -> str:
+    """A key that no user can have: AWS allows no control characters in names."""
+    return "\0" + name.lower()

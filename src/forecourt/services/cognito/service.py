@@ -150,6 +150,7 @@ class UserPools:
         self.records.forget()
         self.kit.device_attempts.clear()
         self.kit.threat.lockout.clear()
+        self.kit.threat.sending.clear()
         self.mailbox.clear()
 
     async def _sweep(self) -> None:

@@ -24,6 +24,7 @@ _ATTRIBUTE = {"SMS_MFA": "phone_number", "SMS_OTP": "phone_number", "EMAIL_OTP":
 async def ask(kit: Kit, visit: Visit, attempt: Attempt, user: User | None, name: str) -> Challenge:
     """Sends a code. To nobody, where there is no such user, but with the same answer."""
     attribute = _ATTRIBUTE[name]
+    kit.threat.sending.count(visit.pool.id, user.key if user else attempt.username)
     code = kit.records.ids.digits(DIGITS[name])
     attempt = msgspec.structs.replace(attempt, code_hash=_hash(kit, visit, attempt, code))
     medium = "EMAIL" if attribute == "email" else "SMS"

@@ -238,7 +238,7 @@ class Pages:
                 sent = await self._sign_up.resend(visit, username, user)
                 notice = self._texts(page)["resent"]
                 return await self._show(page, "confirm", username=username, to=sent["Destination"], notice=notice)
-            await self._sign_up.confirm(visit, user, page.form.get("code", ""))
+            await self._sign_up.confirm(visit, username, user, page.form.get("code", ""))
         except ServiceError as error:
             return await self._show(page, "confirm", username=username, to="", error=error.message)
         return await self._login_page(page, notice=self._texts(page)["confirmed"], username=username)
@@ -246,10 +246,11 @@ class Pages:
     async def confirm_by_link(self, pool: Pool, context: CallContext, request: Request) -> Response:
         """GET /confirmUser: the link of a verification mail."""
         client = await self._client(pool, request)
-        user = await self._records.find_user(pool, request.query.get("user_name", ""))
+        username = request.query.get("user_name", "")
+        user = await self._records.find_user(pool, username)
         visit = self._endpoints.visit(pool, client, context, request, {})
         try:
-            await self._sign_up.confirm(visit, user, request.query.get("confirmation_code", ""))
+            await self._sign_up.confirm(visit, username, user, request.query.get("confirmation_code", ""))
         except ServiceError as error:
             raise PageError("invalid_request", error.message) from None
         return self.message(request, texts(_lang(request))["confirmed"], 200)
@@ -275,7 +276,7 @@ class Pages:
             if page.form.get("password") != page.form.get("repeat"):
                 raise errors.InvalidPasswordException(self._texts(page)["mismatch"])
             await self._recovery.confirm(
-                self._visit(page, {}), user, page.form.get("code", ""), page.form.get("password", "")
+                self._visit(page, {}), username, user, page.form.get("code", ""), page.form.get("password", "")
             )
         except ServiceError as error:
             return await self._show(page, "reset", username=username, to="", error=error.message)

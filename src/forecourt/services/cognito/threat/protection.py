@@ -19,6 +19,7 @@ from forecourt.services.cognito.model import AuthEvent, Pool, RiskConfiguration,
 from forecourt.services.cognito.store import Records
 from forecourt.services.cognito.threat import compromised, risk
 from forecourt.services.cognito.threat.lockout import Lockout
+from forecourt.services.cognito.threat.sending import SendLimit
 from forecourt.store import Tx
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class Threat:
         self._logs = logs
         self._range_url = range_url
         self.lockout = Lockout(records.clock)
+        self.sending = SendLimit(records.clock)
         self._writing: set[asyncio.Future[None]] = set()
 
     # The lock-out -----------------------------------------------------------------------------------------------

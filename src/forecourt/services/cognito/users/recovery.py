@@ -49,16 +49,21 @@ class RecoveryApi:
         if user is None and self._kit.triggers.configured(visit.pool, "UserMigration"):
             user = await migration.by_forgotten_password(self._kit, visit.occasion, username)
         if user is None:
-            return self._sign_up.made_up_delivery(visit, username)
+            return await self._pretend(visit, username)
         try:
             self._check_recoverable(user)
             attribute = recovery_attribute(visit.pool.settings, user)
         except (errors.InvalidParameterException, errors.NotAuthorizedException):
             if visit.hides_users:
-                return self._sign_up.made_up_delivery(visit, username)
+                return await self._pretend(visit, username)
             raise
         await self._kit.threat.record(visit, user, "ForgotPassword", "InProgress")
         return await self.send_code(visit.occasion, user, attribute)
+
+    async def _pretend(self, visit: Visit, username: str) -> dict[str, str]:
+        delivery = self._sign_up.made_up_delivery(visit, username)
+        await self._codes.pretend_to_issue(visit.pool, username, PURPOSE)
+        return delivery
 
     async def send_code(self, occasion: Occasion, user: User, attribute: str) -> dict[str, str]:
         to = user.attributes[attribute]
@@ -74,17 +79,19 @@ class RecoveryApi:
         username = request["Username"]
         user = await self._records.find_user(visit.pool, username)
         self._kit.check_secret_hash(visit, request.get("SecretHash"), username, *names_of(user))
-        await self.confirm(visit, user, request["ConfirmationCode"], request["Password"])
+        await self.confirm(visit, username, user, request["ConfirmationCode"], request["Password"])
         return {}
 
-    async def confirm(self, visit: Visit, user: User | None, given: str, password: str) -> None:
+    async def confirm(self, visit: Visit, username: str, user: User | None, given: str, password: str) -> None:
         pool = visit.pool
         await self._kit.passwords.check_new(pool, password, user)
         await self._kit.threat.check_compromised(visit, password, "PASSWORD_CHANGE")
         if user is None:
             # The same work as for somebody.
             await self._kit.passwords.prepare(pool, "nobody", password)
-            raise self._codes.no_such_code() if visit.hides_users else errors.UserNotFoundException(_NOT_FOUND)
+            if not visit.hides_users:
+                raise errors.UserNotFoundException(_NOT_FOUND)
+            await self._codes.refuse(pool, username, PURPOSE, given)
         key = user.key
         new = await self._kit.passwords.prepare(pool, user.username, password)
 

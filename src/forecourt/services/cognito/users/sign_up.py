@@ -88,14 +88,16 @@ class SignUpApi:
         user = await self._records.find_user(visit.pool, username)
         self._kit.check_secret_hash(visit, request.get("SecretHash"), username, *names_of(user))
         force = bool(request.get("ForceAliasCreation"))
-        user = await self.confirm(visit, user, request["ConfirmationCode"], force)
+        user = await self.confirm(visit, username, user, request["ConfirmationCode"], force)
         return self._session(visit, user)
 
-    async def confirm(self, visit: Visit, user: User | None, given: str, force: bool = False) -> User:
+    async def confirm(self, visit: Visit, username: str, user: User | None, given: str, force: bool = False) -> User:
         """Also what the hosted page and the link do."""
         pool = visit.pool
         if user is None:
-            raise self._codes.no_such_code() if visit.hides_users else errors.UserNotFoundException(_NOT_FOUND)
+            if not visit.hides_users:
+                raise errors.UserNotFoundException(_NOT_FOUND)
+            await self._codes.refuse(pool, username, PURPOSE_OF_CODE, given)
         if user.status != "UNCONFIRMED":
             raise errors.NotAuthorizedException(f"User cannot be confirmed. Current status is {user.status}")
         key = user.key
@@ -128,11 +130,11 @@ class SignUpApi:
         return {"CodeDeliveryDetails": await self.resend(visit, username, user)}
 
     async def resend(self, visit: Visit, username: str, user: User | None) -> dict[str, str]:
-        if user is None:
-            return self.made_up_delivery(visit, username)
+        if user is None or (user.status != "UNCONFIRMED" and visit.hides_users):
+            made_up = self.made_up_delivery(visit, username)
+            await self._codes.pretend_to_issue(visit.pool, username, PURPOSE_OF_CODE)
+            return made_up
         if user.status != "UNCONFIRMED":
-            if visit.hides_users:
-                return self.made_up_delivery(visit, username)
             raise errors.InvalidParameterException("User is already confirmed.")
         await self._kit.threat.record(visit, user, "ResendCode")
         delivery = await self._send(visit.occasion, user, "Resend", "ResendCode")
