@@ -37,6 +37,8 @@ _MOST_NODES = 500_000
 
 _EXPRESSION = re.compile(r"^\{%(.*)%\}$", re.DOTALL)
 _PLAIN_PATH = re.compile(r"\s*\$states\.(input|result|context)((?:\.[A-Za-z_][A-Za-z0-9_]*)*)\s*")
+# `$states` used for more than its cheap members: then the context object has to be built
+_WANTS_CONTEXT = re.compile(r"\$states(?!\s*\.\s*(?:input|result|errorOutput)\b)")
 UNDEFINED = MISSING
 
 
@@ -74,10 +76,11 @@ class _Meter:
 class Expression:
     """A compiled expression; `text` is what stands between `{%` and `%}`."""
 
-    __slots__ = ("_compiled", "_plain", "text")
+    __slots__ = ("_compiled", "_plain", "_wants_context", "text")
 
     def __init__(self, text: str) -> None:
         self.text = text
+        self._wants_context = _WANTS_CONTEXT.search(text) is not None
         plain = _PLAIN_PATH.fullmatch(text)
         self._plain: tuple[str, tuple[str, ...]] | None = (
             (plain.group(1), tuple(plain.group(2).split(".")[1:])) if plain else None
@@ -117,7 +120,7 @@ class Expression:
 
     def _evaluate(self, scope: Scope, field: str) -> Any:
         try:
-            return _plain_json(self._compiled.evaluate(None, _bindings(scope, self.text)))
+            return _plain_json(self._compiled.evaluate(None, _bindings(scope, self.text, self._wants_context)))
         except JException as error:
             raise self._failure(field, f"threw an error: {explain(error)}") from error
         except (_Overrun, TooComplex) as error:
@@ -181,11 +184,11 @@ def _plain_json(value: Any) -> Any:
     return plain(value)
 
 
-def _bindings(scope: Scope, text: str) -> dict[str, Any]:
+def _bindings(scope: Scope, text: str, wants_context: bool) -> dict[str, Any]:
     meter = _Meter()
     bound: dict[str, Any] = {name: _to_library(value) for name, value in scope.variables.items()}
     states: dict[str, Any] = {"input": scope.input}
-    if "context" in text or "states" in text:
+    if wants_context:
         states["context"] = scope.context
     if scope.result is not MISSING:
         states["result"] = scope.result
