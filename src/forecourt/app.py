@@ -160,7 +160,14 @@ class Application:
 
     def _add_backing(self) -> Backing:
         keep = None if self.settings.ephemeral else Keep(self._store, self._blobs, self._sealer)
-        backing = Backing(clock=self._clock, keep=keep, endpoints=self.settings.backing)
+        backing = Backing(
+            clock=self._clock,
+            keep=keep,
+            endpoints=self.settings.backing,
+            caller=self.dispatcher,
+            roles=self._iam.role_sessions,
+            ids=self._ids,
+        )
         self.dispatcher.register_backing(backing)
         self._add(backing, {})
         return backing
