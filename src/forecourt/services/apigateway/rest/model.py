@@ -384,8 +384,8 @@ class QuotaSettings(Part, kw_only=True):
 
 
 class ApiStage(Part, kw_only=True):
-    api_id: str
-    stage: str
+    api_id: str = ""
+    stage: str = ""
     # By `{resource path}/{METHOD}`: `/pets/GET`
     throttle: dict[str, ThrottleSettings] | None = None
 

@@ -26,7 +26,9 @@ class ApiKeysApi(Noun):
     async def create_api_key(self, context: CallContext, request: Request) -> Reply:
         need_tags(request.get("tags"), self.quotas)
         key = self._new(context, request)
-        key.stage_keys = [f"{given['restApiId']}/{given['stageName']}" for given in request.get("stageKeys") or ()]
+        key.stage_keys = [
+            f"{given.get('restApiId', '')}/{given.get('stageName', '')}" for given in request.get("stageKeys") or ()
+        ]
 
         def change(found: Found) -> ApiKey:
             _need_stages(found, key.stage_keys)
