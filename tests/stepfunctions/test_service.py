@@ -731,3 +731,41 @@ async def test_inputs_that_are_refused(w: World, input: str) -> None:
     machine = await w.create(PASS)
     error = await refused(w.api("StartExecution", stateMachineArn=machine, input=input))
     assert error.code == "InvalidExecutionInput"
+
+
+async def test_after_a_reset_nothing_is_left_and_all_works(w: World) -> None:
+    w.services["lambda", "Invoke"] = lambda params: asyncio.sleep(60)
+    machine = await w.create(task("arn:aws:states:::lambda:invoke", {"FunctionName": "f"}))
+    wait = {"StartAt": "W", "States": {"W": {"Type": "Wait", "Seconds": 9, "End": True}}}
+    executions = [await w.start(machine), await w.start(await w.create(wait, "wait"))]
+    await w.until_event(executions[0], "TaskStarted")
+    await w.store.reset()
+    await w.sfn.reset()
+    await asyncio.sleep(0.02)
+    for execution in executions:
+        assert (await refused(w.describe(execution))).code == "ExecutionDoesNotExist"
+    again = await w.start(await w.create(wait, "wait"))
+    w.clock.advance(9)
+    assert (await w.until(again))["status"] == "SUCCEEDED"
+    assert len((await w.api("ListStateMachines"))["stateMachines"]) == 1
+
+
+async def test_a_failure_of_the_machine_itself_ends_the_execution(w: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bug of ours must not leave an execution open for ever, nor stop the others."""
+    wait = {"StartAt": "W", "States": {"W": {"Type": "Wait", "Seconds": 9, "End": True}}}
+    broken, sound = await w.start(await w.create(wait)), await w.start(await w.create(wait))
+    monkeypatch.setattr("forecourt.services.stepfunctions.run.shell._log.exception", lambda *args: None)
+    monkeypatch.setattr("forecourt.services.stepfunctions.run.timers._log.exception", lambda *args: None)
+    w.sfn._shell._live.pop(next(key for key in w.sfn._shell._live if broken.endswith(key[3])))
+    machine = (await w.sfn._shell.view(next(iter(w.sfn._shell._live))))[0]
+    real = w.sfn._machines.get
+
+    async def damaged(digest: str) -> Any:
+        copy = await real(digest)
+        return type(copy)([], copy.jsonata, copy.timeout_seconds, copy.raw) if copy is machine else copy
+
+    monkeypatch.setattr(w.sfn._machines, "get", damaged)
+    w.clock.advance(9)
+    assert (await w.until(sound))["status"] == "SUCCEEDED"
+    ended = await w.until(broken)
+    assert (ended["status"], ended["error"]) == ("FAILED", "States.Runtime")

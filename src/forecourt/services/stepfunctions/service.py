@@ -113,7 +113,9 @@ class StepFunctions:
     async def reset(self) -> None:
         """The store was emptied."""
         self._timers.stop()
+        self._map_runs.closing = True
         await self._workers.close()
+        self._map_runs.closing = False
         self._activities.clear()
         self._express.clear()
         self._shell.forget()

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from forecourt.services.stepfunctions.asl.errors import TIMEOUT
+from forecourt.services.stepfunctions.asl.errors import RUNTIME, TIMEOUT
 from forecourt.services.stepfunctions.asl.machine import Machine, Task
 from forecourt.services.stepfunctions.engine import events, model
 from forecourt.services.stepfunctions.engine.commands import GoOn, StartTimer
@@ -106,6 +106,11 @@ def _stop(turn: Turn, event: events.Stop) -> None:
     finish(turn, model.ABORTED, previous=0, failure=failure)
 
 
+def _break(turn: Turn, event: events.Break) -> None:
+    failure = Failure(RUNTIME, "An internal error occurred while executing the state machine.")
+    finish(turn, model.FAILED, previous=turn.execution.last_event_id, failure=failure)
+
+
 def _redrive(turn: Turn, event: events.Redrive) -> None:
     if not turn.execution.is_open:
         _limit_time(turn)
@@ -166,6 +171,7 @@ _HANDLERS: dict[type[events.Event], Callable[[Turn, Any], None]] = {
     events.Start: _start,
     events.Continue: _continue,
     events.Stop: _stop,
+    events.Break: _break,
     events.Redrive: _redrive,
     events.TaskSubmitted: _task_event(task.submitted),
     events.TaskSucceeded: _task_event(task.succeeded),

@@ -25,6 +25,10 @@ class Stop(Event, frozen=True):
     cause: str | None = None
 
 
+class Break(Event, frozen=True):
+    """The machine itself failed on this execution: it must not stay open for ever."""
+
+
 class Redrive(Event, frozen=True):
     pass
 

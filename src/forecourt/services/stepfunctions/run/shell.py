@@ -199,10 +199,12 @@ class Shell:
                 taken, live.inbox = live.inbox, []
                 try:
                     await self._take(live, taken)
-                except Exception as error:
+                except BaseException as error:
                     # The turn is lost with the commit: what is stored counts
                     live.inbox = [*taken, *live.inbox]
-                    self._discard(live, error)
+                    self._discard(live, error if isinstance(error, Exception) else StoreUnavailable("It was ended"))
+                    if not isinstance(error, Exception):
+                        raise
                     return
         finally:
             live.busy = False
@@ -210,7 +212,13 @@ class Shell:
 
     async def _take(self, live: _Live, taken: list[_Letter]) -> None:
         at = self._clock.now()
-        turns = [advance(live.machine, live.execution, letter.event, at) for letter in taken]
+        try:
+            turns = [advance(live.machine, live.execution, letter.event, at) for letter in taken]
+        except Exception:
+            _log.exception("the machine failed on %s", execution_arn(live.key))
+            if not any(isinstance(letter.event, events.Break) for letter in taken):
+                self.post(live.key, events.Break())
+            raise
         settled = [nonce for letter in taken if (nonce := _settled_nonce(letter)) is not None]
         kept = [letter.keep for letter, turn in zip(taken, turns, strict=True) if letter.keep and turn.events]
         fired = [(e.frame, e.kind) for letter in taken if isinstance(e := letter.event, events.TimerFired)]
@@ -337,6 +345,12 @@ class Shell:
             task.cancel()
 
     def forget(self) -> None:
+        """What is under way is ended, what is known is forgotten."""
+        for task in list(self._tasks):
+            task.cancel()
+        for waiters in self._waiters.values():
+            for waiter in waiters:
+                waiter.cancel()
         self._live.clear()
         self._waiters.clear()
 
