@@ -369,3 +369,11 @@ async def test_a_template_that_loops_ends_and_the_others_go_on() -> None:
         answer = await made.ask("/loop")
         assert (answer.status, answer.json()) == (500, {"message": "Internal server error"})
         assert (await made.ask("/ok")).body == b"fine"
+
+
+async def test_a_streamed_answer_has_no_limit() -> None:
+    async with backend() as served, gateway() as made:
+        served.reply = ok(b"s" * 11_534_336)
+        await made.deploy({"GET /x": http_proxy(served.url, response_transfer_mode="STREAM")})
+        answer = await made.ask("/x")
+        assert (answer.status, len(answer.body)) == (200, 11_534_336)

@@ -167,7 +167,7 @@ def _check(claims: Mapping[str, Any], issuer: str, audience: frozenset[str], now
     begins = [claims.get(name, 0) for name in ("nbf", "iat")]
     ends = claims.get("exp")
     # One second for issuers whose clocks are ahead of ours
-    in_time = _is_number(ends) and now < ends and all(_is_number(at) and at <= now + 1 for at in begins)
+    in_time = isinstance(ends, int | float) and now < ends and all(_is_number(at) and at <= now + 1 for at in begins)
     if claims.get("iss") != issuer or not for_us.intersection(audience) or not in_time:
         raise GatewayError("UNAUTHORIZED", detail="the token is of another issuer, for somebody else, or out of time")
 

@@ -60,19 +60,19 @@ def from_backend(headers: Headers) -> Headers:
     """What of a backend's headers reaches the client of a proxy integration."""
     remapped: Headers = []
     for name, value in headers:
-        name = name.lower()
-        target = FROM_BACKEND.get(name, name)
+        target = _targets[name] if name in _targets else _target(name)
         if target is not None:
             remapped.append((target, value))
     return remapped
 
 
-def forwarded(headers: Headers, source_ip: str, scheme: str, port: object) -> Headers:
-    """The `X-Forwarded-*` headers that a backend gets: what came in, and the client appended."""
-    chain = [value for name, value in headers if name == b"x-forwarded-for"]
-    chain.append(source_ip.encode())
-    return [
-        (b"x-forwarded-for", b", ".join(chain)),
-        (b"x-forwarded-port", str(port).encode()),
-        (b"x-forwarded-proto", scheme.encode()),
-    ]
+# Backends spell few names in few ways: what becomes of them is remembered, within bounds.
+_targets: dict[bytes, bytes | None] = {}
+
+
+def _target(name: bytes) -> bytes | None:
+    key = name.lower()
+    target = FROM_BACKEND.get(key, key)
+    if len(_targets) < 1024:
+        _targets[name] = target
+    return target

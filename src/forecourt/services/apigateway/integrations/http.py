@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Callable
 from urllib.parse import quote_plus
 
 from forecourt.services.apigateway.integrations.custom import Backend, Mapped
-from forecourt.services.apigateway.integrations.headers import NOT_TO_BACKEND, forwarded, from_backend
+from forecourt.services.apigateway.integrations.headers import NOT_TO_BACKEND, from_backend
 from forecourt.services.apigateway.integrations.mapping import RequestMappings, compile_request_mappings
 from forecourt.services.apigateway.integrations.uri import UriTemplate
 from forecourt.services.apigateway.plan.errors import GatewayError, configuration_error
@@ -41,6 +41,7 @@ from forecourt.upstream import (
 
 # Bodies up to this size are read whole before they are sent on; larger ones are streamed.
 STREAM_ABOVE_BYTES = 64 * 1024
+_PLAIN_CONNECTION = (b"keep-alive", b"close")
 
 
 def http_proxy(integration: Integration, served: Served, ports: Ports) -> Handler:
@@ -51,6 +52,7 @@ def http_proxy(integration: Integration, served: Served, ports: Ports) -> Handle
     add_query = _query_builder(mappings)
     method = (integration.http_method or "ANY").encode()
     timeout = integration.timeout_in_millis / 1000
+    deliver = _stream_for_client if integration.response_transfer_mode == "STREAM" else body_for_client
     upstream = ports.upstream
     now = asyncio.get_running_loop().time
 
@@ -69,7 +71,7 @@ def http_proxy(integration: Integration, served: Served, ports: Ports) -> Handle
         )
         started = now()
         response = await send_to_backend(upstream, target.origin, outgoing, timeout)
-        content, length = await body_for_client(response)
+        content, length = await deliver(response)
         headers = from_backend(response.headers)
         return MethodResponse(
             status=response.status,
@@ -144,32 +146,45 @@ async def body_for_client(response: Response) -> tuple[bytes | AsyncIterator[byt
     return response.chunks(), length
 
 
+async def _stream_for_client(response: Response) -> tuple[bytes | AsyncIterator[bytes], int | None]:
+    """`responseTransferMode: STREAM`: as it comes, and of any size."""
+    return (response.body, None) if response.body is not None else (response.chunks(), response.length)
+
+
 def _header_builder(mappings: RequestMappings, served: Served) -> Callable[[Origin, MethodRequest], Headers]:
     mapped = [(name.lower().encode(), source) for name, source in mappings.headers]
     dropped = NOT_TO_BACKEND | {name for name, _ in mapped}
     api_id = (b"x-amzn-apigateway-api-id", served.api_id.encode())
 
     def build(origin: Origin, request: MethodRequest) -> Headers:
-        headers: Headers = [(b"host", origin.authority.encode())]
-        connection = None
-        for header in request.headers:
-            if header[0] not in dropped:
-                headers.append(header)
-            elif header[0] == b"connection":
-                connection = header[1]
-        if connection is not None and connection.lower() not in (b"keep-alive", b"close"):
-            named = {option.strip().lower() for option in connection.split(b",")}
-            headers = [header for header in headers if header[0] not in named]
         scope = request.scope
+        headers: Headers = [(b"host", origin.authority.encode())]
+        chain = request.source_ip.encode()
+        trace = named = None
+        for header in request.headers:
+            name = header[0]
+            if name not in dropped:
+                headers.append(header)
+            elif name == b"x-forwarded-for":
+                chain = header[1] + b", " + chain
+            elif name == b"x-amzn-trace-id":
+                trace = header[1]
+            elif name == b"connection" and header[1].lower() not in _PLAIN_CONNECTION:
+                named = header[1]
+        if named is not None:
+            options = {option.strip().lower() for option in named.split(b",")}
+            headers = [header for header in headers if header[0] not in options]
         server = scope.get("server")
-        headers += forwarded(request.headers, request.source_ip, scope["scheme"], server[1] if server else 443)
-        headers.append((b"x-amzn-trace-id", request.trace_id.encode("latin-1")))
+        headers.append((b"x-forwarded-for", chain))
+        headers.append((b"x-forwarded-port", str(server[1] if server else 443).encode()))
+        headers.append((b"x-forwarded-proto", scope["scheme"].encode()))
+        headers.append((b"x-amzn-trace-id", trace if trace is not None else request.trace_id.encode("latin-1")))
         headers.append(api_id)
-        for name, source in mapped:
+        for key, source in mapped:
             value = source(request)
             for item in value if isinstance(value, list) else (value,):
                 if item is not None:
-                    headers.append((name, item.encode()))
+                    headers.append((key, item.encode()))
         return headers
 
     return build
