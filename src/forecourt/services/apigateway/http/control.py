@@ -11,13 +11,13 @@ from forecourt.services.apigateway.http.api.domains import (
     ApiMappingsApi,
     DomainNamesApi,
     RoutingRulesApi,
-    TagsApi,
-    VpcLinksApi,
 )
 from forecourt.services.apigateway.http.api.integrations import IntegrationResponsesApi, IntegrationsApi
 from forecourt.services.apigateway.http.api.noun import Noun, Tools
 from forecourt.services.apigateway.http.api.routes import RouteResponsesApi, RoutesApi
 from forecourt.services.apigateway.http.api.stages import DeploymentsApi, StagesApi
+from forecourt.services.apigateway.http.api.tags import TagsApi
+from forecourt.services.apigateway.http.api.vpc_links import VpcLinksApi
 from forecourt.services.apigateway.http.store import missing
 from forecourt.services.apigateway.rest.ports import Caches, Unwired
 from forecourt.services.apigateway.rest.quotas import Quotas

@@ -1,4 +1,4 @@
-"""DomainName, ApiMapping, RoutingRule, VpcLink, and the tags of everything.
+"""DomainName, ApiMapping, RoutingRule.
 
 A domain name is one and the same in `apigateway` and `apigatewayv2`: both keep `rest.model.DomainName`.
 """
@@ -11,8 +11,8 @@ from typing import Any
 from forecourt.base.arn import Arn
 from forecourt.base.call import CallContext, operation
 from forecourt.services.apigateway.http.api.noun import Noun, Reply, Request
-from forecourt.services.apigateway.http.errors import BadRequestException, ConflictException, NotFoundException
-from forecourt.services.apigateway.http.model import Api, ApiMapping, RoutingRule, Stage, VpcLink
+from forecourt.services.apigateway.http.errors import BadRequestException, ConflictException
+from forecourt.services.apigateway.http.model import ApiMapping, RoutingRule, Stage
 from forecourt.services.apigateway.http.store import merged, page
 from forecourt.services.apigateway.rest import model as rest
 from forecourt.services.apigateway.rest.api.domains import EDGE_HOSTED_ZONE, REGIONAL_HOSTED_ZONE
@@ -20,7 +20,6 @@ from forecourt.services.apigateway.rest.model import BasePathMapping, DomainName
 from forecourt.services.apigateway.rest.quotas import need_room
 from forecourt.services.apigateway.rest.store import Found
 from forecourt.services.apigateway.rest.tagging import need_tags
-from forecourt.store import Document
 
 _MAPPING_KEY = re.compile(r"[A-Za-z0-9$\-_.+!*'(),/]*")
 _MODES = {
@@ -242,86 +241,3 @@ class RoutingRulesApi(Noun):
     async def delete_routing_rule(self, context: CallContext, request: Request) -> None:
         key = request["DomainName"], request["RoutingRuleId"]
         await self.configuration.write(context, lambda found: found.delete(RoutingRule, *key))
-
-
-class VpcLinksApi(Noun):
-    @operation("CreateVpcLink")
-    async def create_vpc_link(self, context: CallContext, request: Request) -> Reply:
-        need_tags(request.get("Tags"), self.quotas)
-        link = VpcLink(
-            account=context.account,
-            region=context.region,
-            vpc_link_id=self.ids.lower(6),
-            name=request["Name"],
-            created_date=self.now(),
-            subnet_ids=list(request["SubnetIds"]),
-            security_group_ids=list(request.get("SecurityGroupIds") or ()),
-            tags=dict(request.get("Tags") or {}),
-            vpc_link_status_message="VPC link is ready to route traffic",
-        )
-        return describe(await self.configuration.write(context, lambda found: found.put(link)))
-
-    @operation("GetVpcLink")
-    async def get_vpc_link(self, context: CallContext, request: Request) -> Reply:
-        return describe(await self.configuration.get(context, VpcLink, request["VpcLinkId"]))
-
-    @operation("GetVpcLinks")
-    async def get_vpc_links(self, context: CallContext, request: Request) -> Reply:
-        return await self.list(context, VpcLink, request=request)
-
-    @operation("UpdateVpcLink")
-    async def update_vpc_link(self, context: CallContext, request: Request) -> Reply:
-        def change(found: Found) -> VpcLink:
-            return found.put(merged(found.get(VpcLink, request["VpcLinkId"]), request))
-
-        return describe(await self.configuration.write(context, change))
-
-    @operation("DeleteVpcLink")
-    async def delete_vpc_link(self, context: CallContext, request: Request) -> Reply:
-        await self.configuration.write(context, lambda found: found.delete(VpcLink, request["VpcLinkId"]))
-        return {}
-
-
-_TAGGED: dict[tuple[str, ...], type[Document]] = {
-    ("apis", "*"): Api,
-    ("apis", "*", "stages", "*"): Stage,
-    ("vpclinks", "*"): VpcLink,
-    ("domainnames", "*"): DomainName,
-}
-
-
-def _tagged(resource_arn: str) -> tuple[type[Document], tuple[str, ...]]:
-    parts = resource_arn.partition("::")[2].strip("/").split("/")
-    for pattern, kind in _TAGGED.items():
-        if len(parts) == len(pattern) and all(p in ("*", part) for p, part in zip(pattern, parts, strict=True)):
-            return kind, tuple(part for p, part in zip(pattern, parts, strict=True) if p == "*")
-    raise NotFoundException("Invalid resource identifier specified")
-
-
-class TagsApi(Noun):
-    @operation("TagResource")
-    async def tag_resource(self, context: CallContext, request: Request) -> Reply:
-        await self._change(context, request["ResourceArn"], dict(request.get("Tags") or {}), ())
-        return {}
-
-    @operation("UntagResource")
-    async def untag_resource(self, context: CallContext, request: Request) -> None:
-        await self._change(context, request["ResourceArn"], {}, request["TagKeys"])
-
-    async def _change(self, context: CallContext, arn: str, added: dict[str, str], removed: Any) -> None:
-        kind, key = _tagged(arn)
-
-        def change(found: Found) -> None:
-            document = found.get(kind, *key)
-            tags = {**(getattr(document, "tags", None) or {}), **added}
-            need_tags(tags, self.quotas)
-            setattr(document, "tags", {k: v for k, v in tags.items() if k not in removed})  # noqa: B010
-            found.put(document)
-
-        await self.configuration.write(context, change)
-
-    @operation("GetTags")
-    async def get_tags(self, context: CallContext, request: Request) -> Reply:
-        kind, key = _tagged(request["ResourceArn"])
-        document = await self.configuration.get(context, kind, *key)
-        return {"Tags": getattr(document, "tags", None) or {}}
