@@ -6,8 +6,8 @@ A pool is of one of three kinds, fixed when it is made:
 - `AliasAttributes`: by username, or by a *verified* email, phone_number, or by preferred_username;
 - `UsernameAttributes`: people sign up by email or phone number, which is theirs at once; the username is a UUID.
 
-An alias belongs to one user of the pool at a time. Where the pool is case-insensitive (AWS's default for new pools)
-names are compared lower-cased.
+An alias belongs to one user of the pool at a time. Where the pool is case-insensitive (not AWS's default,
+but its advice) names are compared lower-cased.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def is_uuid(text: str) -> bool:
 
 
 def case_sensitive(settings: Mapping[str, Any]) -> bool:
-    """Absent means an old pool to AWS, which is case-sensitive; its console and we default to insensitive."""
+    """The API's default is yes; the console's is no."""
     return bool(settings.get("UsernameConfiguration", {}).get("CaseSensitive", True))
 
 

@@ -164,6 +164,15 @@ class AppearanceApi:
             raise _no_terms()
         return {"Terms": _shown_terms(terms)}
 
+    @operation("DescribeTermsByClient")
+    async def describe_terms_by_client(self, context: CallContext, request: Any) -> dict[str, Any]:
+        pool = await self._records.pool(context, request["UserPoolId"])
+        key = (pool.id, request["ClientId"], request["TermsName"])
+        found = await self._records.store.find(Terms, "by_client", *key)
+        if not found:
+            raise _no_terms()
+        return {"Terms": _shown_terms(found[0])}
+
     @operation("UpdateTerms")
     async def update_terms(self, context: CallContext, request: t.UpdateTermsRequestTypeDef) -> dict[str, Any]:
         pool = await self._records.pool(context, request["UserPoolId"])
