@@ -12,7 +12,7 @@ from typing import Any
 from forecourt.services.stepfunctions.asl import errors
 from forecourt.services.stepfunctions.asl.data import to_text
 from forecourt.services.stepfunctions.asl.errors import StatesError
-from forecourt.services.stepfunctions.asl.jsonata import compile_jsonata
+from forecourt.services.stepfunctions.asl.jsonata import compile_jsonata, is_expression
 from forecourt.services.stepfunctions.asl.jsonpath import Path, assign_path, compile_path
 from forecourt.services.stepfunctions.asl.machine import Value
 from forecourt.services.stepfunctions.asl.reference import Reference, compile_reference
@@ -116,9 +116,48 @@ def compile_flow(raw: dict[str, Any], jsonata: bool) -> JsonPathFlow | JsonataFl
     return JsonataFlow(raw) if jsonata else JsonPathFlow(raw)
 
 
+# What a field's expression must give, by the field's last part.
+_EXPECTED = {
+    "Cause": "string",
+    "Condition": "boolean",
+    "Error": "string",
+    "HeartbeatSeconds": "number",
+    "Items": "array",
+    "MaxConcurrency": "number",
+    "RoleArn": "string",
+    "Seconds": "number",
+    "TimeoutSeconds": "number",
+    "Timestamp": "string",
+    "ToleratedFailureCount": "number",
+    "ToleratedFailurePercentage": "number",
+}
+
+
 def jsonata_value(raw: Any, field: str) -> Value:
+    """A field of a JSONata state; where it is an expression, its result's kind is checked."""
     build = compile_jsonata(raw, field)
-    return lambda scope, input: build(scope)
+    expected = _EXPECTED.get(field.rsplit("/", 1)[-1])
+    if expected is None or not is_expression(raw):
+        return lambda scope, input: build(scope)
+    text = raw[2:-2].strip()
+
+    def checked(scope: Scope, input: Any) -> Any:
+        value = build(scope)
+        if (kind := json_kind(value)) != expected:
+            raise StatesError(
+                errors.QUERY_EVALUATION_ERROR,
+                f"The JSONata expression '{text}' specified for the field '{field}' returned an unexpected result "
+                f"type. Expected '{expected}', but was '{kind}' for value: {to_text(value)}",
+                field,
+            )
+        return value
+
+    return checked
+
+
+def json_kind(value: Any) -> str:
+    kinds = {bool: "boolean", int: "number", float: "number", str: "string", list: "array", dict: "object"}
+    return kinds.get(type(value), "null")
 
 
 def template_value(raw: Any) -> Value:
