@@ -351,6 +351,8 @@ async def test_an_import_from_csv(cloud: Cloud) -> None:
         assert (await browser.put(job["PreSignedUrl"] + "x", content=b"")).status_code == 403
         assert (await browser.put(job["PreSignedUrl"], content="\n".join(lines).encode())).status_code == 200
     await cloud("StartUserImportJob", UserPoolId=pool, JobId=job["JobId"])
+    with raises("PreconditionNotMetException"):
+        await cloud("StartUserImportJob", UserPoolId=pool, JobId=job["JobId"])
     for _ in range(200):
         shown = (await cloud("DescribeUserImportJob", UserPoolId=pool, JobId=job["JobId"]))["UserImportJob"]
         if shown["Status"] == "Succeeded":

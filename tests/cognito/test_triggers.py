@@ -253,6 +253,28 @@ async def test_custom_auth_after_srp(cloud: Cloud) -> None:
     assert done["AuthenticationResult"]["IdToken"]
 
 
+async def test_a_second_factor_within_custom_auth(cloud: Cloud) -> None:
+    from pycognito.aws_srp import AWSSRP
+
+    pool, app = await custom_pool(cloud)
+    sms = {"SmsConfiguration": {"SnsCallerArn": "arn:aws:iam::000000000000:role/sms"}}
+    await cloud("SetUserPoolMfaConfig", UserPoolId=pool, MfaConfiguration="ON", SmsMfaConfiguration=sms)
+    await cloud.user(pool, phone_number="+15555550100", phone_number_verified="true")
+    proof = AWSSRP("anna", PASSWORD, pool, app, client=object())
+    parameters = {**proof.get_auth_params(), "CHALLENGE_NAME": "SRP_A"}
+    asked = await cloud.client("InitiateAuth", ClientId=app, AuthFlow="CUSTOM_AUTH", AuthParameters=parameters)
+    answer = proof.process_challenge(asked["ChallengeParameters"], proof.get_auth_params())
+    asked = await cloud.client(
+        "RespondToAuthChallenge", ClientId=app, ChallengeName="PASSWORD_VERIFIER", ChallengeResponses=answer
+    )
+    assert asked["ChallengeName"] == "SMS_MFA"
+    asked = await cloud.answer(app, asked, SMS_MFA_CODE=cloud.code_for("+15555550100"))
+    assert asked["ChallengeName"] == "CUSTOM_CHALLENGE"
+    session = cloud.functions.events[-1]["request"]["session"]
+    assert [entry["challengeName"] for entry in session] == ["SRP_A", "PASSWORD_VERIFIER", "SMS_MFA"]
+    assert "AuthenticationResult" in await cloud.answer(app, asked, ANSWER="4")
+
+
 async def test_migration(cloud: Cloud) -> None:
     def migrate(event: dict[str, Any]) -> dict[str, Any]:
         if event["request"].get("password") != PASSWORD:

@@ -329,6 +329,7 @@ class AuthEvent(Document):
 
     __kind__ = "cognito.AuthEvent"
     __key__ = ("pool_id", "user_key", "id")
+    __indexes__ = (Index("by_expiry", values=lambda event: [(moment(event.expires_at),)]),)
 
     pool_id: str
     user_key: str
@@ -336,6 +337,7 @@ class AuthEvent(Document):
     event_id: str
     type: str
     created_at: float
+    expires_at: float
     response: str
     risk_level: str | None = None
     risk_decision: str = "NoRisk"
@@ -422,6 +424,8 @@ class ImportJob(Document):
     imported: int = 0
     skipped: int = 0
     failed: int = 0
+    # How many lines are done.
+    position: int = 0
     message: str | None = None
     csv: bytes = b""
     hashing_algorithm: str | None = None
@@ -473,4 +477,4 @@ OF_A_POOL: tuple[type[Document], ...] = (
     RiskConfiguration, Customization, Branding, Terms, ImportJob, BrowserSession,
 )  # fmt: skip
 OF_A_USER: tuple[type[Document], ...] = (Device, Grant, Code, Passkey, AuthEvent)
-EXPIRING: tuple[type[Document], ...] = (Grant, Code, Spent, BrowserSession, AuthorizationCode)
+EXPIRING: tuple[type[Document], ...] = (Grant, Code, Spent, BrowserSession, AuthorizationCode, AuthEvent)

@@ -97,7 +97,7 @@ class UserPools:
         recovery = RecoveryApi(self.kit, codes, bearers, sign_up)
         own = OwnAccountApi(self.kit, bearers, attributes, devices)
         quotas = Quotas(clock, quota_rates)
-        imports = ImportsApi(self.kit, public_url)
+        self._imports = imports = ImportsApi(self.kit, public_url)
         self.apis: tuple[object, ...] = (
             PoolsApi(self.records, self._hashing),
             MfaConfigApi(self.records),
@@ -136,6 +136,7 @@ class UserPools:
 
     async def start(self) -> None:
         self._sweeper = asyncio.create_task(self._sweep())
+        await self._imports.resume()
 
     async def stop(self) -> None:
         if self._sweeper is not None:

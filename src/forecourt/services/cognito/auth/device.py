@@ -33,9 +33,9 @@ def waiting_attempt(kit: Kit, visit: Visit, user: User | None) -> Attempt:
     """The attempt of a client that sent no session."""
     device_key = required(visit.parameters, "DEVICE_KEY")
     found = kit.device_attempts.pop((visit.pool.id, visit.client.id, user.key if user else "", device_key), None)
-    if found is None:
+    if found is None or found.expires_at <= kit.records.clock.now():
         raise errors.invalid_session()
-    return found
+    return msgspec.structs.replace(found, unspent=found.id)
 
 
 async def answer(kit: Kit, visit: Visit, attempt: Attempt) -> Challenge:

@@ -173,20 +173,21 @@ async def follow(kit: Kit, visit: Visit, judged: Judged, challenge: str = "") ->
     if not isinstance(judged, tuple):
         return judged
     attempt, user = judged
-    outcome = await _next(kit, visit, attempt, user, challenge)
+    if attempt.flow == "CUSTOM_AUTH":
+        attempt = custom.note(attempt, challenge)
+    outcome = await _next(kit, visit, attempt, user)
     if isinstance(outcome, Challenge):
         await _spend(kit, attempt)
     return outcome
 
 
-async def _next(kit: Kit, visit: Visit, attempt: Attempt, user: User, challenge: str) -> Outcome:
+async def _next(kit: Kit, visit: Visit, attempt: Attempt, user: User) -> Outcome:
     await kit.threat.assess(visit, attempt, user)
     step = steps.next_step(visit.pool, user, attempt, await kit.device_of(attempt))
     if step.challenge:
         return await _ask(kit, visit, attempt, user, step)
     if attempt.flow == "CUSTOM_AUTH":
-        noted = custom.note(attempt, challenge)
-        return await custom.define(kit, visit, noted, user)
+        return await custom.define(kit, visit, attempt, user)
     return Passed(user, attempt)
 
 

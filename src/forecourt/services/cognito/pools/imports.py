@@ -96,9 +96,7 @@ class ImportsApi:
             raise errors.PreconditionNotMetException("No CSV file was uploaded.")
         now = self._records.clock.now()
         job = await self._change(job, status="InProgress", started_at=now)
-        task = asyncio.create_task(self._run(pool, job))
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
+        self._go(pool, job)
         return {"UserImportJob": {**_shown(job), "Status": "Pending"}}
 
     @operation("StopUserImportJob")
@@ -122,30 +120,43 @@ class ImportsApi:
             await self._change(job, csv=data)
         return True
 
+    async def resume(self) -> None:
+        """Goes on with what was under way when the process ended."""
+        for job in await self._records.store.list(ImportJob):
+            pool = await self._records.find_pool(job.pool_id)
+            if job.status == "InProgress" and pool is not None:
+                self._go(pool, job)
+
+    def _go(self, pool: Pool, job: ImportJob) -> None:
+        task = asyncio.create_task(self._run(pool, job))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
     async def _run(self, pool: Pool, job: ImportJob) -> None:
         try:
-            rows = list(csv.DictReader(io.StringIO(job.csv.decode("utf-8-sig"))))
-            _check_header(pool, rows)
+            rows = await asyncio.to_thread(_rows, pool, job.csv)
         except (UnicodeDecodeError, csv.Error, errors.InvalidParameterException) as error:
             await self._change(job, status="Failed", message=_one_word(error), completed_at=self._records.clock.now())
             return
-        for start in range(0, len(rows), _BATCH):
-            current = await self._records.store.get(ImportJob, job.pool_id, job.id)
-            if current is None or current.status == "Stopped":
+        for start in range(job.position, len(rows), _BATCH):
+            batch = partial(self._import_batch, pool=pool, job=job, rows=rows[start : start + _BATCH])
+            if not await self._records.store.write(batch):
                 return
-            batch = rows[start : start + _BATCH]
-            counts = await self._records.store.write(partial(self._import_batch, pool=pool, rows=batch))
-            job = await self._change(
-                current,
-                imported=current.imported + counts.count("imported"),
-                skipped=current.skipped + counts.count("skipped"),
-                failed=current.failed + counts.count("failed"),
-            )
         done = {"status": "Succeeded", "message": "import_succeeded", "completed_at": self._records.clock.now()}
         await self._change(job, csv=b"", **done)
 
-    def _import_batch(self, tx: Tx, pool: Pool, rows: list[dict[str, Any]]) -> list[str]:
-        return [self._import(tx, pool, row) for row in rows]
+    def _import_batch(self, tx: Tx, pool: Pool, job: ImportJob, rows: list[dict[str, Any]]) -> bool:
+        """Users and the job's counts in one transaction. False where the job was stopped."""
+        current = tx.get(ImportJob, job.pool_id, job.id)
+        if current is None or current.status != "InProgress":
+            return False
+        results = [self._import(tx, pool, row) for row in rows]
+        current.position += len(rows)
+        current.imported += results.count("imported")
+        current.skipped += results.count("skipped")
+        current.failed += results.count("failed")
+        tx.put(current)
+        return True
 
     def _import(self, tx: Tx, pool: Pool, row: Mapping[str, str]) -> str:
         """One line. What is wrong with it concerns this line only."""
@@ -185,6 +196,12 @@ def header(pool: Pool) -> list[str]:
     names = [attribute["Name"] for attribute in pool.schema if not attribute["DeveloperOnlyAttribute"]]
     kept = [name for name in names if name not in ("sub", "identities")]
     return ["cognito:mfa_enabled", "cognito:username", *kept]
+
+
+def _rows(pool: Pool, data: bytes) -> list[dict[str, Any]]:
+    rows = list(csv.DictReader(io.StringIO(data.decode("utf-8-sig"))))
+    _check_header(pool, rows)
+    return rows
 
 
 def _check_header(pool: Pool, rows: list[dict[str, Any]]) -> None:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 BLOCKED = "Unable to login because of security reasons."
 _HISTORY = 50
+_KEPT_SECONDS = 90 * 86400
 _DEFAULT_NOTICES = {
     "BlockEmail": ("Blocked sign-in attempt", "We blocked an unrecognized sign-in to your account."),
     "MfaEmail": ("New sign-in attempt", "We required you to use multi-factor authentication for a sign-in attempt."),
@@ -167,6 +168,7 @@ class Threat:
             event_id=event_id,
             type=event_type,
             created_at=now,
+            expires_at=now + _KEPT_SECONDS,
             response=response,
             ip=visit.ip,
             device_name=visit.user_agent,
