@@ -80,7 +80,8 @@ FAILURES = [
 
 
 async def node(functions: Lambda, handler: str, event: Any = None, **more: Any) -> tuple[Any, dict[str, Any]]:
-    await functions.create("node", FILES, handler, Runtime="nodejs20.x", Timeout=1)
+    seconds = 1 if handler == "index.slow" else 10
+    await functions.create("node", FILES, handler, Runtime="nodejs20.x", Timeout=seconds)
     return await functions.invoke("node", event, **more)
 
 

@@ -217,8 +217,6 @@ class Environment:
         self.stop()
 
     def _exited(self, process: Process, exited: asyncio.Future[int]) -> None:
-        # Whatever else the function started goes with it.
-        process.kill()
         self._guardian.remove(process.pid)
         self._loop.call_later(_LAST_WORDS_SECONDS, self._bury, process, exited.result())
 

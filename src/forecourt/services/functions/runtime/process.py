@@ -82,9 +82,10 @@ class Process:
             return False
 
     def kill(self) -> None:
-        """Ends the whole group. Idempotent."""
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.pid, signal.SIGKILL)
+        """Ends the whole group. Idempotent: once the worker is reaped its number may be another process's."""
+        if not self.exited.done():
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.pid, signal.SIGKILL)
 
     def resident_bytes(self) -> int:
         """Memory of the worker and its direct children. 0 where the system does not tell."""
@@ -99,6 +100,8 @@ class Process:
         def ended() -> None:
             self._loop.remove_reader(pidfd)
             os.close(pidfd)
+            # Whatever else the function started goes with it; the number is still the worker's.
+            self.kill()
             self._reaped(self._popen.wait())
 
         self._loop.add_reader(pidfd, ended)

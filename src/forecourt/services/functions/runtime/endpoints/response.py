@@ -60,7 +60,7 @@ class Response:
 
 def _trailing_failure(trailers: Headers) -> Failure | None:
     error_type = trailers.get(b"lambda-runtime-function-error-type")
-    if error_type is None:
+    if not error_type:
         return None
     try:
         body = base64.b64decode(trailers.get(b"lambda-runtime-function-error-body", b""))
