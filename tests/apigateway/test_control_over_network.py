@@ -70,8 +70,8 @@ def test_a_template_that_is_nothing(rest: Any) -> None:
     rest.put_method(**method, authorizationType="NONE")
     rest.put_integration(**method, type="MOCK")
     put = rest.put_integration_response(**method, statusCode="200", responseTemplates={"application/json": ""})
-    assert put["statusCode"] == "200"
-    assert not put["responseTemplates"].get("application/json")
+    assert put["responseTemplates"] == {"application/json": None}
+    assert rest.get_integration_response(**method, statusCode="200")["responseTemplates"] == {"application/json": None}
 
 
 def test_exports_and_sdks_are_bytes(rest: Any, zoo: str) -> None:

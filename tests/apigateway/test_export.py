@@ -60,6 +60,15 @@ async def test_an_exported_api_imports_as_the_same(aws: Aws, kind: str, accepts:
     assert after == before
 
 
+async def test_a_template_that_is_nothing_survives(aws: Aws) -> None:
+    integration = {"type": "mock", "requestTemplates": {"application/json": None, "text/plain": "x"}}
+    api = await deployed(aws, openapi({"/a": {"get": {"x-amazon-apigateway-integration": integration}}}))
+    again = await aws("ImportRestApi", body=(await exported(aws, api, "oas30", "apigateway"))["body"])
+    for found in (api, again["id"]):
+        method = (await methods(aws, found))["GET /a"]
+        assert method["methodIntegration"]["requestTemplates"] == {"application/json": None, "text/plain": "x"}
+
+
 @pytest.mark.parametrize("kind", ["oas30", "swagger"])
 async def test_an_export_is_a_valid_document(aws: Aws, kind: str) -> None:
     document = json.loads((await exported(aws, await deployed(aws, body(SWAGGER)), kind))["body"])

@@ -35,7 +35,7 @@ ODD: list[Any] = [
     {"$ref": "#/x"},
     {"a": []},
 ]
-LAWS = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+LAWS = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def places(node: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
@@ -163,7 +163,7 @@ async def test_a_broken_document_of_an_http_api(data: st.DataObject) -> None:
             assert (await v2("GetApis"))["Items"] == []
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
 async def test_no_bytes_are_a_bug(given_body: bytes) -> None:
     async with rest() as (aws, _, _):
@@ -200,7 +200,7 @@ def methods_of(draw: st.DrawFn) -> dict[str, Any]:
 PATHS = st.lists(NAMES | st.just("{v}"), max_size=3).map(lambda parts: "/" + "/".join(parts))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     paths=st.dictionaries(
         PATHS, st.dictionaries(METHODS, methods_of(), min_size=1, max_size=3), min_size=1, max_size=4

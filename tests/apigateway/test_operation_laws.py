@@ -18,7 +18,7 @@ from forecourt.base.errors import NotImplementedYet, ServiceError
 from forecourt.services.apigateway.rest import patch, patches
 
 LAWS = settings(
-    max_examples=40,
+    max_examples=25,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
 )

@@ -13,8 +13,6 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-import yaml
-
 from forecourt.services.apigateway.openapi import integrations
 from forecourt.services.apigateway.openapi.document import ANY_METHOD, EXTENSION, Json
 from forecourt.services.apigateway.openapi.swagger import as_swagger
@@ -67,6 +65,9 @@ def export(
 
 def to_text(document: Json, content_type: str) -> bytes:
     if content_type == "application/yaml":
+        # Imported for the first document: a start does not wait for it.
+        import yaml
+
         return yaml.safe_dump(document, sort_keys=False, allow_unicode=True).encode()
     return json.dumps(document, indent=2).encode()
 

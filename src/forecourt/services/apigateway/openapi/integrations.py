@@ -83,7 +83,8 @@ def _texts(value: Any) -> dict[str, str] | None:
 
 
 def _templates(value: Any) -> dict[str, str | None] | None:
-    return {name: template or None for name, template in (_texts(value) or {}).items()} or None
+    texts = _texts(value) or {}
+    return {name: texts[name] if template else None for name, template in obj(value).items()} or None
 
 
 def _tls(value: Any) -> TlsConfig | None:

@@ -42,9 +42,15 @@ def describe(value: msgspec.Struct) -> dict[str, Any]:
     return described
 
 
+# A template that is set to nothing is shown as null: it is there, and lets the body pass.
+_WITH_NULLS = ("requestTemplates", "responseTemplates")
+
+
 def _without_none(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _without_none(item) for key, item in value.items() if item is not None}
+        return {
+            key: item if key in _WITH_NULLS else _without_none(item) for key, item in value.items() if item is not None
+        }
     if isinstance(value, list):
         return [_without_none(item) for item in value]
     return value

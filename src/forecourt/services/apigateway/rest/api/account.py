@@ -53,13 +53,14 @@ class ClientCertificatesApi(Noun):
     async def generate_client_certificate(self, context: CallContext, request: Request) -> Reply:
         need_tags(request.get("tags"), self.quotas)
         # A 2048-bit key takes a tenth of a second to find.
-        pem, private, expires = await asyncio.to_thread(self_signed, self.now(), self.ids.bytes(20))
+        now = self.now()
+        pem, private, expires = await asyncio.to_thread(self_signed, now, self.ids.bytes(20))
         certificate = ClientCertificate(
             account=context.account,
             region=context.region,
             client_certificate_id=self.ids.lower(6),
             pem_encoded_certificate=pem,
-            created_date=self.now(),
+            created_date=now,
             expiration_date=expires,
             description=request.get("description"),
             tags=dict(request["tags"]) if request.get("tags") else None,
