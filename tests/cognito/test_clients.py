@@ -269,3 +269,34 @@ def test_client_credentials(server: Forecourt, idp: Any) -> None:
     assert (refused.status_code, refused.json()) == (400, {"error": "invalid_scope"})
     guessed = httpx.post(url, data={"grant_type": "client_credentials"}, auth=(client["ClientId"], "wrong"))
     assert guessed.json()["error"] == "invalid_client"
+
+
+def test_the_domain_as_a_host(server: Forecourt, idp: Any) -> None:
+    _, client, domain = hosted_pool(idp)
+    headers = {"Host": f"{domain}.auth.us-east-1.localhost"}
+    query = f"client_id={client['ClientId']}&response_type=code&redirect_uri={CALLBACK}"
+    sent = httpx.get(f"{server.url}/oauth2/authorize?{query}", headers=headers)
+    assert sent.headers["location"].startswith("/login?client_id=")
+    page = httpx.get(f"{server.url}/login?{query}", headers=headers)
+    assert 'action="/login?' in page.text
+    assert "Path=/;" in page.headers["set-cookie"]
+    assert httpx.get(f"{server.url}/assets/style.css", headers=headers).headers["content-type"].startswith("text/css")
+
+
+def test_preflights_of_browser_apps(server: Forecourt, idp: Any) -> None:
+    _, _, domain = hosted_pool(idp)
+    answer = httpx.options(
+        f"{server.url}/_aws/cognito/{domain}/oauth2/token",
+        headers={"Origin": "https://app.example.com", "Access-Control-Request-Method": "POST"},
+    )
+    assert answer.status_code == 204
+    assert answer.headers["access-control-allow-origin"] == "*"
+
+
+def test_unknown_pools_and_clients(idp: Any) -> None:
+    with pytest.raises(
+        idp.exceptions.ResourceNotFoundException, match=r"User pool us-east-1_aaaaaaaaa does not exist\."
+    ):
+        idp.describe_user_pool(UserPoolId="us-east-1_aaaaaaaaa")
+    with pytest.raises(idp.exceptions.ResourceNotFoundException, match=r"User pool client abc does not exist\."):
+        idp.initiate_auth(ClientId="abc", AuthFlow="USER_PASSWORD_AUTH", AuthParameters={})

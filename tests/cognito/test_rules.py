@@ -267,8 +267,8 @@ def test_passwords_that_everybody_knows(password: str, expected: str) -> None:
 def test_what_is_new_is_a_risk() -> None:
     past = [
         AuthEvent(
-            pool_id="p", user_key="u", id=str(n), event_id="", type="SignIn", created_at=n * 86400.0 + 36000, expires_at=0,
-            response="Pass", ip="192.0.2.1", device_name="Firefox",
+            pool_id="p", user_key="u", id=str(n), event_id="", type="SignIn", created_at=n * 86400.0 + 36000,
+            expires_at=0, response="Pass", ip="192.0.2.1", device_name="Firefox",
         )
         for n in range(6)
     ]  # fmt: skip

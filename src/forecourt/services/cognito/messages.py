@@ -27,8 +27,6 @@ DEFAULT_VERIFICATION_SMS = "Your confirmation code is {####}"
 DEFAULT_INVITE_EMAIL = "Your username is {username} and temporary password is {####}."
 DEFAULT_INVITE_SMS = "Your username is {username} and temporary password is {####}."
 DEFAULT_INVITE_SUBJECT = "Your temporary password"
-DEFAULT_RESET_EMAIL = "Your password reset code is {####}"
-DEFAULT_RESET_SUBJECT = "Your password reset code"
 DEFAULT_AUTHENTICATION = "Your authentication code is {####}"
 DEFAULT_AUTHENTICATION_SUBJECT = "Your authentication code"
 

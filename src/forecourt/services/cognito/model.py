@@ -67,10 +67,6 @@ class Pool(Document):
         configured: dict[str, Any] = self.settings.get("LambdaConfig", {})
         return configured
 
-    @property
-    def tier(self) -> str:
-        return str(self.settings.get("UserPoolTier", "ESSENTIALS"))
-
 
 class SigningKey(Document):
     """`sealed` is a PKCS #8 private key. The newest one signs."""

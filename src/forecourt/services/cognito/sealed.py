@@ -8,17 +8,11 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import Any, Protocol, TypeVar
+from typing import TypeVar
 
 import msgspec
 
 from forecourt.store.sealing import SealBroken, Sealer
-
-
-class Expiring(Protocol):
-    id: str
-    expires_at: float
-
 
 _E = TypeVar("_E", bound=msgspec.Struct)
 
@@ -58,8 +52,3 @@ def seal_text(sealer: Sealer, purpose: str, value: msgspec.Struct) -> str:
 def unseal_text(sealer: Sealer, purpose: str, kind: type[_E], text: str) -> _E:
     """Raises `BrokenToken`."""
     return unseal(sealer, purpose, kind, from_text(text))
-
-
-def plain(value: Any) -> Any:
-    """A deep copy as plain JSON data."""
-    return msgspec.json.decode(msgspec.json.encode(value))

@@ -168,9 +168,6 @@ class Records:
 
         await self.store.write(delete)
 
-    async def groups_of(self, user: User) -> list[str]:
-        return [m.group for m in await self.store.find(Membership, "by_user", user.pool_id, user.key)]
-
     def delete_pool(self, tx: Tx, pool: Pool) -> None:
         for client in tx.list(Client, pool.id):
             tx.delete(Client, pool.id, client.id)

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
@@ -111,9 +111,3 @@ class SrpRound(msgspec.Struct, kw_only=True):
     # The user's id in the hash; for a device its key, and the group's key in `name`.
     user_id: str
     name: str
-
-
-class Answered(msgspec.Struct, frozen=True):
-    """What a caller of the API is sent back: a challenge with its session, or tokens."""
-
-    response: dict[str, Any]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from forecourt.services.cognito import errors
-from forecourt.services.cognito.auth import one_time_code, passkey, password, srp, steps
+from forecourt.services.cognito.auth import one_time_code, password, srp, steps
 from forecourt.services.cognito.auth.attempt import Attempt, Challenge, Visit
 from forecourt.services.cognito.auth.kit import Kit, names_of, required
 from forecourt.services.cognito.model import Passkey, User
@@ -62,6 +62,9 @@ async def _choose(
             return kit.challenge(visit, attempt, "PASSWORD_SRP", {})
         return srp.ask(kit, visit, attempt, user, srp.public_value(given["SRP_A"]))
     if chosen == "WEB_AUTHN":
+        # Web Authentication's library is imported for the first passkey: a start does not wait for it.
+        from forecourt.services.cognito.auth import passkey
+
         return await passkey.ask(kit, visit, attempt, user)
     return await one_time_code.ask(kit, visit, attempt, user, chosen)
 

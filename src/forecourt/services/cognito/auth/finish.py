@@ -21,8 +21,6 @@ from forecourt.services.cognito.tokens import SIGN_IN_SCOPE
 from forecourt.services.cognito.triggers import user_attributes, with_metadata
 from forecourt.store import Tx
 
-MOST_DEVICES = 1024
-
 
 class SignedIn(msgspec.Struct, frozen=True):
     minted: Minted

@@ -17,7 +17,6 @@ from forecourt.services.cognito.auth import (
     device,
     new_password,
     one_time_code,
-    passkey,
     password,
     srp,
     steps,
@@ -78,6 +77,13 @@ async def _select_mfa(kit: Kit, visit: Visit, attempt: Attempt) -> Judged:
     return await ask_second_factor(kit, visit, attempt, user, chosen)
 
 
+async def _web_authn(kit: Kit, visit: Visit, attempt: Attempt) -> tuple[Attempt, User]:
+    # Its library is imported for the first passkey: a start does not wait for it.
+    from forecourt.services.cognito.auth import passkey
+
+    return await passkey.answer(kit, visit, attempt)
+
+
 _ANSWERS: dict[str, _Answer] = {
     "SMS_MFA": _sms_mfa,
     "EMAIL_OTP": _email_otp,
@@ -90,7 +96,7 @@ _ANSWERS: dict[str, _Answer] = {
     "SELECT_CHALLENGE": choice.answer,
     "PASSWORD": choice.answer_password,
     "PASSWORD_SRP": choice.answer_srp,
-    "WEB_AUTHN": passkey.answer,
+    "WEB_AUTHN": _web_authn,
     "DEVICE_SRP_AUTH": device.answer,
 }
 

@@ -14,7 +14,7 @@ from forecourt.services.cognito.messenger import Messenger
 from forecourt.services.cognito.model import Client, Device, User
 from forecourt.services.cognito.store import Records
 from forecourt.services.cognito.threat import Threat
-from forecourt.services.cognito.triggers import Occasion, Triggers, user_attributes
+from forecourt.services.cognito.triggers import Triggers, user_attributes
 
 PURPOSE = "cognito.session"
 
@@ -133,6 +133,3 @@ def required(parameters: Mapping[str, str], name: str) -> str:
     if not value:
         raise errors.InvalidParameterException(f"Missing required parameter {name}")
     return value
-
-
-__all__ = ["Kit", "Occasion", "check_secret_hash", "names_of", "required"]

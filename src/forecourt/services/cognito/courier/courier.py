@@ -10,18 +10,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from email.message import EmailMessage
-from email.utils import formatdate, make_msgid
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
-from urllib.request import Request, urlopen
 
-import aiosmtplib
 import msgspec
 
 from forecourt.base.clock import Clock
 from forecourt.services.cognito.courier.mailbox import Mailbox
 from forecourt.services.cognito.errors import CodeDeliveryFailureException
 from forecourt.services.cognito.messages import Message
+
+if TYPE_CHECKING:
+    from email.message import EmailMessage
 
 _log = logging.getLogger("forecourt.cognito.courier")
 LONGEST_QUEUE = 1000
@@ -67,6 +67,9 @@ class Courier:
                 self._queue.task_done()
 
     async def _send(self, message: Message) -> None:
+        # Mail and HTTP libraries are imported when there is something to send: a start does not wait for them.
+        import aiosmtplib
+
         for attempt in range(TRIES):
             try:
                 await (self._mail(message) if message.medium == "EMAIL" else self._text(message))
@@ -76,6 +79,8 @@ class Courier:
                 await asyncio.sleep(0.5 * 2**attempt)
 
     async def _mail(self, message: Message) -> None:
+        import aiosmtplib
+
         server = urlsplit(self._smtp_url)
         await aiosmtplib.send(
             email(message, self._mail_from),
@@ -93,6 +98,9 @@ class Courier:
 
 def email(message: Message, sender: str) -> EmailMessage:
     """Line breaks in a header are folded away: nobody adds headers by way of a subject."""
+    from email.message import EmailMessage
+    from email.utils import formatdate, make_msgid
+
     mail = EmailMessage()
     mail["From"] = sender
     mail["To"] = message.to
@@ -104,6 +112,8 @@ def email(message: Message, sender: str) -> EmailMessage:
 
 
 def _post(url: str, body: dict[str, str]) -> None:
+    from urllib.request import Request, urlopen
+
     if urlsplit(url).scheme not in ("http", "https"):
         raise ValueError("the webhook is not an HTTP URL")
     request = Request(url, msgspec.json.encode(body), {"Content-Type": "application/json"})

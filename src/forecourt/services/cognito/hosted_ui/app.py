@@ -22,7 +22,7 @@ from forecourt.services.cognito.auth.kit import Kit
 from forecourt.services.cognito.hosted_ui import render
 from forecourt.services.cognito.hosted_ui.assets import Assets
 from forecourt.services.cognito.hosted_ui.browser import COOKIE, Browsers, SignedInBrowser
-from forecourt.services.cognito.hosted_ui.pages import Page, Pages, _lang
+from forecourt.services.cognito.hosted_ui.pages import Page, Pages, page_language
 from forecourt.services.cognito.hosted_ui.texts import texts
 from forecourt.services.cognito.model import Domain, Pool
 from forecourt.services.cognito.oauth import http
@@ -99,7 +99,7 @@ class HostedApp:
                 return (await self._for_programs(pool, context, request)).with_headers(*CORS)
             return await self._for_browsers(pool, context, request)
         except PageError as error:
-            title = texts(_lang(request))["error_title"]
+            title = texts(page_language(request))["error_title"]
             return self._pages.message(request, title, 400, f"{error.code}: {error.description}")
 
     async def _for_programs(self, pool: Pool, context: CallContext, request: Request) -> Response:

@@ -12,12 +12,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
-import segno
 
 from forecourt.base.call import CallContext
 from forecourt.base.errors import ServiceError
 from forecourt.services.cognito import errors, sealed, totp
-from forecourt.services.cognito.auth import flow, steps
+from forecourt.services.cognito.auth import flow
 from forecourt.services.cognito.auth.attempt import Attempt, Challenge, Outcome, Passed, Visit
 from forecourt.services.cognito.auth.kit import PURPOSE, Kit
 from forecourt.services.cognito.auth.totp import verify_first_code
@@ -25,7 +24,6 @@ from forecourt.services.cognito.hosted_ui import fields, render
 from forecourt.services.cognito.hosted_ui.browser import Browsers
 from forecourt.services.cognito.hosted_ui.texts import language, texts
 from forecourt.services.cognito.model import Branding, Client, Customization, Pool, Terms
-from forecourt.services.cognito.oauth import http
 from forecourt.services.cognito.oauth.authorize import AuthorizeRequest, PageError, RedirectError, judge, target
 from forecourt.services.cognito.oauth.endpoints import Endpoints
 from forecourt.services.cognito.oauth.http import Request, Response
@@ -177,6 +175,9 @@ class Pages:
             values["choices"] = [choice for choice in offered if choice != "PASSWORD_SRP"]
             return await self._show(page, "select", **values)
         if name == "MFA_SETUP":
+            # Imported for the first QR code: a start does not wait for it.
+            import segno
+
             uri = totp.provisioning_uri(page.pool.name, shown["USER_ID_FOR_SRP"], attempt.seed)
             values["qr"] = segno.make(uri, error="m").svg_data_uri(scale=4, border=2)
             values["secret"] = totp.encode_seed(attempt.seed)
@@ -253,7 +254,7 @@ class Pages:
             await self._sign_up.confirm(visit, username, user, request.query.get("confirmation_code", ""))
         except ServiceError as error:
             raise PageError("invalid_request", error.message) from None
-        return self.message(request, texts(_lang(request))["confirmed"], 200)
+        return self.message(request, texts(page_language(request))["confirmed"], 200)
 
     # A forgotten password ---------------------------------------------------------------------------------------
 
@@ -319,7 +320,7 @@ class Pages:
 
     async def _show(self, page: Page, name: str, **values: Any) -> Response:
         shared = {
-            "lang": _lang(page.request),
+            "lang": page_language(page.request),
             "t": self._texts(page),
             "base": page.request.base,
             "query": page.request.query_string,
@@ -333,7 +334,7 @@ class Pages:
         return response.with_headers(render.cookie(page.request, CSRF_COOKIE, page.csrf_cookie))
 
     def message(self, request: Request, title: str, status: int, error: str = "") -> Response:
-        lang = _lang(request)
+        lang = page_language(request)
         values = {"lang": lang, "t": texts(lang), "base": request.base, "title": title, "error": error}
         return render.page("message", status, "", values)
 
@@ -359,13 +360,13 @@ class Pages:
         return msgspec.structs.replace(visit, flow=flow_name)
 
     def _texts(self, page: Page) -> Mapping[str, str]:
-        return texts(_lang(page.request))
+        return texts(page_language(page.request))
 
     def _csrf(self, pool: Pool, cookie: str) -> str:
         return self._records.keyed_hash(pool, "csrf", cookie).hex()
 
 
-def _lang(request: Request) -> str:
+def page_language(request: Request) -> str:
     return language(request.query.get("lang", ""), request.headers.get("accept-language", ""))
 
 
@@ -378,6 +379,3 @@ def _responses(name: str, form: Mapping[str, str]) -> dict[str, str]:
         return {f"{name}_CODE": form.get("code", "").strip()}
     given = {"ANSWER": "answer", "PASSWORD": "password", "CREDENTIAL": "credential"}
     return {key: form[field] for key, field in given.items() if field in form}
-
-
-__all__ = ["Page", "Pages", "http", "steps"]

@@ -9,20 +9,14 @@ from __future__ import annotations
 
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from forecourt.services.cognito.oauth.http import Request, Response
 
-_ENVIRONMENT = Environment(
-    loader=PackageLoader("forecourt.services.cognito.hosted_ui"),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
 _DEFAULTS: dict[str, Any] = {"error": "", "notice": "", "has_logo": False, "client_id": "", "query": ""}
 _STATIC = {
     "style.css": "text/css; charset=utf-8",
@@ -30,8 +24,22 @@ _STATIC = {
 }
 
 
+@cache
+def _environment() -> Environment:
+    # Imported for the first page: a start does not wait for it.
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    return Environment(
+        loader=PackageLoader("forecourt.services.cognito.hosted_ui"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
 def page(name: str, status: int, redirect_uri: str, values: dict[str, Any]) -> Response:
-    html = _ENVIRONMENT.get_template(f"{name}.html").render({**_DEFAULTS, **values})
+    html = _environment().get_template(f"{name}.html").render({**_DEFAULTS, **values})
     return Response(status, html.encode(), "text/html; charset=utf-8", security_headers(name, redirect_uri))
 
 

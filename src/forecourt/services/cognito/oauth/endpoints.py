@@ -11,12 +11,13 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote_plus
 
+import msgspec
+
 from forecourt.base.call import CallContext
 from forecourt.base.errors import ServiceError
 from forecourt.services.cognito import errors, secret_hash, tokens
 from forecourt.services.cognito.auth import refresh
 from forecourt.services.cognito.auth.attempt import Visit
-from forecourt.services.cognito.auth.finish import still_valid
 from forecourt.services.cognito.auth.kit import Kit
 from forecourt.services.cognito.issuer import Minted, visible_attributes
 from forecourt.services.cognito.model import AuthorizationCode, Client, Grant, Pool, User
@@ -235,10 +236,6 @@ def key_set(keys: list[tokens.Key]) -> dict[str, Any]:
     return tokens.jwks(keys)
 
 
-def live(user: User, grant: Grant) -> bool:
-    return still_valid(user, grant)
-
-
 def _credentials(request: Request) -> tuple[str, str]:
     scheme, _, encoded = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "basic":
@@ -265,8 +262,6 @@ def _unauthorized(code: str, description: str) -> Response:
 
 def _metadata(parameters: Mapping[str, str]) -> dict[str, str]:
     """`aws_client_metadata`: JSON for the triggers of client_credentials."""
-    import msgspec
-
     try:
         return msgspec.json.decode(parameters.get("aws_client_metadata", "{}"), type=dict[str, str])
     except msgspec.DecodeError:

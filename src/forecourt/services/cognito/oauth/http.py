@@ -36,10 +36,6 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     ip: str
     repeated: tuple[str, ...] = ()
 
-    @property
-    def url_base(self) -> str:
-        return f"{'https' if self.secure else 'http'}://{self.host}{self.base}"
-
 
 class Response(msgspec.Struct, frozen=True):
     status: int

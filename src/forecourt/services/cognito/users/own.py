@@ -8,7 +8,7 @@ import msgspec
 
 from forecourt.base.call import CallContext, operation
 from forecourt.services.cognito import errors, schema, sealed, totp
-from forecourt.services.cognito.auth import flow, passkey
+from forecourt.services.cognito.auth import flow
 from forecourt.services.cognito.auth.attempt import Attempt
 from forecourt.services.cognito.auth.kit import PURPOSE, Kit
 from forecourt.services.cognito.auth.totp import SEED_PURPOSE, verify_first_code
@@ -241,6 +241,9 @@ class OwnAccountApi:
         return {"CredentialCreationOptions": await self.start_passkey(bearer)}
 
     async def start_passkey(self, bearer: Bearer) -> dict[str, Any]:
+        # Web Authentication's library is imported for the first passkey: a start does not wait for it.
+        from forecourt.services.cognito.auth import passkey
+
         challenge = self._records.ids.bytes(passkey.CHALLENGE_BYTES)
         pending = Spent(
             id=f"passkey:{bearer.user.sub}",
@@ -260,6 +263,8 @@ class OwnAccountApi:
         return {}
 
     async def complete_passkey(self, bearer: Bearer, credential: Any) -> None:
+        from forecourt.services.cognito.auth import passkey
+
         now = self._records.clock.now()
         pending = await self._records.store.get(Spent, f"passkey:{bearer.user.sub}")
         if pending is None or pending.expires_at <= now:
