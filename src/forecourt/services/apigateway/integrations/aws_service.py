@@ -12,12 +12,10 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, quote_plus
-from xml.etree.ElementTree import Element
 
 import msgspec
-from defusedxml.ElementTree import ParseError, fromstring
 
 from forecourt.services.apigateway.integrations.custom import Backend, Mapped
 from forecourt.services.apigateway.integrations.lambda_function import (
@@ -31,6 +29,9 @@ from forecourt.services.apigateway.plan.errors import GatewayError, configuratio
 from forecourt.services.apigateway.plan.messages import Headers, IntegrationResponse, MethodRequest, Served
 from forecourt.services.apigateway.plan.ports import Ports
 from forecourt.services.apigateway.rest.model import Integration
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
 
 _URI = re.compile(
     r"^arn:aws[\w-]*:apigateway:(?P<region>[\w-]*):(?:(?P<subdomain>[^:]+)\.)?(?P<service>[\w-]+)"
@@ -184,6 +185,9 @@ def _merged(defaults: Headers, mapped: Mapped) -> Headers:
 
 def _as_json(headers: Headers, body: bytes) -> tuple[Headers, bytes]:
     """The gateway asks for JSON, which SQS and SNS answer in the query protocol; here they answer in XML."""
+    # Imported for the first such answer: a start does not wait for it.
+    from defusedxml.ElementTree import ParseError, fromstring
+
     try:
         root = fromstring(body)
     except ParseError:

@@ -145,7 +145,7 @@ def read_answer(request: MethodRequest, payload: bytes, binary: BinaryMediaTypes
         raise malformed_proxy_response("Malformed Lambda proxy response")
     return MethodResponse(
         status=_status(answer),
-        headers=_answer_headers(answer),
+        headers=[*_answer_headers(answer), (b"x-amzn-trace-id", request.trace_id.encode("latin-1"))],
         body=_answer_body(answer, request, binary),
         integration_latency_ms=latency_ms,
     )

@@ -65,6 +65,7 @@ def compile_plan(snapshot: Snapshot, stage: Stage, ports: Ports, shared: Shared,
         router=Router(routes),
         gateway_responses=GatewayResponses(snapshot.gateway_responses, compiler.served.variables),
         ports=ports,
+        compress_from=snapshot.minimum_compression_size,
         fallback=Answering(
             resource=ResourceMethod(), handler=no_method, tally=compiler.tally(), logs=compiler.logs(MethodSetting())
         ),

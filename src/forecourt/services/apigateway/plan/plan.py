@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from time import perf_counter
 
 from forecourt.base.asgi import Receive, Scope, Send
+from forecourt.services.apigateway.plan.compression import compressed
 from forecourt.services.apigateway.plan.errors import GatewayError
 from forecourt.services.apigateway.plan.gateway_responses import GatewayResponses
 from forecourt.services.apigateway.plan.logs import Answered, Log
@@ -43,6 +44,8 @@ class Plan:
     ports: Ports
     # Answers what finds no method
     fallback: Answering
+    # Answers of so many bytes and more are compressed; None: none are
+    compress_from: int | None = None
 
     async def serve(self, raw_path: bytes, scope: Scope, receive: Receive, send: Send) -> None:
         """`raw_path` is without the stage."""
@@ -67,6 +70,8 @@ class Plan:
         except GatewayError as error:
             failure = error
             response = self.gateway_responses.render(error, request.latest)
+        if self.compress_from is not None:
+            response = compressed(request, response, self.compress_from)
         await respond(send, response, request_id)
         latency_ms = (perf_counter() - started) * 1000
         answering.tally.add(response.status, latency_ms, response.integration_latency_ms)

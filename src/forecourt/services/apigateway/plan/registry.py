@@ -125,6 +125,8 @@ class Registry:
     async def _load(self, stage: Stage) -> None:
         stable = await self._compile(stage, stage.deployment_id)
         if stable is None:
+            # Its deployment is gone, or its API is not to be called here.
+            self._plans.get(stage.rest_api_id, {}).pop(stage.stage_name.encode(), None)
             return
         serving: Plan | Canary = stable
         settings = stage.canary_settings
@@ -141,6 +143,9 @@ class Registry:
         if snapshot is None:
             # An automatic deployment that a later one has replaced: its own notice follows.
             return
+        if snapshot.disable_execute_api_endpoint:
+            self._plans.get(stage.api_id, {}).pop(stage.stage_name.encode(), None)
+            return
         plan = compile_http_plan(snapshot, stage, self._ports, self._shared)
         self._plans.setdefault(stage.api_id, {})[stage.stage_name.encode()] = plan
 
@@ -149,6 +154,8 @@ class Registry:
         snapshot = await self._store.get(Snapshot, *key)
         if snapshot is None:
             _log.error("stage %s of %s: its deployment is gone", stage.stage_name, stage.rest_api_id)
+            return None
+        if snapshot.disable_execute_api_endpoint:
             return None
         return compile_plan(snapshot, stage, self._ports, self._shared, canary=canary)
 
