@@ -14,12 +14,6 @@ import binascii
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from defusedxml import ElementTree as Defused
-from defusedxml.common import DefusedXmlException
-from lxml.etree import LxmlError  # type: ignore[import-untyped]
-from signxml.exceptions import SignXMLException
-from signxml.verifier import SignatureConfiguration, XMLVerifier
-
 _NS = {
     "saml": "urn:oasis:names:tc:SAML:2.0:assertion",
     "samlp": "urn:oasis:names:tc:SAML:2.0:protocol",
@@ -76,7 +70,13 @@ def read(encoded: str, metadata: str, now: float) -> Assertion:
     return _assertion(assertion)
 
 
+# XML libraries are imported where they are used: few ever sign in by SAML, and a start does not wait for it.
+
+
 def _check_harmless(document: bytes) -> None:
+    from defusedxml import DefusedXmlException
+    from defusedxml import ElementTree as Defused
+
     try:
         Defused.fromstring(document, forbid_dtd=True)
     except (Defused.ParseError, DefusedXmlException, ValueError):
@@ -85,6 +85,10 @@ def _check_harmless(document: bytes) -> None:
 
 def _signed_element(document: bytes, metadata: str) -> Any:
     """What a certificate of the provider signed, parsed from the very bytes that were verified."""
+    from lxml.etree import LxmlError  # type: ignore[import-untyped]
+    from signxml.exceptions import SignXMLException
+    from signxml.verifier import SignatureConfiguration, XMLVerifier
+
     for certificate in _certificates(metadata):
         try:
             result = XMLVerifier().verify(
@@ -98,6 +102,8 @@ def _signed_element(document: bytes, metadata: str) -> Any:
 
 
 def _certificates(metadata: str) -> list[str]:
+    from defusedxml import ElementTree as Defused
+
     root = Defused.fromstring(metadata)
     found = root.iterfind(".//md:IDPSSODescriptor/md:KeyDescriptor", _NS)
     texts = [

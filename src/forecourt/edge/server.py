@@ -10,10 +10,6 @@ import asyncio
 import errno
 import socket
 
-from granian.constants import HTTPModes, Interfaces
-from granian.http import HTTP1Settings
-from granian.server.embed import Server as Granian
-
 from forecourt.base.asgi import App
 
 # hyper's read buffer: bounds a request's headers (AWS allows 10,240 bytes to an API, which the router enforces).
@@ -44,6 +40,11 @@ class Server:
     """Serves `app` on `host:port` until `stop()`. A client that has not sent its headers in time is cut off."""
 
     def __init__(self, app: App, host: str, port: int, header_timeout_seconds: float) -> None:
+        # Imported by who serves with it: the checks above are everybody's.
+        from granian.constants import HTTPModes, Interfaces
+        from granian.http import HTTP1Settings
+        from granian.server.embed import Server as Granian
+
         self._address = "127.0.0.1" if host == "localhost" else host
         self._port = port
         self._granian = Granian(

@@ -6,18 +6,17 @@ Such a service is a backing service: the request goes on as it came, and what is
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
-from xml.etree.ElementTree import Element, ParseError
-
-from defusedxml import DefusedXmlException
-from defusedxml.ElementTree import fromstring
+from typing import TYPE_CHECKING, Any
 
 from forecourt.base.errors import ServiceError
 from forecourt.wire import tree
 from forecourt.wire.models import Model, Ref, Shape
 from forecourt.wire.query import TEXT_READERS
 
-Reader = Callable[[Element], Any]
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
+
+    Reader = Callable[[Element], Any]
 
 _MAX_DEPTH = 100
 
@@ -30,6 +29,12 @@ class MalformedXML(ServiceError):
 
 def parse_xml(body: bytes) -> Element:
     """Names come without their namespaces. Raises `MalformedXML`."""
+    # Imported for the first XML body: a start does not wait for it.
+    from xml.etree.ElementTree import ParseError
+
+    from defusedxml import DefusedXmlException
+    from defusedxml.ElementTree import fromstring
+
     try:
         root: Element = fromstring(body, forbid_dtd=True)
     except (ParseError, DefusedXmlException, ValueError, LookupError):

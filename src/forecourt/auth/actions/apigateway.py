@@ -13,8 +13,6 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
-from botocore.loaders import create_loader
-
 from forecourt.auth.actions.table import Demand, Params, role_demands
 from forecourt.base.call import CallContext
 
@@ -50,6 +48,9 @@ def _filled(path: str, params: Params) -> str:
 @cache
 def _routes(service: str) -> Mapping[str, tuple[str, str]]:
     """Method and path of every operation, with the members' names in the path's braces."""
+    # Imported when first asked for: a start does not wait for it.
+    from botocore.loaders import create_loader
+
     model = create_loader().load_service_model(service, "service-2")
     shapes, routes = model["shapes"], {}
     for name, operation in model["operations"].items():

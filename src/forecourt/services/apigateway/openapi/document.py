@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import Any, TypeAlias, TypeVar
+from functools import cache
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import msgspec
-import yaml
 
 from forecourt.services.apigateway.rest.errors import BadRequestException
+
+if TYPE_CHECKING:
+    import yaml
 
 Json: TypeAlias = dict[str, Any]
 
@@ -18,18 +21,25 @@ EXTENSION = "x-amazon-apigateway-"
 _LONGEST_CHAIN = 20
 
 
-class _Loader(yaml.CSafeLoader):
+@cache
+def _loader() -> type[yaml.CSafeLoader]:
     """YAML without its dates: `version: 2024-01-31` is text here as it is in JSON."""
+    # Imported for the first document: a start does not wait for it.
+    import yaml
 
+    class Loader(yaml.CSafeLoader):
+        yaml_implicit_resolvers = {
+            first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+            for first, resolvers in yaml.CSafeLoader.yaml_implicit_resolvers.items()
+        }
 
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-    for first, resolvers in yaml.CSafeLoader.yaml_implicit_resolvers.items()
-}
+    return Loader
 
 
 def parse(body: bytes, refusal: str) -> Json:
     """Raises BadRequestException with `refusal` where `body` is neither a JSON nor a YAML object."""
+    import yaml
+
     try:
         document = _load(body)
     except (ValueError, TypeError, yaml.YAMLError, RecursionError):
@@ -43,10 +53,12 @@ def _load(body: bytes) -> Any:
     text = body.decode("utf-8-sig")
     if text.lstrip()[:1] == "{":
         return json.loads(text, parse_int=lambda digits: _number(int(digits)))
+    import yaml
+
     # Aliases can blow a small file up; the documents of this world use none.
-    if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=_Loader)):
+    if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=_loader())):
         raise ValueError("aliases are not supported")
-    return _plain(yaml.load(text, Loader=_Loader))
+    return _plain(yaml.load(text, Loader=_loader()))
 
 
 def _plain(node: Any) -> Any:

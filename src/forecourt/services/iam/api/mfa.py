@@ -5,8 +5,6 @@ from __future__ import annotations
 import base64
 import io
 
-import segno
-
 from forecourt.base.call import CallContext, operation
 from forecourt.services.iam import totp, views
 from forecourt.services.iam.api.kit import IamApi, Kit, Request, Result, add_tags, insert, new_tags
@@ -211,6 +209,9 @@ def _two_codes(kit: Kit, device: VirtualMfa, request: Request, now: float) -> in
 
 
 def _qr(name: str, secret: str, context: CallContext) -> bytes:
+    # Imported for the first QR code: a start does not wait for it.
+    import segno
+
     label = f"{name}@{context.account}"
     picture = io.BytesIO()
     segno.make(f"otpauth://totp/Amazon%20Web%20Services:{label}?secret={secret}&issuer=Amazon%20Web%20Services").save(

@@ -7,9 +7,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
-from defusedxml import ElementTree
-from defusedxml.common import DefusedXmlException
-
 from forecourt.base.call import CallContext, operation
 from forecourt.services.iam.api.kit import IamApi, Request, Result, add_tags, insert, new_tags
 from forecourt.services.iam.errors import InvalidInputException, LimitExceededException, NoSuchEntityException
@@ -213,6 +210,9 @@ def _provider_url(url: str) -> str:
 
 
 def _valid_until(document: str, now: float) -> float:
+    # Imported for the first SAML provider: a start does not wait for it.
+    from defusedxml import DefusedXmlException, ElementTree
+
     try:
         root = ElementTree.fromstring(document)
     except (ElementTree.ParseError, DefusedXmlException, ValueError):

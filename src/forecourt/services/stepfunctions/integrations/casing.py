@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import base64
 from datetime import UTC, datetime
-from typing import Any
-
-from botocore.model import Shape
+from typing import TYPE_CHECKING, Any
 
 from forecourt.services.stepfunctions.asl.data import to_text
 from forecourt.services.stepfunctions.integrations.job import TaskError
+
+if TYPE_CHECKING:
+    from botocore.model import Shape
 
 
 def pascal(name: str) -> str:

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import functools
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import botocore.exceptions
-import botocore.session
-from botocore.model import OperationModel, ServiceModel
+if TYPE_CHECKING:
+    from botocore.model import OperationModel, ServiceModel
 
 # SDK for Java 2 -> botocore, where they differ by more than hyphens.
 _DIFFERENT = {
@@ -48,6 +47,9 @@ _DIFFERENT = {
 
 @functools.lru_cache(maxsize=1)
 def _loader() -> Any:
+    # Imported when first asked for: a start does not wait for it.
+    import botocore.session
+
     return botocore.session.get_session()
 
 
@@ -64,9 +66,11 @@ def botocore_service(sdk_name: str) -> str | None:
 @functools.lru_cache(maxsize=64)
 def service_model(service: str) -> ServiceModel:
     """Raises `LookupError` for an unknown service."""
+    from botocore.exceptions import UnknownServiceError
+
     try:
         model: ServiceModel = _loader().get_service_model(service)
-    except botocore.exceptions.UnknownServiceError as error:
+    except UnknownServiceError as error:
         raise LookupError(service) from error
     return model
 
