@@ -219,7 +219,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are no subclasses of asyncio's.
-        self._transport = cast(asyncio.Transport, transport)
+        self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
         if not self.busy or self._complete:
@@ -291,8 +291,11 @@ class Connection(asyncio.Protocol):
             self._interim_response(status)
             return
         for name, value in self._headers:
-            if len(name) == 17 and name.lower() == b"transfer-encoding" and value.lower() != b"chunked":
+            size = len(name)
+            if size == 17 and name.lower() == b"transfer-encoding" and value.lower() != b"chunked":
                 raise BadResponse(f"Transfer-Encoding {value!r} is not understood")
+            if size == 10 and name.lower() == b"keep-alive":
+                self._note_keep_alive(value)
         if self._received_bytes > self._max_head_bytes and self._size_of_head() > self._max_head_bytes:
             raise ResponseTooLarge(f"the response's head is larger than {self._max_head_bytes} bytes")
         self._head_done = True
@@ -335,17 +338,14 @@ class Connection(asyncio.Protocol):
         if head is not None and not head.done():
             response.body = b"".join(self._parts) if len(self._parts) != 1 else self._parts[0]
             self._parts = []
-            self._note_keep_alive(response)
             response._connection = None
             self._response = None
             head.set_result(response)
         elif self._reader is not None and not self._reader.done():
             self._reader.set_result(None)
 
-    def _note_keep_alive(self, response: Response) -> None:
-        for name, value in response.headers:
-            if len(name) == 10 and name.lower() == b"keep-alive":
-                self._keep_alive_seconds = _keep_alive_timeout(value)
+    def _note_keep_alive(self, value: bytes) -> None:
+        self._keep_alive_seconds = _keep_alive_timeout(value)
 
     def _finish(self) -> None:
         """The response is complete. If its body was taken, the connection is free; an unfinished request ends it."""

@@ -53,6 +53,7 @@ class Connection(asyncio.Protocol):
         self._reading: Exchange | None = None
         self._answering: Exchange | None = None
         self._waiting: deque[Exchange] = deque()
+        self._task: asyncio.Task[None] | None = None
         self._paused = False
         self._closing = False
         self._writable: asyncio.Future[None] | None = None
@@ -101,7 +102,8 @@ class Connection(asyncio.Protocol):
             self._refuse(cause if isinstance(cause, Refused) else Refused(400, str(error)))
         except Refused as refused:
             self._refuse(refused)
-        self._update_reading()
+        if self._reading is not None or self._waiting or self._paused:
+            self._update_reading()
 
     def eof_received(self) -> bool:
         """A client may close its side and still read the answer, but not in the midst of its request."""
@@ -213,16 +215,14 @@ class Connection(asyncio.Protocol):
 
     def _answer(self, exchange: Exchange) -> None:
         self._answering = exchange
-        task = self._loop.create_task(self._run(exchange))
-        self._server.tasks.add(task)
+        # Held here, since the loop itself holds a task only weakly.
+        self._task = self._loop.create_task(self._run(exchange))
 
     async def _run(self, exchange: Exchange) -> None:
         try:
             await self._server.app(exchange.scope, exchange.receive, exchange.send)
         except Exception:
             _log.exception("the application failed")
-        finally:
-            self._server.tasks.discard(cast("asyncio.Task[None]", asyncio.current_task()))
         self._finished(exchange)
 
     def _finished(self, exchange: Exchange) -> None:

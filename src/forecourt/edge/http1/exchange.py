@@ -143,10 +143,9 @@ class Exchange:
         status: int = message["status"]
         has_length = False
         parts = [_STATUS_LINES.get(status) or b"HTTP/1.1 %d Unknown\r\n" % status]
-        headers = message.get("headers", ())
-        for name, value in headers:
-            parts.append(b"%b: %b\r\n" % (name, value))
-            if len(name) == 14 and name == b"content-length":
+        for name, value in message.get("headers", ()):
+            parts.append(name + b": " + value + b"\r\n")
+            if name == b"content-length":
                 has_length = True
             elif name == b"connection" and value.lower() == b"close":
                 self.keep_alive = False

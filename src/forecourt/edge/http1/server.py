@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from typing import Any
 
 from forecourt.base.asgi import App
 from forecourt.edge.http1.connection import Connection
@@ -27,7 +26,6 @@ class Server:
         self._port = port
         self._header_timeout_seconds = header_timeout_seconds
         self.connections: set[Connection] = set()
-        self.tasks: set[asyncio.Task[Any]] = set()
         self.stopping = False
         self.loop: asyncio.AbstractEventLoop
         self._listening: asyncio.Server | None = None
