@@ -251,3 +251,23 @@ def test_by_host_and_by_path(server: Forecourt, host: bool) -> None:
         else requests.get(f"{url}/x")
     )
     assert (answer.status_code, answer.text) == (200, f"{api}.execute-api.localhost" if host else name)
+
+
+def test_an_http_api_made_in_one_call(server: Forecourt) -> None:
+    """Quick create: a `$default` route and a `$default` stage that deploys by itself, in front of Forecourt itself."""
+    apis = server.client("apigatewayv2")
+    api = apis.create_api(Name=unique("quick"), ProtocolType="HTTP", Target=f"{server.url}/_forecourt/health")["ApiId"]
+    base = f"{server.url}/_aws/execute-api/{api}"
+    answer = requests.get(f"{base}/")
+    assert (answer.status_code, answer.json()["status"]) == (200, "running")
+    integration = apis.create_integration(
+        ApiId=api,
+        IntegrationType="AWS_PROXY",
+        IntegrationSubtype="EventBridge-PutEvents",
+        PayloadFormatVersion="1.0",
+        CredentialsArn="arn:aws:iam::000000000000:role/events",
+        RequestParameters={"Detail": "$request.body", "DetailType": "pet", "Source": "${context.stage}"},
+    )["IntegrationId"]
+    apis.create_route(ApiId=api, RouteKey="POST /events", Target=f"integrations/{integration}")
+    sent = requests.post(f"{base}/events", json={"a": 1})
+    assert (sent.status_code, sent.json()["FailedEntryCount"]) == (200, 0), sent.text
