@@ -135,6 +135,22 @@ async def test_an_update_lets_what_is_busy_finish(functions: Lambda) -> None:
     await until(gone(pid))
 
 
+async def test_an_update_serves_what_is_still_in_line(tmp_path: Path) -> None:
+    async with limited(tmp_path, Limits(environments=1)) as functions:
+        await functions.create("f", CODE)
+        await functions.create("g", CODE)
+        busy = asyncio.ensure_future(pid_of(functions, "g", seconds=0.2))
+        await asyncio.sleep(0.1)
+        in_line = [asyncio.ensure_future(pid_of(functions)) for _ in range(3)]
+        await asyncio.sleep(0)
+        await functions.call("UpdateFunctionConfiguration", FunctionName="f", Description="new")
+        in_line.append(asyncio.ensure_future(pid_of(functions)))
+        old, new = (await asyncio.wait_for(asyncio.gather(*in_line), 10))[::3]
+        assert old != new
+        await busy
+        await until(lambda: functions.functions._fleet._draining == [])
+
+
 async def test_a_waiter_that_gives_up_leaves_the_line(tmp_path: Path) -> None:
     async with limited(tmp_path, Limits(environments=1)) as functions:
         await functions.create("f", CODE)

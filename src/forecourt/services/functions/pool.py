@@ -9,6 +9,7 @@ invocations in line. It reaps what was idle for long, watches memory, and replac
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 from collections import deque
@@ -103,6 +104,8 @@ class Fleet:
         self.limits = limits
         self._guardian = Guardian()
         self._pools: dict[tuple[str, str, str, str], Pool] = {}
+        # Retired pools that still have environments, or invocations in line
+        self._draining: list[Pool] = []
         # Every environment with its pool, whatever it is doing
         self._owner: dict[Environment, Pool] = {}
         self._busy: set[Environment] = set()
@@ -110,6 +113,8 @@ class Fleet:
         self._tasks: set[asyncio.Task[None]] = set()
         self._reaper: Timer | None = None
         self._memory_watch: asyncio.TimerHandle | None = None
+        # Somebody waits for whom there was no room
+        self._starved = False
         self._stopping = False
         self._emptied = asyncio.Event()
 
@@ -154,7 +159,7 @@ class Fleet:
         return None
 
     async def _wait(self, pool: Pool) -> Environment:
-        if sum(len(other.waiting) for other in self._pools.values()) >= self.limits.waiting:
+        if sum(len(other.waiting) for other in self._all()) >= self.limits.waiting:
             raise TooManyRequestsException("Rate Exceeded.", Reason="ConcurrentInvocationLimitExceeded")
         waiter: asyncio.Future[Environment] = asyncio.get_running_loop().create_future()
         pool.waiting.append(waiter)
@@ -166,6 +171,8 @@ class Fleet:
         try:
             return await waiter
         except asyncio.CancelledError:
+            with contextlib.suppress(ValueError):
+                pool.waiting.remove(waiter)
             if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
                 self._idle(waiter.result())
             raise
@@ -181,12 +188,17 @@ class Fleet:
         """Starts what is wanted, as far as the machine bears it."""
         if self._stopping:
             return
-        for pool in list(self._pools.values()):
+        self._starved = False
+        for pool in self._all():
             while pool.short_of > 0 and self._starting < self.limits.starting:
-                if len(self._owner) + self._starting >= self.limits.environments:
+                if sum(other.size for other in self._all()) >= self.limits.environments:
+                    self._starved = True
                     self._evict()
                     return
                 self._spawn(pool)
+
+    def _all(self) -> list[Pool]:
+        return [*self._pools.values(), *self._draining]
 
     def _evict(self) -> None:
         """Makes room: the environment that was idle longest goes. What waits is served when it has ended."""
@@ -208,7 +220,6 @@ class Fleet:
         try:
             environment = await self._make(pool)
         except Exception as error:
-            pool.size -= 1
             self._failed(pool, error)
             return
         finally:
@@ -218,20 +229,33 @@ class Fleet:
         self._grow()
 
     async def _make(self, pool: Pool) -> Environment:
+        """Raises what keeps it from being started; what goes wrong in the worker is the environment's to tell."""
+        try:
+            credentials = await self._assume(pool.spec)
+            environment, log_stream = await self._prepare(pool)
+        except BaseException:
+            pool.size -= 1
+            raise
+        if credentials is not None:
+            environment.fresh_until = credentials.expires_at - _CREDENTIALS_MARGIN_SECONDS
+        self._owner[environment] = pool
+        self._begin(environment)
+        try:
+            await environment.initialize(self._endpoint_url, log_stream, credentials)
+        except Exception:
+            environment.stop()
+            raise
+        return environment
+
+    async def _prepare(self, pool: Pool) -> tuple[Environment, str]:
+        """Its folders and its log stream."""
         spec = pool.spec
-        credentials = await self._assume(spec)
         tmp = self._folder / self._ids.bytes(8).hex()
         folders = Folders(await self._code.folder(pool.task), await self._code.folder(pool.opt), tmp)
         tmp.mkdir(parents=True)
         log_stream = f"{self._clock.utcnow():%Y/%m/%d}/[{spec.version}]{self._ids.bytes(16).hex()}"
         output = Output(self._writer(spec, log_stream), spec.log_format)
-        environment = Environment(spec, folders, output, self._guardian, self._idle, self._gone)
-        if credentials is not None:
-            environment.fresh_until = credentials.expires_at - _CREDENTIALS_MARGIN_SECONDS
-        self._owner[environment] = pool
-        self._begin(environment)
-        await environment.initialize(self._endpoint_url, log_stream, credentials)
-        return environment
+        return Environment(spec, folders, output, self._guardian, self._idle, self._gone), log_stream
 
     def _writer(self, spec: FunctionSpec, log_stream: str) -> Callable[[str], None]:
         logs, clock = self._logs, self._clock
@@ -263,12 +287,18 @@ class Fleet:
     def _idle(self, environment: Environment) -> None:
         self._busy.discard(environment)
         pool = self._owner.get(environment)
-        if pool is None or pool.retired or self._stopping:
+        if pool is None or self._stopping:
             environment.stop()
-        elif not pool.hand_over(environment):
+        elif pool.hand_over(environment):
+            pass
+        elif pool.retired:
+            environment.stop()
+        else:
             environment.idle_since = self._clock.now()
             pool.idle.append(environment)
             self._arm_reaper()
+            if self._starved:
+                self._grow()
 
     def _gone(self, environment: Environment) -> None:
         self._busy.discard(environment)
@@ -293,16 +323,18 @@ class Fleet:
     def _retire(self, pool: Pool) -> None:
         self._pools.pop((*pool.spec.function, pool.spec.version), None)
         pool.retired = True
+        pool.provisioned = 0
+        self._draining.append(pool)
         idle, pool.idle = pool.idle, []
         for environment in idle:
             environment.stop()
         self._release_retired(pool)
 
     def _release_retired(self, pool: Pool) -> None:
-        if pool.retired and pool.size == 0 and pool.task:
+        if pool in self._draining and pool.size == 0 and not pool.waiting:
+            self._draining.remove(pool)
             self._code.release(pool.task)
             self._code.release(pool.opt)
-            pool.task = ""
 
     def _arm_reaper(self) -> None:
         if self._reaper is None:
@@ -334,6 +366,9 @@ class Fleet:
         for timer in (self._reaper, self._memory_watch):
             if timer is not None:
                 timer.cancel()
+        for pool in self._all():
+            for waiter in list(pool.waiting):
+                waiter.cancel()
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -343,10 +378,11 @@ class Fleet:
 
     async def reset(self) -> None:
         """Ends everything and starts from nothing."""
-        for pool in list(self._pools.values()):
-            for waiter in pool.waiting:
+        for pool in self._all():
+            for waiter in list(pool.waiting):
                 waiter.cancel()
             pool.waiting.clear()
+        for pool in list(self._pools.values()):
             self._retire(pool)
         await self._end_all()
 
