@@ -391,7 +391,7 @@ async def test_a_stop_lets_what_is_under_way_finish() -> None:
         server.app = slow
         busy, idle = await connect(), await connect()
         busy.send(REQUEST)
-        while not server.tasks:
+        while all(connection.is_idle for connection in server.connections):
             await asyncio.sleep(0.01)
         await server.stop()
         assert await idle.rest() == b""

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Awaitable
 from typing import NamedTuple, Protocol
 
 from forecourt.base.asgi import App, Receive, Scope, Send
@@ -103,25 +104,24 @@ class Router:
         finally:
             self.in_flight -= 1
 
-    async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def _route(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """The answer, not yet begun."""
         raw_path: bytes = scope["raw_path"]
         host = header(scope, b"host")
         invocation = find_invocation(host, raw_path)
         if invocation is not None:
             if _header_bytes(scope) > _API_HEADER_BYTES:
-                await _refuse_headers(scope, send)
-                return
-            await self._apis.invoke(invocation.api_id, invocation.raw_path, scope, receive, send)
-        elif raw_path.startswith(b"/_forecourt/") or raw_path == b"/_forecourt":
-            await self._own(scope, receive, send)
-        elif found := _COGNITO_PATH.match(raw_path):
-            await self._hosted_ui.serve(found[1].decode(), found[2] or b"/", scope, receive, send)
-        elif found := _WELL_KNOWN_PATH.match(raw_path):
-            await self._hosted_ui.well_known(found[1].decode(), found[2], scope, receive, send)
-        elif found := _HOSTED_UI_HOST.match(host):
-            await self._hosted_ui.serve(found[1].decode().lower(), raw_path, scope, receive, send)
-        else:
-            await self._aws(scope, receive, send)
+                return _refuse_headers(scope, send)
+            return self._apis.invoke(invocation.api_id, invocation.raw_path, scope, receive, send)
+        if raw_path.startswith(b"/_forecourt/") or raw_path == b"/_forecourt":
+            return self._own(scope, receive, send)
+        if found := _COGNITO_PATH.match(raw_path):
+            return self._hosted_ui.serve(found[1].decode(), found[2] or b"/", scope, receive, send)
+        if found := _WELL_KNOWN_PATH.match(raw_path):
+            return self._hosted_ui.well_known(found[1].decode(), found[2], scope, receive, send)
+        if found := _HOSTED_UI_HOST.match(host):
+            return self._hosted_ui.serve(found[1].decode().lower(), raw_path, scope, receive, send)
+        return self._aws(scope, receive, send)
 
 
 def header(scope: Scope, name: bytes) -> bytes:
@@ -135,7 +135,7 @@ def header(scope: Scope, name: bytes) -> bytes:
 
 def _header_bytes(scope: Scope) -> int:
     line = len(scope["method"]) + len(scope["raw_path"]) + len(scope["query_string"])
-    return line + sum(len(name) + len(value) for name, value in scope["headers"])
+    return line + sum([len(name) + len(value) for name, value in scope["headers"]])
 
 
 async def _refuse_headers(scope: Scope, send: Send) -> None:
