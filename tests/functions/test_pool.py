@@ -174,3 +174,17 @@ async def test_stop_ends_every_worker_and_leaves_nothing(tmp_path: Path) -> None
     assert payload["errorType"] == "Runtime.ExitError"
     await until(gone(idle))
     assert os.listdir(tmp_path / "work") == []
+
+
+async def test_many_functions_share_a_small_machine(tmp_path: Path) -> None:
+    async with limited(tmp_path, Limits(environments=3, starting=2)) as functions:
+        names = ["a", "b", "c", "d", "e"]
+        for name in names:
+            await functions.create(name, CODE)
+        calls = [pid_of(functions, name, 0.001) for name in names * 40]
+        pids = await asyncio.wait_for(asyncio.gather(*calls), 60)
+        assert len(pids) == 200
+        fleet = functions.functions._fleet
+        assert sum(pool.size for pool in fleet._all()) <= 3
+        # An environment that was started for somebody who was served meanwhile may still be on its way.
+        await until(lambda: not fleet._busy and not any(pool.starting for pool in fleet._all()))
