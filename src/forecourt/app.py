@@ -33,9 +33,9 @@ from forecourt.dispatch import Demand, Dispatcher
 from forecourt.edge.aws import AwsApi
 from forecourt.edge.http1 import Server
 from forecourt.edge.internal import InternalAws
+from forecourt.edge.listen import PortTaken, check_port
 from forecourt.edge.own import OwnPages, Question
 from forecourt.edge.router import Router
-from forecourt.edge.server import PortTaken, check_port
 from forecourt.services.apigateway.http.control import HttpControlPlane
 from forecourt.services.apigateway.limits import ACCOUNT_LIMIT, Limit
 from forecourt.services.apigateway.rest.control import RestControlPlane
@@ -46,6 +46,7 @@ from forecourt.services.backing.backing import Backing, Keep
 from forecourt.services.cloudwatch import CloudWatch
 from forecourt.services.cognito import UserPools
 from forecourt.services.cognito.identity import IdentityPools
+from forecourt.services.cognito.quotas import DEFAULT_RATES
 from forecourt.services.functions import Functions, Limits
 from forecourt.services.iam import Iam
 from forecourt.services.logs import Logs
@@ -206,6 +207,8 @@ class Application:
             mail_from=settings.mail_from,
             sms_webhook=settings.sms_webhook,
             enforce_quotas=settings.cognito_quotas,
+            quota_rates=_quotas_of(settings, "cognito"),
+            compromised_password_range_url=settings.password_range_url,
         )
         self._verifiers.append(pools.verifier)
         self._add(pools, {"cognito-idp": pools.apis})
@@ -300,7 +303,7 @@ class Application:
             if self.settings.iam_mode == "enforce":
                 self.new_administrator = await self._iam.first_administrator(self._given_administrator())
             await self._server.start()
-        except (PortTaken, StoreUnavailable) as error:
+        except (PortTaken, StoreUnavailable, OSError) as error:
             await self.stop()
             raise CannotStart(str(error)) from error
         self.ready = True
@@ -368,21 +371,35 @@ def _demands(service: str, operation: str, params: Mapping[str, Any], context: C
     return [Demand(*demand) for demand in describe(service, operation, params, context)]
 
 
-# Requests per second and burst of an account in a region, among the quotas of `--quotas`.
-_RATE, _BURST = "apigateway.throttle_rate", "apigateway.throttle_burst"
+# Requests per second and burst of an account in a region: quotas of API Gateway that its data plane keeps.
+_RATE, _BURST = "throttle_rate", "throttle_burst"
+
+
+def _known_quotas() -> dict[str, set[str]]:
+    """The names of quotas by service, as `--quotas SERVICE.NAME=VALUE` takes them."""
+    gateway = {field.name for field in dataclasses.fields(Quotas)}
+    return {"apigateway": gateway | {_RATE, _BURST}, "cognito": set(DEFAULT_RATES)}
+
+
+def _quotas_of(settings: Settings, service: str) -> dict[str, int]:
+    """Raises `CannotStart` where a setting names a quota that is not there."""
+    known = _known_quotas()
+    for name in settings.quotas:
+        prefix, _, quota = name.partition(".")
+        if quota not in known.get(prefix, ()):
+            names = [f"{prefix}.{quota}" for prefix, quotas in known.items() for quota in sorted(quotas)]
+            raise CannotStart(f"There is no quota {name}. There are: {', '.join(names)}.")
+    return {name.partition(".")[2]: n for name, n in settings.quotas.items() if name.startswith(f"{service}.")}
 
 
 def _account_limit(settings: Settings) -> Limit:
-    return Limit(settings.quotas.get(_RATE, ACCOUNT_LIMIT.rate), settings.quotas.get(_BURST, ACCOUNT_LIMIT.burst))
+    given = _quotas_of(settings, "apigateway")
+    return Limit(given.get(_RATE, ACCOUNT_LIMIT.rate), given.get(_BURST, ACCOUNT_LIMIT.burst))
 
 
 def _quotas(settings: Settings) -> Quotas:
-    """API Gateway's quotas with those of the settings. Raises `CannotStart` where there is no such quota."""
-    known = {f"apigateway.{field.name}": field.name for field in dataclasses.fields(Quotas)}
-    unknown = sorted(set(settings.quotas) - set(known) - {_RATE, _BURST})
-    if unknown:
-        raise CannotStart(f"There is no quota {unknown[0]}. There are: {', '.join([*known, _RATE, _BURST])}.")
-    return Quotas(**{known[name]: value for name, value in settings.quotas.items() if name in known})
+    given = _quotas_of(settings, "apigateway")
+    return Quotas(**{name: value for name, value in given.items() if name not in (_RATE, _BURST)})
 
 
 def _mocks(path: str) -> dict[str, Any] | None:

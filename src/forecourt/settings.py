@@ -63,6 +63,12 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("smtp_url", str, "", "smtp[s]://user:password@host:port for mail. Default: a local mailbox.", secret=True),
     Setting("mail_from", str, "no-reply@verificationemail.com", "Sender of user pools' mail."),
     Setting("sms_webhook", str, "", "URL that receives text messages as JSON. Default: the local mailbox."),
+    Setting(
+        "password_range_url",
+        str,
+        "",
+        "A k-anonymity range service that knows compromised passwords (URL + 5 hex digits).",
+    ),
     Setting("cognito_quotas", bool, False, "Apply Cognito's request-rate quotas by category."),
     Setting("lambda_idle_seconds", int, 300, "A function's environment that was idle for so long is stopped."),
     Setting("lambda_concurrency", int, 1000, "Concurrent executions of all functions of an account and region."),
@@ -96,6 +102,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     smtp_url: str
     mail_from: str
     sms_webhook: str
+    password_range_url: str
     cognito_quotas: bool
     lambda_idle_seconds: int
     lambda_concurrency: int

@@ -13,7 +13,7 @@ import click
 from rich.console import Console
 
 from forecourt.cli.options import setting_options
-from forecourt.edge.server import PortTaken, check_port
+from forecourt.edge.listen import PortTaken, check_port
 from forecourt.settings import Settings, SettingsError, load
 
 _LEAST_FREE_BYTES = 256 * 1024 * 1024
