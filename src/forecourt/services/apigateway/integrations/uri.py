@@ -44,6 +44,8 @@ class UriTemplate:
         pieces = _PLACEHOLDER.split(uri)
         self._literals = pieces[0::2]
         self._names = pieces[1::2]
+        # Each name with what follows it
+        self._rest = tuple(zip(self._names, self._literals[1:], strict=True))
         _, separator, rest = self._literals[0].partition("://")
         self._origin: Origin | None = None
         if separator and ("/" in rest or not self._names):
@@ -54,9 +56,8 @@ class UriTemplate:
         if not self._names and self._origin is not None:
             return Target(self._origin, self._literals[0])
         parts = [self._literals[0]]
-        for name, literal in zip(self._names, self._literals[1:], strict=True):
-            parts.append(_checked(name, value_of(name)))
-            parts.append(literal)
+        for name, literal in self._rest:
+            parts += (_checked(name, value_of(name)), literal)
         text = "".join(parts)
         if self._origin is not None:
             return Target(self._origin, text)

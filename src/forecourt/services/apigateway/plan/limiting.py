@@ -8,6 +8,7 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-request
 from __future__ import annotations
 
 import hmac
+from collections.abc import Awaitable
 from typing import NamedTuple
 
 from forecourt.base.clock import Clock
@@ -89,7 +90,7 @@ class Limits(NamedTuple):
 def with_api_key(handler: Handler, limits: Limits, served: Served, method_key: str, source: str) -> Handler:
     """`source`: HEADER or AUTHORIZER. `method_key`: `/pets/GET`."""
 
-    async def check(request: MethodRequest) -> MethodResponse:
+    def check(request: MethodRequest) -> Awaitable[MethodResponse]:
         value = _value_of(request, source)
         found = limits.keys.find(served, value) if value else None
         if found is None:
@@ -102,7 +103,7 @@ def with_api_key(handler: Handler, limits: Limits, served: Served, method_key: s
         usage_key = UsageKey(served.account, served.region, plan.id, key.id)
         identity = {**request.identity, "apiKey": key.value, "apiKeyId": key.id}
         client = Client(bucket, usage_key, _quota_of(plan))
-        return await handler(request.with_(identity=identity, client=client))
+        return handler(request.with_(identity=identity, client=client))
 
     return check
 
@@ -156,7 +157,7 @@ def throttled(handler: Handler, limits: Limits, served: Served, method_limit: Li
         name = ("method", served.api_id, served.stage, method_key)
         own = (throttles.bucket(name, method_limit), account)
 
-    async def check(request: MethodRequest) -> MethodResponse:
+    def check(request: MethodRequest) -> Awaitable[MethodResponse]:
         now = clock.now()
         client: Client | None = request.client
         buckets = own if client is None or client.bucket is None else (client.bucket, *own)
@@ -164,6 +165,6 @@ def throttled(handler: Handler, limits: Limits, served: Served, method_limit: Li
             raise GatewayError("THROTTLED")
         if client is not None and not usage.admit(client.usage, client.quota, now):
             raise GatewayError("QUOTA_EXCEEDED")
-        return await handler(request)
+        return handler(request)
 
     return check

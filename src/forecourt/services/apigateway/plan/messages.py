@@ -7,7 +7,7 @@ Headers are as they stand on the wire: pairs of bytes, names in lower case where
 
 from __future__ import annotations
 
-import base64
+from binascii import b2a_base64
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -209,8 +209,8 @@ class MethodRequest(msgspec.Struct, frozen=True):
         given = self.header(b"x-amzn-trace-id")
         if given is not None:
             return given.decode("latin-1")
-        digits = self.request_id.replace("-", "")
-        return f"Root=1-{int(self.time):08x}-{digits[:24]}"
+        digits = self.request_id
+        return f"Root=1-{int(self.time):08x}-{digits[:8]}{digits[9:13]}{digits[14:18]}{digits[19:23]}{digits[24:28]}"
 
     @property
     def source_ip(self) -> str:
@@ -249,7 +249,7 @@ class MethodResponse(msgspec.Struct, frozen=True):
 
 
 def extended_request_id(request_id: str) -> str:
-    return base64.b64encode(request_id[-11:].encode()).decode()
+    return b2a_base64(request_id[-11:].encode(), newline=False).decode()
 
 
 def decode_component(raw: bytes) -> str:

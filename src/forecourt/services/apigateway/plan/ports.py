@@ -15,7 +15,8 @@ from forecourt.services.apigateway.plan.messages import Headers, MethodRequest, 
 from forecourt.services.apigateway.plan.meter import Meter
 from forecourt.upstream import Upstream
 
-# One step, or all steps from here on: a step holds the next one and calls it, or does not.
+# One step, or all steps from here on: a step holds the next one and calls it, or does not. A step that waits for
+# nothing itself is a plain function that returns what the next one does: so it costs nothing while that waits.
 Handler = Callable[[MethodRequest], Awaitable[MethodResponse]]
 
 
