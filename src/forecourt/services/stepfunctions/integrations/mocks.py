@@ -35,8 +35,10 @@ class Mocks:
 
     def answer(self, job: Job) -> Data | None:
         """The mocked result; None where the state is not mocked. Raises `TaskError` for a mocked failure."""
+        if not job.test_case:
+            return None
         cases = self._machines.get(job.machine.split("/")[0], {}).get("TestCases", {})
-        name = cases.get(job.test_case, {}).get(job.state) if job.test_case else None
+        name = cases.get(job.test_case, {}).get(job.state)
         if name is None:
             return None
         visits = self._visits.setdefault(job.execution_arn, {})

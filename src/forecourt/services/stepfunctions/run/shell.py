@@ -35,6 +35,7 @@ from forecourt.store import Store, StoreUnavailable, Task, Tx
 
 _log = logging.getLogger("forecourt.stepfunctions")
 _MOST_IDLE = 5_000
+_FIRST_PAUSE = 0.1
 _FIRST_STEPS = 120  # how far an execution may come before StartExecution answers
 
 Answer = Callable[[Execution], Any]
@@ -47,7 +48,8 @@ class Started(NamedTuple):
 
 class _Letter(NamedTuple):
     event: events.Event
-    answer: asyncio.Future[Execution]
+    # None: nobody waits, and what the store cannot take now is delivered again
+    answer: asyncio.Future[Execution] | None
     # Pending work that is stored in this new form where the event is taken
     keep: Pending | None
 
@@ -132,8 +134,10 @@ class Shell:
         if self._live.get(live.key) is live:
             del self._live[live.key]
         for letter in live.inbox:
-            if not letter.answer.done():
+            if letter.answer is not None and not letter.answer.done():
                 letter.answer.set_exception(error)
+            elif letter.answer is None and not self._closed:
+                self._spawn(self._deliver_again(live.key, letter))
         live.inbox = []
 
     def _new_execution(self, request: StartRequest, at: float) -> Execution:
@@ -173,10 +177,20 @@ class Shell:
 
     def post(self, key: ExecutionKey, event: events.Event, keep: Pending | None = None) -> None:
         """As `deliver`, with nobody waiting. What the store cannot take now is tried again."""
-        self._spawn(self._deliver_until_taken(key, event, keep))
+        live = self._live.get(key)
+        if live is None or key in self._starting:
+            self._spawn(self._deliver_until_taken(key, event, keep))
+            return
+        self._live.move_to_end(key)
+        live.inbox.append(_Letter(event, None, keep))
+        self._wake(live)
+
+    async def _deliver_again(self, key: ExecutionKey, letter: _Letter) -> None:
+        await asyncio.sleep(_FIRST_PAUSE)
+        await self._deliver_until_taken(key, letter.event, letter.keep)
 
     async def _deliver_until_taken(self, key: ExecutionKey, event: events.Event, keep: Pending | None) -> None:
-        for pause in (0.1, 1.0, 5.0, 15.0, 60.0):
+        for pause in (_FIRST_PAUSE, 1.0, 5.0, 15.0, 60.0):
             try:
                 await self.deliver(key, event, keep)
                 return
@@ -217,7 +231,8 @@ class Shell:
         except Exception:
             _log.exception("the machine failed on %s", execution_arn(live.key))
             if not any(isinstance(letter.event, events.Break) for letter in taken):
-                self.post(live.key, events.Break())
+                # Not into this inbox, which is lost with what is in memory
+                self._spawn(self._deliver_until_taken(live.key, events.Break(), None))
             raise
         settled = [nonce for letter in taken if (nonce := _settled_nonce(letter)) is not None]
         kept = [letter.keep for letter, turn in zip(taken, turns, strict=True) if letter.keep and turn.events]
@@ -229,7 +244,7 @@ class Shell:
             await self._committer.commit(lambda tx: self._write(tx, live, batch, record_changed=redriven))
             self._after_commit(live, turns, batch)
         for letter in taken:
-            if not letter.answer.done():
+            if letter.answer is not None and not letter.answer.done():
                 letter.answer.set_result(live.execution)
 
     def _write(self, tx: Tx, live: _Live, batch: Batch, *, record_changed: bool) -> None:
