@@ -1,26 +1,32 @@
-"""How fast Step Functions is, and how little it needs.
+"""How fast Step Functions is and how little it needs, beside MiniStack, in one run.
 
-    python bench/stepfunctions.py                            in this process, over a store in a temporary folder
-    python bench/stepfunctions.py --endpoint-url URL [...]   over HTTP, against each server named (ours, another's)
+    python -m bench stepfunctions
 
-In-process, everything but HTTP is measured: validation, the machine, the durable commit, recovery. Over HTTP the same
-workloads run against every server in turn, so that the numbers can be compared.
+Over HTTP the same workloads run against Forecourt (durable, in a temporary folder) and MiniStack (in memory), each
+server on one core and the load generator on the other. Latency is that of StartExecution at half of the server's own
+best rate, each start due at its time whether or not the last one was answered. In-process, on one core, everything but
+HTTP is measured, Lambda functions that answer at once, and recovery.
+
+MiniStack gives each execution a thread: it gets fewer of them, and of those that wait as many as it can be asked to
+carry.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
-import resource
+import os
 import shutil
-import statistics
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import uvloop
+
+from bench.gateway import _ministack
+from bench.support import LOAD_CORE, SERVER_CORE, PinnedForecourt, report, resident_mb
 from forecourt.base.call import CallContext, operations
 from forecourt.base.clock import Clock
 from forecourt.base.ids import Ids
@@ -29,28 +35,107 @@ from forecourt.services.stepfunctions import StepFunctions
 from forecourt.store import open_store
 from forecourt.upstream import Origin, Request, Upstream
 
-ROLE = "arn:aws:iam::000000000000:role/bench"
-CONTEXT = CallContext(principal=root(), region="us-east-1", request_id="bench")
-LAMBDA = {"Type": "Task", "Resource": "arn:aws:lambda:us-east-1:000000000000:function:f"}
+_ROLE = "arn:aws:iam::000000000000:role/bench"
+_CONTEXT = CallContext(principal=root(), region="us-east-1", request_id="bench")
+_AT_ONCE = 32
+_CROWD = 256
+_WAITING = 100_000
+_PACED_SECONDS = 4.0
+_LONGEST_DRAIN = 20.0
 
 
-def chain(length: int, state: dict[str, Any]) -> dict[str, Any]:
+def _chain(length: int, state: dict[str, Any]) -> dict[str, Any]:
     states = {f"S{n}": {**state, "Next": f"S{n + 1}"} for n in range(length - 1)}
     return {"StartAt": "S0", "States": {**states, f"S{length - 1}": {**state, "End": True}}}
 
 
-PASSES = chain(50, {"Type": "Pass"})
-FUNCTIONS = chain(10, LAMBDA)
-WAIT = {"StartAt": "W", "States": {"W": {"Type": "Wait", "Seconds": 3600, "End": True}}}
-MAP = {
+_ONE = _chain(1, {"Type": "Pass"})
+_PASSES = _chain(50, {"Type": "Pass"})
+_FUNCTIONS = _chain(10, {"Type": "Task", "Resource": "arn:aws:lambda:us-east-1:000000000000:function:f"})
+_WAIT = {"StartAt": "W", "States": {"W": {"Type": "Wait", "Seconds": 3600, "End": True}}}
+_MAP = {
     "StartAt": "M",
     "States": {
         "M": {
-            "Type": "Map", "End": True, "ResultPath": None,
+            "Type": "Map", "End": True,
             "ItemProcessor": {"StartAt": "P", "States": {"P": {"Type": "Pass", "End": True}}},
         }
     },
 }  # fmt: skip
+
+
+class Amount(NamedTuple):
+    """How much each workload is."""
+
+    executions: int
+    synchronous: int
+    items: int
+    waiting: int
+
+
+class Figures(NamedTuple):
+    """None where it was not measured, or did not end in time."""
+
+    standard: float | None = None
+    express: float | None = None
+    starts: float | None = None
+    p50_ms: float | None = None
+    p99_ms: float | None = None
+    items: float | None = None
+    functions: float | None = None
+    waiting_starts: float | None = None
+    waiting_bytes: float | None = None
+    recovery: float | None = None
+
+
+_FORECOURT = Amount(2_000, 1_000, 10_000, 5_000)
+_PEER = Amount(200, 64, 10_000, 500)
+# title, whether more is better
+_ROWS = {
+    "standard": ("Standard, 50 Pass states: transitions/s", True),
+    "express": ("Express, 50 Pass states: transitions/s", True),
+    "starts": ("Standard: starts/s", True),
+    "p50_ms": ("a start at half load: p50, ms", False),
+    "p99_ms": ("a start at half load: p99, ms", False),
+    "items": ("Express, an inline Map of 10,000: items/s", True),
+    "functions": ("Standard, 10 functions: transitions/s", True),
+    "waiting_starts": ("Standard: starts/s of those that wait", True),
+    "waiting_bytes": ("memory of one that waits, bytes", False),
+    "recovery": (f"recovery with {_WAITING:,} waiting, s", False),
+}
+
+
+class _Durable(PinnedForecourt):
+    """Not ephemeral: what is started is on the disk before it is answered."""
+
+    def __init__(self, data: Path) -> None:
+        super().__init__()
+        where = self._command.index("--ephemeral")
+        self._command[where : where + 1] = ["--data", str(data)]
+
+
+def main() -> None:
+    inside = uvloop.run(_inside())
+    with tempfile.TemporaryDirectory(prefix="forecourt-bench-") as folder, _Durable(Path(folder)) as server:
+        ours = uvloop.run(_outside(server.url, server.pid, _FORECOURT))
+    with _ministack() as (port, pid):
+        theirs = uvloop.run(_outside(f"http://127.0.0.1:{port}", pid, _PEER))
+    rows = [
+        (title, *(getattr(figures, name) for figures in (inside, ours, theirs)), _ratio(name, ours, theirs))
+        for name, (title, _) in _ROWS.items()
+    ]
+    columns = ("what", "in-process", "Forecourt", "MiniStack", "times better")
+    report("stepfunctions", "Step Functions, one core, in-process and over HTTP", columns, rows)
+
+
+def _ratio(name: str, ours: Figures, theirs: Figures) -> float | None:
+    our, their = getattr(ours, name), getattr(theirs, name)
+    if not our or not their:
+        return None
+    return float(our / their if _ROWS[name][1] else their / our)
+
+
+# --- whom to measure --------------------------------------------------------------------------------------------------
 
 
 class Here:
@@ -70,13 +155,13 @@ class Here:
         return {"StatusCode": 200, "Payload": b"{}"}
 
     async def principal(self, *args: Any) -> Any:
-        return CONTEXT.principal
+        return _CONTEXT.principal
 
     async def assume(self, *args: Any, **kwargs: Any) -> Any:
         raise NotImplementedError
 
     async def api(self, operation: str, params: dict[str, Any]) -> dict[str, Any]:
-        return await self.handlers[operation](CONTEXT, params)
+        return await self.handlers[operation](_CONTEXT, params)
 
     async def close(self) -> None:
         await self.sfn.stop()
@@ -117,112 +202,132 @@ class There:
 Target = Here | There
 
 
-async def create(target: Target, name: str, definition: dict[str, Any], type: str = "STANDARD") -> str:
-    params = {"name": f"{name}-{time.time_ns()}", "definition": json.dumps(definition), "roleArn": ROLE, "type": type}
-    return str((await target.api("CreateStateMachine", params))["stateMachineArn"])
+# --- what is measured -------------------------------------------------------------------------------------------------
 
 
-async def start_many(
-    target: Target, machine: str, count: int, at_once: int, operation: str
-) -> tuple[float, list[float]]:
-    """Seconds in all, and the latency of each start."""
-    latencies: list[float] = []
-    numbers = iter(range(count))
-
-    async def worker() -> None:
-        for _ in numbers:
-            began = time.perf_counter()
-            await target.api(operation, {"stateMachineArn": machine, "input": '{"a":1}'})
-            latencies.append(time.perf_counter() - began)
-
-    began = time.perf_counter()
-    await asyncio.gather(*(worker() for _ in range(at_once)))
-    return time.perf_counter() - began, latencies
-
-
-async def until_idle(target: Target, machine: str) -> None:
-    query = {"stateMachineArn": machine, "statusFilter": "RUNNING", "maxResults": 1}
-    while (await target.api("ListExecutions", query))["executions"]:
-        await asyncio.sleep(0.02)
-
-
-def show(what: str, value: float, unit: str, extra: str = "") -> None:
-    print(f"  {what:<52} {value:>12,.1f} {unit:<14} {extra}", flush=True)
-
-
-def p99(latencies: list[float]) -> str:
-    last = statistics.quantiles(latencies, n=100)[98]
-    return f"p50 {statistics.median(latencies) * 1000:.1f} ms, p99 {last * 1000:.1f} ms"
-
-
-async def workloads(target: Target, count: int) -> None:
-    for kind, operation in (("STANDARD", "StartExecution"), ("EXPRESS", "StartSyncExecution")):
-        machine = await create(target, "passes", PASSES, kind)
-        began = time.perf_counter()
-        _, latencies = await start_many(target, machine, count, 64, operation)
-        if kind == "STANDARD":
-            await until_idle(target, machine)
-        seconds = time.perf_counter() - began
-        show(f"{kind.title()}: a chain of 50 Pass states", count * 50 / seconds, "transitions/s", p99(latencies))
-    machine = await create(target, "one", chain(1, {"Type": "Pass"}))
-    seconds, latencies = await start_many(target, machine, count * 2, 64, "StartExecution")
-    show("Standard: starts", count * 2 / seconds, "starts/s", p99(latencies))
-    machine = await create(target, "map", MAP)
-    items = json.dumps(list(range(2000)))
-    began = time.perf_counter()
-    await target.api("StartExecution", {"stateMachineArn": machine, "input": items})
-    await until_idle(target, machine)
-    show("Standard: an inline Map of 2,000", time.perf_counter() - began, "s")
-
-
-async def here(count: int, waiting: int) -> None:
+async def _inside() -> Figures:
+    os.sched_setaffinity(0, {int(SERVER_CORE)})
     folder = Path(tempfile.mkdtemp(prefix="forecourt-bench-"))
     try:
         target = Here(folder)
         await target.sfn.start()
-        await workloads(target, count)
-        machine = await create(target, "functions", FUNCTIONS)
-        began = time.perf_counter()
-        await start_many(target, machine, count // 2, 64, "StartExecution")
-        await until_idle(target, machine)
-        show("Standard: a chain of 10 functions", count // 2 * 10 / (time.perf_counter() - began), "transitions/s")
-        await waiting_executions(target, waiting)
+        figures = await _workloads(target, _FORECOURT)
+        figures = figures._replace(functions=await _transitions(target, _FUNCTIONS, 500, 10))
+        figures = figures._replace(**await _waiting(target, _WAITING, lambda: resident_mb(os.getpid())))
         await target.close()
-        began = time.perf_counter()
-        again = Here(folder)
-        await again.sfn.start()
-        show(f"Recovery with {waiting:,} open", time.perf_counter() - began, "s")
-        await again.close()
+        return figures._replace(recovery=await _recovery(folder))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-async def waiting_executions(target: Here, count: int) -> None:
-    machine = await create(target, "wait", WAIT)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    seconds, _ = await start_many(target, machine, count, 256, "StartExecution")
-    show(f"Standard: starts of {count:,} that wait", count / seconds, "starts/s")
-    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
-    show("Memory per waiting execution", grown / count, "bytes")
-
-
-async def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--endpoint-url", action="append", default=[], help="a server to measure; may be repeated")
-    parser.add_argument("--count", type=int, default=1000, help="executions per workload")
-    parser.add_argument("--waiting", type=int, default=20_000, help="executions that wait (in-process only)")
-    arguments = parser.parse_args()
-    for url in arguments.endpoint_url:
-        print(url)
-        target = There(url)
-        await workloads(target, arguments.count)
+async def _outside(url: str, pid: int, amount: Amount) -> Figures:
+    os.sched_setaffinity(0, {int(LOAD_CORE)})
+    target = There(url)
+    try:
+        figures = await _workloads(target, amount)
+        return figures._replace(**await _waiting(target, amount.waiting, lambda: resident_mb(pid)))
+    finally:
         await target.close()
-    if not arguments.endpoint_url:
-        print("in this process")
-        await here(arguments.count, arguments.waiting)
 
 
-if __name__ == "__main__":
-    import uvloop
+async def _workloads(target: Target, amount: Amount) -> Figures:
+    standard = await _transitions(target, _PASSES, amount.executions, 50)
+    express = await _create(target, _PASSES, "EXPRESS")
+    synchronous = await _start_many(target, express, amount.synchronous, "StartSyncExecution")
+    one = await _create(target, _ONE)
+    starts = amount.executions / await _start_many(target, one, amount.executions)
+    await _idle(target, one)
+    latencies = await _paced(target, one, starts / 2)
+    return Figures(
+        standard=standard,
+        express=amount.synchronous * 50 / synchronous,
+        starts=starts,
+        p50_ms=latencies[len(latencies) // 2],
+        p99_ms=latencies[int(len(latencies) * 0.99)],
+        items=amount.items / await _map(target, amount.items),
+    )
 
-    uvloop.run(main())
+
+async def _transitions(target: Target, definition: dict[str, Any], executions: int, length: int) -> float | None:
+    machine = await _create(target, definition)
+    began = time.perf_counter()
+    await _start_many(target, machine, executions)
+    ended = await _idle(target, machine)
+    return executions * length / (time.perf_counter() - began) if ended else None
+
+
+async def _map(target: Target, items: int) -> float:
+    machine = await _create(target, _MAP, "EXPRESS")
+    began = time.perf_counter()
+    await target.api("StartSyncExecution", {"stateMachineArn": machine, "input": json.dumps(list(range(items)))})
+    return time.perf_counter() - began
+
+
+async def _waiting(target: Target, count: int, memory_mb: Callable[[], float]) -> dict[str, float]:
+    machine = await _create(target, _WAIT)
+    before = memory_mb()
+    seconds = await _start_many(target, machine, count, at_once=_CROWD)
+    await asyncio.sleep(0.5)
+    return {"waiting_starts": count / seconds, "waiting_bytes": (memory_mb() - before) * (1 << 20) / count}
+
+
+async def _recovery(folder: Path) -> float:
+    began = time.perf_counter()
+    target = Here(folder)
+    await target.sfn.start()
+    seconds = time.perf_counter() - began
+    await target.close()
+    return seconds
+
+
+# --- load -------------------------------------------------------------------------------------------------------------
+
+
+async def _create(target: Target, definition: dict[str, Any], type: str = "STANDARD") -> str:
+    params = {"name": f"m-{time.time_ns()}", "definition": json.dumps(definition), "roleArn": _ROLE, "type": type}
+    return str((await target.api("CreateStateMachine", params))["stateMachineArn"])
+
+
+async def _start(target: Target, machine: str, operation: str = "StartExecution") -> None:
+    await target.api(operation, {"stateMachineArn": machine, "input": '{"a":1}'})
+
+
+async def _start_many(
+    target: Target, machine: str, count: int, operation: str = "StartExecution", at_once: int = _AT_ONCE
+) -> float:
+    """Seconds until all are answered."""
+    numbers = iter(range(count))
+
+    async def worker() -> None:
+        for _ in numbers:
+            await _start(target, machine, operation)
+
+    began = time.perf_counter()
+    await asyncio.gather(*(worker() for _ in range(at_once)))
+    return time.perf_counter() - began
+
+
+async def _paced(target: Target, machine: str, per_second: float) -> list[float]:
+    """Milliseconds from when each start was due to its answer, sorted."""
+    taken: list[float] = []
+    began = time.perf_counter()
+
+    async def start(due: float) -> None:
+        await asyncio.sleep(max(0.0, due - time.perf_counter()))
+        await _start(target, machine)
+        taken.append((time.perf_counter() - due) * 1000)
+
+    dues = (began + number / per_second for number in range(int(per_second * _PACED_SECONDS)))
+    await asyncio.gather(*(start(due) for due in dues))
+    return sorted(taken)
+
+
+async def _idle(target: Target, machine: str) -> bool:
+    """Waits until no execution runs, for so long as a benchmark can."""
+    query = {"stateMachineArn": machine, "statusFilter": "RUNNING", "maxResults": 1}
+    deadline = time.perf_counter() + _LONGEST_DRAIN
+    while (await target.api("ListExecutions", query))["executions"]:
+        if time.perf_counter() > deadline:
+            return False
+        await asyncio.sleep(0.02)
+    return True
