@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from functools import lru_cache
 from urllib.parse import quote_plus
 
 from forecourt.services.apigateway.integrations.custom import Backend, Mapped
@@ -70,16 +71,13 @@ def http_proxy(integration: Integration, served: Served, ports: Ports) -> Handle
             body.length,
         )
         started = now()
-        response = await send_to_backend(upstream, target.origin, outgoing, timeout)
-        content, length = await deliver(response)
+        try:
+            response = await upstream.send(target.origin, outgoing, timeout)
+        except (UpstreamError, InvalidRequest) as error:
+            raise as_gateway_error(error) from error
+        content, length = (response.body, None) if response.body is not None else await deliver(response)
         headers = from_backend(response.headers)
-        return MethodResponse(
-            status=response.status,
-            headers=headers,
-            body=content,
-            length=length,
-            integration_latency_ms=(now() - started) * 1000,
-        )
+        return MethodResponse(response.status, headers, content, length, (now() - started) * 1000)
 
     return proxy
 
@@ -118,13 +116,13 @@ async def send_to_backend(upstream: Upstream, origin: Origin, request: Request, 
     """Raises `GatewayError` for what goes wrong on the way there and back."""
     try:
         return await upstream.send(origin, request, timeout)
-    except UpstreamError as error:
+    except (UpstreamError, InvalidRequest) as error:
         raise as_gateway_error(error) from error
-    except InvalidRequest as error:
-        raise configuration_error(str(error)) from error
 
 
-def as_gateway_error(error: UpstreamError) -> GatewayError:
+def as_gateway_error(error: UpstreamError | InvalidRequest) -> GatewayError:
+    if isinstance(error, InvalidRequest):
+        return configuration_error(str(error))
     if isinstance(error, TimedOut):
         return GatewayError("INTEGRATION_TIMEOUT", detail=str(error))
     if isinstance(error, ResponseTooLarge):
@@ -158,7 +156,7 @@ def _header_builder(mappings: RequestMappings, served: Served) -> Callable[[Orig
 
     def build(origin: Origin, request: MethodRequest) -> Headers:
         scope = request.scope
-        headers: Headers = [(b"host", origin.authority.encode())]
+        headers: Headers = [(b"host", _authority(origin))]
         chain = request.source_ip.encode()
         trace = named = None
         for header in request.headers:
@@ -188,6 +186,11 @@ def _header_builder(mappings: RequestMappings, served: Served) -> Callable[[Orig
         return headers
 
     return build
+
+
+@lru_cache(maxsize=256)
+def _authority(origin: Origin) -> bytes:
+    return origin.authority.encode()
 
 
 def _query_builder(mappings: RequestMappings) -> Callable[[str, MethodRequest], str]:
