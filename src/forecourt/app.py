@@ -123,7 +123,7 @@ class Application:
         self._add(self._iam, {"iam": self._iam.apis, "sts": self._iam.sts_apis})
         self._add_telemetry()
         self._backing = self._add_backing()
-        self._add_functions()
+        self._functions = self._add_functions()
         self._pools = self._add_user_pools()
         self._add_identity_pools()
         self._apis = self._add_api_gateway()
@@ -173,7 +173,7 @@ class Application:
         self._add(backing, {})
         return backing
 
-    def _add_functions(self) -> None:
+    def _add_functions(self) -> Functions:
         functions = Functions(
             store=self._store,
             blobs=self._blobs,
@@ -190,6 +190,7 @@ class Application:
             limits=Limits(idle_seconds=self.settings.lambda_idle_seconds),
         )
         self._add(functions, {"lambda": functions.apis})
+        return functions
 
     def _add_user_pools(self) -> UserPools:
         settings = self.settings
@@ -274,16 +275,24 @@ class Application:
 
     def _make_router(self) -> Router:
         settings = self.settings
+        trusting = self._make_authenticator(trust_unknown=settings.iam_mode != "enforce")
         aws = AwsApi(
             dispatcher=self.dispatcher,
             backing=self._backing,
-            trusting=self._make_authenticator(trust_unknown=settings.iam_mode != "enforce"),
+            trusting=trusting,
             strict=self._make_authenticator(trust_unknown=False),
             public_url=settings.base_url,
             body_timeout_seconds=settings.client_timeout,
         )
         own = OwnPages(self, self._clock, on_loopback=settings.on_loopback, ephemeral=settings.ephemeral)
-        return Router(aws=aws, apis=self._apis, hosted_ui=self._pools, own=own, ids=self._ids)
+        return Router(
+            aws=aws,
+            apis=self._apis,
+            function_urls=self._functions.urls(trusting, self._authorizer),
+            hosted_ui=self._pools,
+            own=own,
+            ids=self._ids,
+        )
 
     def _make_authenticator(self, *, trust_unknown: bool) -> Authenticator:
         return Authenticator(

@@ -33,8 +33,21 @@ localhost:4566                                        /us-gov-west-1_Ab/.well-kn
 localhost:4566                                        /bucket/.well-known/jwks.json                    aws
 localhost:4566                                        /_forecourt/health                               own
 localhost:4566                                        /_forecourtx                                     aws
+localhost:4566                                        /_aws/lambda-url/abc123/x                        url abc123 /x
+abc123.lambda-url.us-east-1.on.aws                    /x                                               url abc123 /x
 cognito-idp.us-east-1.amazonaws.com                   /                                                aws
 """  # noqa: E501
+
+
+class Named:
+    """Stands for an `ApiInvoker` behind the router."""
+
+    def __init__(self, recorder: Recorder, name: str) -> None:
+        self._recorder = recorder
+        self._name = name
+
+    async def invoke(self, id: str, raw_path: bytes, *_: Any) -> None:
+        self._recorder.asked = f"{self._name} {id} {raw_path.decode()}"
 
 
 class Recorder:
@@ -42,9 +55,6 @@ class Recorder:
 
     def __init__(self) -> None:
         self.asked = ""
-
-    async def invoke(self, api_id: str, raw_path: bytes, *_: Any) -> None:
-        self.asked = f"api {api_id} {raw_path.decode()}"
 
     async def serve(self, domain: str, raw_path: bytes, *_: Any) -> None:
         self.asked = f"hosted {domain} {raw_path.decode()}"
@@ -64,6 +74,11 @@ def scope_of(host: str, path: str, **headers: str) -> Scope:
     return {"type": "http", "method": "GET", "raw_path": path.encode(), "query_string": b"", "headers": pairs}
 
 
+def router_of(behind: Recorder, apis: Any) -> Router:
+    urls = Named(behind, "url")
+    return Router(aws=behind.aws, apis=apis, function_urls=urls, hosted_ui=behind, own=behind.own, ids=Ids())
+
+
 async def ask(host: str, path: str, **headers: str) -> tuple[str, list[Any]]:
     behind = Recorder()
     sent: list[Any] = []
@@ -74,7 +89,7 @@ async def ask(host: str, path: str, **headers: str) -> tuple[str, list[Any]]:
     async def receive() -> Any:
         return {"type": "http.request", "body": b"", "more_body": False}
 
-    router = Router(aws=behind.aws, apis=behind, hosted_ui=behind, own=behind.own, ids=Ids())
+    router = router_of(behind, Named(behind, "api"))
     await router(scope_of(host, path, **headers), receive, send)
     return behind.asked, sent
 
@@ -93,17 +108,16 @@ async def test_an_api_refuses_more_than_10240_bytes_of_request_line_and_headers(
 
 
 async def test_an_exception_becomes_a_500_with_a_request_id_and_no_traceback() -> None:
-    class Broken(Recorder):
+    class Broken:
         async def invoke(self, *_: Any) -> None:
             raise RuntimeError("the secret detail")
 
-    broken = Broken()
     sent: list[Any] = []
 
     async def send(message: Any) -> None:
         sent.append(message)
 
-    router = Router(aws=broken.aws, apis=broken, hosted_ui=broken, own=broken.own, ids=Ids())
+    router = router_of(Recorder(), Broken())
     await router(scope_of("a1b2c3d4e5.execute-api.localhost", "/dev"), None, send)  # type: ignore[arg-type]
     assert sent[0]["status"] == 500
     assert any(name == b"x-amzn-requestid" for name, _ in sent[0]["headers"])

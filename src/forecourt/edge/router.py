@@ -6,6 +6,8 @@
 | `{api}.execute-api.{anything}`         | `/…` (`/@connections/…`: the AWS API)            | the API's invocation   |
 | any                                    | `/_aws/execute-api/{api}/…`                      | the API's invocation   |
 | any                                    | `/restapis/{api}/{stage}/_user_request_/…`       | the API's invocation   |
+| `{url}.lambda-url.{anything}`          | `/…`                                             | the function's URL     |
+| any                                    | `/_aws/lambda-url/{url}/…`                       | the function's URL     |
 | `{prefix}.auth.{region}.{anything}`    | `/…`                                             | the pool's hosted UI   |
 | any                                    | `/_aws/cognito/{domain or pool}/…`               | the pool's hosted UI   |
 | any                                    | `/{poolId}/.well-known/…`                        | the pool's public keys |
@@ -38,6 +40,8 @@ _HOSTED_UI_HOST = re.compile(rb"^([a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)\.auth\."
 _EXECUTE_API_PATH = re.compile(rb"^/_aws/execute-api/([A-Za-z0-9]{3,64})(/.*)?$", re.DOTALL)
 _USER_REQUEST_PATH = re.compile(rb"^/restapis/([A-Za-z0-9]{3,64})/([^/]+)/_user_request_(/.*)?$", re.DOTALL)
 _COGNITO_PATH = re.compile(rb"^/_aws/cognito/([A-Za-z0-9_-]{1,128})(/.*)?$", re.DOTALL)
+_FUNCTION_URL_HOST = re.compile(rb"^([a-z0-9]{3,64})\.lambda-url\.", re.IGNORECASE)
+_FUNCTION_URL_PATH = re.compile(rb"^/_aws/lambda-url/([A-Za-z0-9]{3,64})(/.*)?$", re.DOTALL)
 _WELL_KNOWN_PATH = re.compile(rb"^/([a-z]{2,}(?:-[a-z]+)+-\d_[A-Za-z0-9]+)(/\.well-known/.*)$", re.DOTALL)
 
 
@@ -76,9 +80,12 @@ def _invocation(api_id: bytes, raw_path: bytes) -> Invocation:
 class Router:
     """The ASGI application. Counts the requests that are under way, so that a stop can wait for them."""
 
-    def __init__(self, *, aws: App, apis: ApiInvoker, hosted_ui: HostedUi, own: App, ids: Ids) -> None:
+    def __init__(
+        self, *, aws: App, apis: ApiInvoker, function_urls: ApiInvoker, hosted_ui: HostedUi, own: App, ids: Ids
+    ) -> None:
         self._aws = aws
         self._apis = apis
+        self._function_urls = function_urls
         self._hosted_ui = hosted_ui
         self._own = own
         self._ids = ids
@@ -119,6 +126,10 @@ class Router:
             return self._hosted_ui.serve(found[1].decode(), found[2] or b"/", scope, receive, send)
         if found := _WELL_KNOWN_PATH.match(raw_path):
             return self._hosted_ui.well_known(found[1].decode(), found[2], scope, receive, send)
+        if found := _FUNCTION_URL_PATH.match(raw_path):
+            return self._function_urls.invoke(found[1].decode().lower(), found[2] or b"/", scope, receive, send)
+        if found := _FUNCTION_URL_HOST.match(host):
+            return self._function_urls.invoke(found[1].decode().lower(), raw_path, scope, receive, send)
         if found := _HOSTED_UI_HOST.match(host):
             return self._hosted_ui.serve(found[1].decode().lower(), raw_path, scope, receive, send)
         return self._aws(scope, receive, send)
