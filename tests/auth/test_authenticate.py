@@ -42,9 +42,13 @@ ROLE = Principal(
 class Keys:
     def __init__(self, keys: dict[str, tuple[str, Principal]]) -> None:
         self.keys = keys
+        self.uses: list[tuple[str, str, str]] = []
 
     async def access_key(self, access_key_id: str) -> tuple[str, Principal] | None:
         return self.keys.get(access_key_id)
+
+    def used(self, access_key_id: str, service: str, region: str) -> None:
+        self.uses.append((access_key_id, service, region))
 
 
 class World:

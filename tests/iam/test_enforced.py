@@ -123,6 +123,23 @@ def test_issued_credentials_are_verified_where_strangers_are_trusted(server: For
     assert server.client("sts", account="123456789012").get_caller_identity()["Account"] == "123456789012"
 
 
+def test_when_a_key_was_used_last(enforced: Forecourt) -> None:
+    ned = user(enforced, "ned", policy(allow("states:ListActivities")))
+    iam = enforced.client("iam", **ROOT)
+    asked = {"AccessKeyId": ned["aws_access_key_id"]}
+    assert iam.get_access_key_last_used(**asked)["AccessKeyLastUsed"] == {"ServiceName": "N/A", "Region": "N/A"}
+    forged = {**ned, "aws_secret_access_key": "guess"}
+    refusal(enforced.client("stepfunctions", **forged).list_activities)
+    assert "LastUsedDate" not in iam.get_access_key_last_used(**asked)["AccessKeyLastUsed"]
+    enforced.client("stepfunctions", region="eu-west-1", **ned).list_activities()
+    found = iam.get_access_key_last_used(**asked)
+    used = found["AccessKeyLastUsed"]
+    assert (found["UserName"], used["ServiceName"], used["Region"]) == ("ned", "states", "eu-west-1")
+    assert used["LastUsedDate"] is not None
+    enforced.client("sts", **ned).get_caller_identity()
+    assert iam.get_access_key_last_used(**asked)["AccessKeyLastUsed"]["ServiceName"] == "sts"
+
+
 @pytest.mark.parametrize("version", ["s3", "s3v4"])
 def test_presigned_urls(enforced: Forecourt, version: str) -> None:
     bucket = f"presigned-{version}"

@@ -27,6 +27,10 @@ class CredentialSource(Protocol):
         """The secret and its owner; None for a key that is unknown or inactive."""
         ...
 
+    def used(self, access_key_id: str, service: str, region: str) -> None:
+        """A request that this key signed was verified. Called for each, so it must be quick."""
+        ...
+
 
 class Identity(NamedTuple):
     """Who called, for which region and service they signed, and the body without its `aws-chunked` framing."""
@@ -69,6 +73,8 @@ class Authenticator:
         secret, principal = await self._credentials(signature.access_key_id, signature.session_token)
         if secret is not None:
             sigv4.verify(signature, request, secret, self._clock.machine_now())
+            if not signature.session_token:
+                self._source.used(signature.access_key_id, signature.service, signature.region)
         body = request.body
         if signature.content_sha256.startswith(sigv4.STREAMING):
             body = aws_chunked.decode(signature, secret, body).body

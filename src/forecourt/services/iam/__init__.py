@@ -31,6 +31,7 @@ from forecourt.services.iam.api.simulate import SimulationApi
 from forecourt.services.iam.api.tags import TagsApi
 from forecourt.services.iam.api.users import UsersApi
 from forecourt.services.iam.grants import AccessKeys, CallerPolicies
+from forecourt.services.iam.key_uses import KeyUses
 from forecourt.services.iam.model import AccessKey
 from forecourt.services.iam.role_sessions import RoleSessions
 from forecourt.services.iam.store import Directory
@@ -56,9 +57,10 @@ class Iam:
     ) -> None:
         """`token_verifiers` may be a list that is filled later: user pools and identity pools come after IAM."""
         directory = Directory(store)
-        self._kit = kit = Kit(directory, clock, ids, sealer, sessions)
+        self._uses = KeyUses(store, clock)
+        self._kit = kit = Kit(directory, clock, ids, sealer, sessions, self._uses)
         self.caller_policies = policies = CallerPolicies(directory)
-        self.credential_source = AccessKeys(directory, sealer, clock)
+        self.credential_source = AccessKeys(directory, sealer, self._uses)
         self.whole_arns = WholeArns(directory)
         self.role_sessions = roles = RoleSessions(
             directory=directory, policies=policies, sessions=sessions, clock=clock, mode=mode
@@ -81,14 +83,15 @@ class Iam:
         self.sts_apis: tuple[object, ...] = (StsApi(kit, roles, self.web_identities, mode),)
 
     async def start(self) -> None:
-        return
+        self._uses.start()
 
     async def stop(self) -> None:
-        return
+        await self._uses.stop()
 
     async def reset(self) -> None:
         self.caller_policies.forget()
         self.credential_source.forget()
+        self._uses.forget()
 
     async def first_administrator(self, given: tuple[str, str] | None = None) -> tuple[str, str] | None:
         """Makes the root's access key at the first start: id and secret, to be shown once. None where there is one.

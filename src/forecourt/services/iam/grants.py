@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from forecourt.auth.authorize import FEDERATED_BY, Grants
 from forecourt.auth.policy import Policy, PolicyInvalid, compile_policy
-from forecourt.base.clock import Clock
 from forecourt.base.principal import Principal, root
 from forecourt.services.iam.api.keys import purpose
 from forecourt.services.iam.api.kit import managed_document
+from forecourt.services.iam.key_uses import KeyUses
 from forecourt.services.iam.model import AccessKey, Group, ManagedPolicy, Role, User
 from forecourt.services.iam.store import Directory
 from forecourt.store.sealing import SealBroken, Sealer
@@ -91,11 +91,11 @@ def _subject_of(principal: Principal) -> tuple[str, str, str] | None:
 class AccessKeys:
     """Secrets and owners of access keys (`auth.authenticate.CredentialSource`)."""
 
-    def __init__(self, directory: Directory, sealer: Sealer, clock: Clock) -> None:
+    def __init__(self, directory: Directory, sealer: Sealer, uses: KeyUses) -> None:
         self._store = directory.store
         self._directory = directory
         self._sealer = sealer
-        self._clock = clock
+        self._uses = uses
         self._remembered: dict[str, tuple[str, Principal] | None] = {}
         self._administrators: dict[str, tuple[str, Principal]] = {}
         for kind in (AccessKey, User):
@@ -116,6 +116,9 @@ class AccessKeys:
             self._remembered.clear()
         self._remembered[access_key_id] = found
         return found
+
+    def used(self, access_key_id: str, service: str, region: str) -> None:
+        self._uses.note(access_key_id, service, region)
 
     async def _load(self, access_key_id: str) -> tuple[str, Principal] | None:
         key = await self._store.get(AccessKey, access_key_id)

@@ -219,6 +219,7 @@ class AccountApi(IamApi):
         generated_at = (await self.directory.account(context.account)).report_at
         if generated_at is None:
             raise CredentialReportNotPresentException("Report not generated")
+        await self.kit.uses.write()
         text = io.StringIO()
         rows = csv.DictWriter(text, _REPORT_COLUMNS, restval="N/A", lineterminator="\n")
         rows.writeheader()

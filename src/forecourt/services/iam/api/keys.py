@@ -73,6 +73,7 @@ class AccessKeysApi(IamApi):
 
     @operation("GetAccessKeyLastUsed")
     async def get_access_key_last_used(self, context: CallContext, request: Request) -> Result:
+        await self.kit.uses.write()
         key = await self.store.get(AccessKey, request["AccessKeyId"])
         if key is None or key.account != context.account:
             raise NoSuchEntityException(f"The Access Key with id {request['AccessKeyId']} cannot be found.")

@@ -21,6 +21,7 @@ from forecourt.services.iam.errors import (
     NoSuchEntityException,
     PolicyNotAttachableException,
 )
+from forecourt.services.iam.key_uses import KeyUses
 from forecourt.services.iam.model import Group, InstanceProfile, ManagedPolicy, Role, ServerCertificate, Subject, User
 from forecourt.services.iam.store import Directory
 from forecourt.store import AlreadyExists, Tx
@@ -45,6 +46,7 @@ class Kit(NamedTuple):
     ids: Ids
     sealer: Sealer
     sessions: Sessions
+    uses: KeyUses
 
     def unique_id(self, prefix: str) -> str:
         return prefix + self.ids.base32(17)
