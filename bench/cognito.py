@@ -1,26 +1,37 @@
-"""User pools against the floor that cryptography sets: sign-ins, refreshes, verifications, and with many users.
+"""User pools against the floor that cryptography sets, against MiniStack, and with many users.
 
-    python bench/cognito.py [--users 1000000] [--seconds 3]
+    inside      the handlers in this process over a store on disk, without HTTP. What counts is processor time, of all
+                threads, so that a busy machine does not spoil the figures. Each is shown as a multiple of its floor:
+                argon2id for a password; three modular exponentiations and two RSA signatures for SRP; two signatures
+                for a refresh; one RSA verification for a verification
+    loop        the longest that one turn of the event loop computed while 64 users sign in and pools are made
+    many users  sign-in and ListUsers at a thousand users, and at BENCH_USERS (50,000; a million takes five minutes longer)
+    HTTP        wrk with 32 connections against Forecourt and MiniStack in turns, each on one core
 
-Everything runs in this process over a store on disk, one call after another, without HTTP. What counts is processor
-time, of all threads, so that the figures are per core and a busy machine does not spoil them; waiting for the disk is
-not in them. Each line shows calls per second and the multiple of its floor: argon2id for a password, the server's three
-modular exponentiations for SRP, two RSA signatures for a refresh, one RSA verification for a verification.
+MiniStack keeps passwords as they are and compares them as text: its password sign-in has no floor.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
+import os
 import secrets
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from asyncio import events
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import boto3
+import msgspec
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 from pycognito.aws_srp import AWSSRP
 
+from bench.support import BUILD, SERVER_CORE, Load, PinnedForecourt, cpu_seconds, pinned, report, wait_for, wrk
 from forecourt.base.call import CallContext, operations
 from forecourt.base.clock import Clock
 from forecourt.base.ids import Ids
@@ -30,12 +41,36 @@ from forecourt.services.cognito.credentials import NewPassword
 from forecourt.services.cognito.model import User
 from forecourt.store import Tx, open_store
 from forecourt.store.sealing import Sealer
+from forecourt.testing import free_port
 
 PASSWORD = "Correct-horse-1"
-BATCH = 2000
+FEW, MANY = 1000, int(os.environ.get("BENCH_USERS", "50000"))
+CONCURRENT = 64
+_SECONDS = 2.0
+_BATCH = 5000
+_MINISTACK = BUILD.parent / "bench-ministack" / "bin" / "ministack"
+Row = tuple[str, float, float | None]
+
+
+def main() -> None:
+    rows, blocked, many = asyncio.run(_inside())
+    report(
+        "cognito",
+        "User pools by processor time, one core",
+        ("what", "per core and second", "x its floor"),
+        rows,
+    )
+    report("cognito_loop", "The longest turn of the event loop", ("while", "ms", "aim"), blocked)
+    report("cognito_users", "With many users", ("what", f"{FEW:,} users", f"{MANY:,} users"), many)
+    _against_ministack()
+
+
+# Inside this process ---------------------------------------------------------------------------------------------
 
 
 class Bench:
+    """A pool with a client, and users who all have the same password."""
+
     def __init__(self, folder: Path) -> None:
         self.clock, self.ids = Clock(), Ids()
         self.store = open_store(folder, self.clock)
@@ -47,11 +82,11 @@ class Bench:
             ids=self.ids,
             public_url="http://localhost:4566",
         )
-        self.handlers = operations(*self.pools.apis)
+        self._handlers = operations(*self.pools.apis)
 
     async def call(self, operation: str, signed: bool = False, **params: Any) -> Any:
         context = CallContext(principal=root() if signed else ANONYMOUS, region="us-east-1", request_id="r")
-        return await self.handlers[operation](context, params)
+        return await self._handlers[operation](context, params)
 
     async def set_up(self) -> None:
         made = await self.call("CreateUserPool", True, PoolName="bench")
@@ -63,15 +98,14 @@ class Bench:
         self.client = client["UserPoolClient"]["ClientId"]
         found = await self.pools.records.find_pool(self.pool)
         assert found is not None
-        self.new = await self.pools.kit.passwords.prepare(found, "user-0", PASSWORD)
-        self.pool_document = found
+        self._document = found
+        self.password_hash = (await self.pools.kit.passwords.prepare(found, "user-0", PASSWORD)).hash
 
     async def add_users(self, first: int, last: int) -> None:
-        for start in range(first, last, BATCH):
-            await self.store.write(lambda tx, s=start: self._add(tx, s, min(s + BATCH, last)))
+        for start in range(first, last, _BATCH):
+            await self.store.write(lambda tx, s=start: self._add(tx, s, min(s + _BATCH, last)))
 
     def _add(self, tx: Tx, first: int, last: int) -> None:
-        """All have the first one's password hash; his SRP verifier is his alone."""
         for n in range(first, last):
             name = f"user-{n}"
             attributes = {"email": f"{name}@example.com", "email_verified": "true", "name": f"Name {n}"}
@@ -79,21 +113,108 @@ class Bench:
                 pool_id=self.pool, key=name, username=name, sub=self.ids.uuid(), created_at=0, modified_at=0,
                 attributes=attributes, status="CONFIRMED",
             )  # fmt: skip
-            self.pools.kit.passwords.put(self.pool_document, user, NewPassword(self.new.hash, self.new.srp_verifier))
+            self.pools.kit.passwords.put(self._document, user, NewPassword(self.password_hash, b""))
             tx.put(user)
 
+    async def add_srp(self, count: int) -> None:
+        """Verifiers for the first users: each is his alone."""
+        for n in range(count):
+            verifier = await self.pools.kit.passwords.verifier(self._document, f"user-{n}", PASSWORD)
+            await self.store.write(lambda tx, n=n, v=verifier: self._put_verifier(tx, f"user-{n}", v))
+
+    def _put_verifier(self, tx: Tx, name: str, verifier: bytes) -> None:
+        user = tx.get(User, self.pool, name)
+        assert user is not None
+        user.srp_verifier = verifier
+        tx.put(user)
+
     async def password(self, name: str = "user-0") -> Any:
-        parameters = {"USERNAME": name, "PASSWORD": PASSWORD}
+        given = {"USERNAME": name, "PASSWORD": PASSWORD}
         return await self.call(
-            "InitiateAuth", ClientId=self.client, AuthFlow="USER_PASSWORD_AUTH", AuthParameters=parameters
+            "InitiateAuth", ClientId=self.client, AuthFlow="USER_PASSWORD_AUTH", AuthParameters=given
         )
 
-    async def refresh(self) -> None:
-        parameters = {"REFRESH_TOKEN": self.refresh_token}
-        await self.call("InitiateAuth", ClientId=self.client, AuthFlow="REFRESH_TOKEN_AUTH", AuthParameters=parameters)
+    async def refresh(self, token: str) -> Any:
+        given = {"REFRESH_TOKEN": token}
+        return await self.call(
+            "InitiateAuth", ClientId=self.client, AuthFlow="REFRESH_TOKEN_AUTH", AuthParameters=given
+        )
+
+    async def ask_srp(self, proof: AWSSRP) -> Any:
+        return await self.call(
+            "InitiateAuth", ClientId=self.client, AuthFlow="USER_SRP_AUTH", AuthParameters=proof.get_auth_params()
+        )
+
+    async def answer_srp(self, answer: dict[str, str]) -> Any:
+        return await self.call(
+            "RespondToAuthChallenge",
+            ClientId=self.client,
+            ChallengeName="PASSWORD_VERIFIER",
+            ChallengeResponses=answer,
+        )
+
+    async def list_users(self, text: str = "") -> Any:
+        filtered = {"Filter": text} if text else {}
+        return await self.call("ListUsers", True, UserPoolId=self.pool, **filtered)
+
+    async def close(self) -> None:
+        await self.pools.stop()
+        await self.store.close()
 
 
-async def rate(work: Callable[[], Awaitable[Any]], seconds: float) -> float:
+async def _inside() -> tuple[list[Row], list[tuple[str, float, str]], list[tuple[Any, ...]]]:
+    with tempfile.TemporaryDirectory() as folder:
+        bench = Bench(Path(folder))
+        await bench.set_up()
+        await bench.add_users(0, FEW)
+        await bench.add_srp(CONCURRENT)
+        try:
+            rows = await _multiples(bench)
+            blocked = await _blocked(bench)
+            many = await _many(bench)
+        finally:
+            await bench.close()
+    return rows, blocked, many
+
+
+class Floors(NamedTuple):
+    """Per core and second."""
+
+    argon2id: float
+    signature: float
+    power: float
+    verification: float
+
+
+async def _floors(bench: Bench, token: str) -> Floors:
+    key = (await bench.pools.records.keys(bench.pool))[0]
+    base, exponent = secrets.randbelow(srp.N), secrets.randbits(256)
+    hashing = bench.pools.kit.passwords.hashing
+    return Floors(
+        await _rate(lambda: hashing.matches(bench.password_hash, PASSWORD)),
+        _floor(lambda: tokens.sign(key, {"a": "b" * 600})),
+        _floor(lambda: srp.power(base, exponent)),
+        _floor(lambda: tokens.verify(token, {key.kid: key}, 0.0)),
+    )
+
+
+async def _multiples(bench: Bench) -> list[Row]:
+    signed_in = (await bench.password())["AuthenticationResult"]
+    token = signed_in["IdToken"]
+    floors = await _floors(bench, token)
+    srp_floor = 1 / (3 / floors.power + 2 / floors.signature)
+    measured = (
+        ("password sign-in", await _rate(bench.password), floors.argon2id),
+        ("SRP sign-in, one at a time", await _srp_rate(bench, 1), srp_floor),
+        (f"SRP sign-in, {CONCURRENT} at a time", await _srp_rate(bench, CONCURRENT), srp_floor),
+        ("refresh", await _rate(lambda: bench.refresh(signed_in["RefreshToken"])), floors.signature / 2),
+        ("verification", await _rate(lambda: bench.pools.verifier.verify_pool_token(token)), floors.verification),
+    )
+    shown = [(f"  floor: {name}", rate, None) for name, rate in zip(Floors._fields, floors, strict=True)]
+    return [*((name, rate, floor / rate) for name, rate, floor in measured), *shown]
+
+
+async def _rate(work: Callable[[], Awaitable[Any]], seconds: float = _SECONDS) -> float:
     await work()
     count, started = 0, time.process_time()
     while time.process_time() - started < seconds:
@@ -102,7 +223,7 @@ async def rate(work: Callable[[], Awaitable[Any]], seconds: float) -> float:
     return count / (time.process_time() - started)
 
 
-def floor_rate(work: Callable[[], Any], seconds: float = 0.7) -> float:
+def _floor(work: Callable[[], Any], seconds: float = 1.0) -> float:
     count, started = 0, time.process_time()
     while time.process_time() - started < seconds:
         work()
@@ -110,69 +231,197 @@ def floor_rate(work: Callable[[], Any], seconds: float = 0.7) -> float:
     return count / (time.process_time() - started)
 
 
-async def srp_rate(bench: Bench, seconds: float) -> float:
-    """Only the server's time counts: the client's part, in Python, is left out."""
-    proof = AWSSRP("user-0", PASSWORD, bench.pool, bench.client, client=object())
-    parameters, spent, count = proof.get_auth_params(), 0.0, 0
-    while spent < seconds:
+async def _srp_rate(bench: Bench, at_a_time: int) -> float:
+    """Only the server's time counts: the client's part, which is Python's, is left out."""
+    proofs = [_proof(bench, n) for n in range(at_a_time)]
+    spent, count = 0.0, 0
+    while spent < _SECONDS:
         started = time.process_time()
-        asked = await bench.call(
-            "InitiateAuth", ClientId=bench.client, AuthFlow="USER_SRP_AUTH", AuthParameters=parameters
-        )
+        asked = await asyncio.gather(*(bench.ask_srp(proof) for proof in proofs))
         spent += time.process_time() - started
-        answer = proof.process_challenge(asked["ChallengeParameters"], parameters)
+        answers = [_proven(proof, told) for proof, told in zip(proofs, asked, strict=True)]
         started = time.process_time()
-        await bench.call(
-            "RespondToAuthChallenge",
-            ClientId=bench.client,
-            ChallengeName="PASSWORD_VERIFIER",
-            ChallengeResponses=answer,
-        )
+        await asyncio.gather(*(bench.answer_srp(answer) for answer in answers))
         spent += time.process_time() - started
-        count += 1
+        count += at_a_time
     return count / spent
 
 
-def show(name: str, calls: float, floor: float) -> None:
-    print(f"{name:34} {calls:9.1f}/s   floor {floor:9.1f}/s   {floor / calls:5.2f} x")
+def _proof(bench: Bench, n: int) -> AWSSRP:
+    return AWSSRP(f"user-{n}", PASSWORD, bench.pool, bench.client, client=object())
 
 
-async def main(users: int, seconds: float) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        bench = Bench(Path(folder))
-        await bench.set_up()
-        await bench.add_users(0, 1000)
-        hasher = bench.pools.kit.passwords.hashing
-        key = (await bench.pools.records.keys(bench.pool))[0]
-        base, exponent = secrets.randbelow(srp.N), secrets.randbits(256)
-        argon = await rate(lambda: hasher.matches(bench.new.hash, PASSWORD), seconds)
-        signature = floor_rate(lambda: tokens.sign(key, {"a": "b" * 600}))
-        power = floor_rate(lambda: srp.power(base, exponent))
-        signed_in = (await bench.password())["AuthenticationResult"]
-        bench.refresh_token = signed_in["RefreshToken"]
-        show("password sign-in, 1000 users", await rate(bench.password, seconds), argon)
-        # Two signatures belong to every sign-in.
-        show("SRP sign-in", await srp_rate(bench, seconds), 1 / (3 / power + 2 / signature))
-        show("refresh", await rate(bench.refresh, seconds), signature / 2)
-        verified = floor_rate(lambda: tokens.verify(signed_in["IdToken"], {key.kid: key}, 0.0))
-        verifier = bench.pools.verifier
-        show("verify", await rate(lambda: verifier.verify_pool_token(signed_in["IdToken"]), seconds), verified)
-        started = time.process_time()
-        await bench.add_users(1000, users)
-        print(f"{users - 1000} users added in {time.process_time() - started:.0f} s")
-        last = f"user-{users - 1}"
-        show(f"password sign-in, {users} users", await rate(lambda: bench.password(last), seconds), argon)
-        for text in ("", f'email = "{last}@example.com"', 'email ^= "user-99"', 'name = "Name 17"'):
-            filtered = {"Filter": text} if text else {}
-            calls = await rate(lambda f=filtered: bench.call("ListUsers", True, UserPoolId=bench.pool, **f), seconds)
-            print(f"ListUsers {text:40} {calls:9.1f}/s")
-        await bench.pools.stop()
-        await bench.store.close()
+def _proven(proof: AWSSRP, asked: Any) -> dict[str, str]:
+    answer: dict[str, str] = proof.process_challenge(asked["ChallengeParameters"], proof.get_auth_params())
+    return answer
 
 
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--users", type=int, default=20_000)
-    parser.add_argument("--seconds", type=float, default=2.0)
-    options = parser.parse_args()
-    asyncio.run(main(options.users, options.seconds))
+async def _blocked(bench: Bench) -> list[tuple[str, float, str]]:
+    """Processor time of the loop's own thread in one callback: a busy machine does not lengthen it."""
+    proofs = [_proof(bench, n) for n in range(CONCURRENT)]
+    token = (await bench.password())["AuthenticationResult"]["RefreshToken"]
+    asked: list[Any] = []
+
+    async def ask() -> None:
+        asked.extend(await asyncio.gather(*(bench.ask_srp(proof) for proof in proofs)))
+
+    async def password() -> None:
+        await asyncio.gather(*(bench.password(f"user-{n}") for n in range(CONCURRENT)))
+
+    async def refresh() -> None:
+        await asyncio.gather(*(bench.refresh(token) for _ in range(CONCURRENT)))
+
+    async def pools() -> None:
+        await asyncio.gather(*(bench.call("CreateUserPool", True, PoolName=f"pool-{n}") for n in range(8)))
+
+    rows = [(name, await _longest_turn(work), "< 10") for name, work in (
+        (f"{CONCURRENT} password sign-ins", password), (f"{CONCURRENT} refreshes", refresh),
+        ("8 pools made, each with an RSA key", pools), (f"{CONCURRENT} SRP challenges", ask),
+    )]  # fmt: skip
+    answers = [_proven(proof, told) for proof, told in zip(proofs, asked, strict=True)]
+
+    async def answer() -> None:
+        await asyncio.gather(*(bench.answer_srp(answer) for answer in answers))
+
+    return [*rows, (f"{CONCURRENT} SRP proofs", await _longest_turn(answer), "< 10")]
+
+
+async def _longest_turn(work: Callable[[], Awaitable[None]]) -> float:
+    """In milliseconds."""
+    taken = [0.0]
+    with _timed_turns(taken):
+        await asyncio.sleep(0)
+        await work()
+    return max(taken) * 1000
+
+
+@contextmanager
+def _timed_turns(taken: list[float]) -> Iterator[None]:
+    run = events.Handle._run
+
+    def timed(handle: events.Handle) -> None:
+        started = time.thread_time()
+        run(handle)
+        taken.append(time.thread_time() - started)
+
+    events.Handle._run = timed  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        events.Handle._run = run  # type: ignore[method-assign]
+
+
+async def _many(bench: Bench) -> list[tuple[Any, ...]]:
+    few = await _by_number(bench, FEW)
+    started = time.monotonic()
+    await bench.add_users(FEW, MANY)
+    print(f"{MANY - FEW:,} users added in {time.monotonic() - started:.0f} s", flush=True)
+    many = await _by_number(bench, MANY)
+    return [(name, few[name], many[name]) for name in few]
+
+
+async def _by_number(bench: Bench, users: int) -> dict[str, float]:
+    last = f"user-{users - 1}"
+    filters = {
+        "a page of 60": "",
+        "an exact filter": f'email = "{last}@example.com"',
+        "a prefix": 'username ^= "user-99"',
+        "a status": 'cognito:user_status = "CONFIRMED"',
+    }
+    lists = {
+        f"ListUsers/s, {name}": await _rate(lambda f=text: bench.list_users(f), 1.0) for name, text in filters.items()
+    }
+    return {"password sign-ins/s": await _rate(lambda: bench.password(last)), **lists}
+
+
+# Over HTTP ---------------------------------------------------------------------------------------------------------
+
+
+class Contender(NamedTuple):
+    name: str
+    url: str
+    pid: int
+
+
+def _against_ministack() -> None:
+    """Turns are interleaved and the best of two is kept."""
+    if not _MINISTACK.exists():
+        print("MiniStack is not installed; `python -m bench gateway` does that. Nothing to compare with.")
+        return
+    with ExitStack() as servers:
+        forecourt = servers.enter_context(PinnedForecourt())
+        port = free_port()
+        environment = {"GATEWAY_PORT": str(port), "LOG_LEVEL": "WARNING"}
+        peer = servers.enter_context(pinned(SERVER_CORE, str(_MINISTACK), environment=environment))
+        wait_for(port)
+        contenders = (
+            Contender("Forecourt", forecourt.url, forecourt.pid),
+            Contender("MiniStack", f"http://127.0.0.1:{port}", peer.pid),
+        )
+        scripts = {contender.name: _scripts(contender) for contender in contenders}
+        rows = [_turns(what, contenders, scripts) for what in ("password sign-in", "refresh", "ListUsers, 60 users")]
+    columns = ("what", "Forecourt/s", "CPU ms", "p99 ms", "MiniStack/s", "CPU ms ", "p99 ms ", "x MiniStack", "errors")
+    report("cognito_http", "User pools over HTTP, one core, 32 connections", columns, rows)
+
+
+def _turns(what: str, contenders: tuple[Contender, ...], scripts: dict[str, dict[str, Path]]) -> tuple[Any, ...]:
+    best: dict[str, tuple[Load, float]] = {}
+    for _ in range(2):
+        for contender in contenders:
+            before = cpu_seconds(contender.pid)
+            load = wrk(contender.url + "/", seconds=3, script=scripts[contender.name][what])
+            cost = (cpu_seconds(contender.pid) - before) / max(load.requests, 1) * 1000
+            if contender.name not in best or load.per_second > best[contender.name][0].per_second:
+                best[contender.name] = load, cost
+    (ours, our_cost), (theirs, their_cost) = best["Forecourt"], best["MiniStack"]
+    return (
+        what, ours.per_second, our_cost, ours.p99_ms, theirs.per_second, their_cost, theirs.p99_ms,
+        ours.per_second / theirs.per_second, ours.errors + theirs.errors,
+    )  # fmt: skip
+
+
+def _scripts(contender: Contender) -> dict[str, Path]:
+    """The requests for wrk, against a pool with sixty users."""
+    client = boto3.client(
+        "cognito-idp",
+        endpoint_url=contender.url,
+        region_name="us-east-1",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+    )
+    pool = client.create_user_pool(PoolName="bench")["UserPool"]["Id"]
+    flows = ["ALLOW_USER_PASSWORD_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"]
+    app = client.create_user_pool_client(UserPoolId=pool, ClientName="bench", ExplicitAuthFlows=flows)
+    app_id = app["UserPoolClient"]["ClientId"]
+    for n in range(60):
+        client.admin_create_user(UserPoolId=pool, Username=f"user-{n}", MessageAction="SUPPRESS")
+    client.admin_set_user_password(UserPoolId=pool, Username="user-0", Password=PASSWORD, Permanent=True)
+    given = {"USERNAME": "user-0", "PASSWORD": PASSWORD}
+    sign_in = {"ClientId": app_id, "AuthFlow": "USER_PASSWORD_AUTH", "AuthParameters": given}
+    token = client.initiate_auth(**sign_in)["AuthenticationResult"]["RefreshToken"]
+    refresh = {"ClientId": app_id, "AuthFlow": "REFRESH_TOKEN_AUTH", "AuthParameters": {"REFRESH_TOKEN": token}}
+    return {
+        "password sign-in": _script(contender, "sign-in", "InitiateAuth", sign_in),
+        "refresh": _script(contender, "refresh", "InitiateAuth", refresh),
+        "ListUsers, 60 users": _script(contender, "list", "ListUsers", {"UserPoolId": pool}),
+    }
+
+
+def _script(contender: Contender, name: str, operation: str, params: dict[str, Any]) -> Path:
+    """Signed once: a signature is good for five minutes."""
+    headers = {
+        "Content-Type": "application/x-amz-json-1.1",
+        "X-Amz-Target": f"AWSCognitoIdentityProviderService.{operation}",
+    }
+    request = AWSRequest("POST", contender.url + "/", headers, msgspec.json.encode(params))
+    SigV4Auth(Credentials("test", "test"), "cognito-idp", "us-east-1").add_auth(request)
+    lines = ['wrk.method = "POST"', f"wrk.body = {_lua(request.body.decode())}"]
+    lines += [f"wrk.headers[{_lua(key)}] = {_lua(value)}" for key, value in request.headers.items()]
+    BUILD.mkdir(parents=True, exist_ok=True)
+    path = BUILD / f"cognito-{contender.name.lower()}-{name}.lua"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def _lua(text: str) -> str:
+    return msgspec.json.encode(text).decode()
