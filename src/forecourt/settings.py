@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ipaddress
 import os
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -169,6 +168,9 @@ def _read_file(environment: Mapping[str, str]) -> dict[str, Any]:
     path = Path(named or "forecourt.toml")
     if not named and not path.exists():
         return {}
+    # Most have no such file, and a start does not wait for its parser.
+    import tomllib
+
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -23,9 +24,7 @@ Writer = Callable[[list[str], str, Any], None]
 
 _MAX_FIELDS = 20_000
 _MAX_DEPTH = 32
-# What XML 1.0 can't carry, not even escaped (https://www.w3.org/TR/xml/#charsets).
 _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;"})
-_NOT_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def parse_form(data: bytes) -> list[tuple[str, str]]:
@@ -184,8 +183,14 @@ def _map(wrapper: str | None, key_name: str, value_name: str, value: Reader) -> 
 # -- writing ---------------------------------------------------------------------------------------------------------
 
 
+@cache
+def _not_xml() -> re.Pattern[str]:
+    """What XML 1.0 can't carry, not even escaped (https://www.w3.org/TR/xml/#charsets). Slow to compile."""
+    return re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
 def text(value: Any) -> str:
-    return _NOT_XML.sub("\ufffd", str(value)).translate(_ESCAPES)
+    return _not_xml().sub("\ufffd", str(value)).translate(_ESCAPES)
 
 
 def _float(value: float) -> str:

@@ -19,7 +19,6 @@ from forecourt.base.clock import Clock
 from forecourt.base.errors import NotImplementedYet
 from forecourt.base.ids import Ids
 from forecourt.base.ports import RoleSessions
-from forecourt.services.backing import snapshot
 from forecourt.services.backing.deliveries import Courier, Parcel, encode, parcel
 from forecourt.services.backing.embedded import Embedded, Outcome
 from forecourt.services.backing.errors import Broken, InvalidRequest, StateUnreadable, WouldWait
@@ -224,7 +223,7 @@ class Backing:
                 await self._embedded.on_thread(self._embedded.restore, state)
             except Exception as error:
                 _log.exception("the kept state of the embedded services cannot be read")
-                raise StateUnreadable(version, snapshot.written_by()) from error
+                raise StateUnreadable(version, _snapshot().written_by()) from error
         differing = 0
         async for page in journal.pages():
             differing += await self._embedded.on_thread(self._embedded.replay, page)
@@ -251,6 +250,7 @@ class Backing:
         journal = self._journal
         assert journal is not None
         await journal.flush()
+        snapshot = _snapshot()
         began = time.perf_counter()
         try:
             state = await self._embedded.on_thread(snapshot.dump)
@@ -269,6 +269,13 @@ def _client() -> Any:
     from forecourt.services.backing import client
 
     return client
+
+
+def _snapshot() -> Any:
+    """For the same reason: it knows certificates, whose library takes its time to import."""
+    from forecourt.services.backing import snapshot
+
+    return snapshot
 
 
 def _remote(endpoints: Mapping[str, str]) -> Remote:

@@ -12,7 +12,6 @@ import hashlib
 import logging
 import re
 from importlib.resources import files
-from urllib.request import urlopen
 
 _log = logging.getLogger("forecourt.cognito.threat")
 _LEET = str.maketrans("013457@$!", "oieastasi")
@@ -50,6 +49,9 @@ async def is_compromised(password: str, range_url: str) -> bool:
 
 
 def _fetch(url: str) -> str:
+    # Imported for the first question: a start does not wait for it.
+    from urllib.request import urlopen
+
     with urlopen(url, timeout=_TIMEOUT_SECONDS) as answer:
         text: bytes = answer.read(1_000_000)
     return text.decode("ascii", "replace")

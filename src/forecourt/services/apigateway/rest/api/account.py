@@ -8,7 +8,6 @@ from forecourt.base.arn import Arn
 from forecourt.base.call import CallContext, operation
 from forecourt.services.apigateway.rest import patches
 from forecourt.services.apigateway.rest.api.noun import Noun, Reply, Request
-from forecourt.services.apigateway.rest.certificates import self_signed
 from forecourt.services.apigateway.rest.errors import BadRequestException
 from forecourt.services.apigateway.rest.model import Account, ClientCertificate, Resource, Stage, VpcLink, describe
 from forecourt.services.apigateway.rest.quotas import need_room
@@ -52,6 +51,9 @@ class ClientCertificatesApi(Noun):
     @operation("GenerateClientCertificate")
     async def generate_client_certificate(self, context: CallContext, request: Request) -> Reply:
         need_tags(request.get("tags"), self.quotas)
+        # Imported for the first certificate: a start does not wait for it.
+        from forecourt.services.apigateway.rest.certificates import self_signed
+
         # A 2048-bit key takes a tenth of a second to find.
         now = self.now()
         pem, private, expires = await asyncio.to_thread(self_signed, now, self.ids.bytes(20))
