@@ -18,7 +18,7 @@ from forecourt.services.stepfunctions.asl.data import Data, to_text
 from forecourt.services.stepfunctions.asl.errors import StatesError
 from forecourt.services.stepfunctions.asl.graph import transitions
 from forecourt.services.stepfunctions.asl.json_text import BadJson, parse_json
-from forecourt.services.stepfunctions.asl.machine import Machine, Map, Pass, State
+from forecourt.services.stepfunctions.asl.machine import Machine, Map, Pass, State, Task
 from forecourt.services.stepfunctions.engine import advance, commands, events, model
 from forecourt.services.stepfunctions.engine.flow import Failure
 from forecourt.services.stepfunctions.engine.model import Execution, Frame, new_execution
@@ -27,6 +27,7 @@ from forecourt.services.stepfunctions.engine.states.task import complete
 from forecourt.services.stepfunctions.engine.turn import Turn
 from forecourt.services.stepfunctions.errors import InvalidDefinition, ValidationException
 from forecourt.services.stepfunctions.integrations import Integrations, Job, TaskError
+from forecourt.services.stepfunctions.integrations.conformance import Unlike, check_result
 
 if TYPE_CHECKING:
     from types_boto3_stepfunctions import type_defs as t
@@ -54,6 +55,8 @@ class TestStateApi:
         trial = Trial(machine, self._execution(context, given, input), self._clock.now(), given)
         if trial.needs_mock and not given.get("mock"):
             raise ValidationException(f"A mock is required to test the state '{name}'")
+        check_mock(trial.state, given.get("mock"))
+        check_configuration(machine, trial.state, given)
         if trial.state.type == "Task" and not given.get("mock") and not given.get("roleArn"):
             raise ValidationException("Either a roleArn or a mock must be specified")
         trial.begin()
@@ -98,6 +101,38 @@ class TestStateApi:
         if job.exchange is not None and given.get("inspectionLevel") == "TRACE":
             sent = job.exchange.revealed if given.get("revealSecrets") else job.exchange.request
             trial.show(request=sent, response=job.exchange.response)
+
+
+def check_mock(state: State, mock: dict[str, Any] | None) -> None:
+    """Raises `ValidationException`."""
+    if mock is None:
+        return
+    if state.type not in _OUTSIDE:
+        raise ValidationException(f"State type '{state.type}' is not supported when a mock is specified")
+    if "result" in mock and "errorOutput" in mock:
+        raise ValidationException("A test mock should have only one of the following fields: [result, errorOutput].")
+    result = _json("mock.result", mock.get("result", "{}"))
+    if isinstance(state, Task) and "result" in mock:
+        try:
+            check_result(state.resource, result, mock.get("fieldValidationMode", "STRICT"))
+        except Unlike as error:
+            raise ValidationException(str(error)) from None
+
+
+def check_configuration(machine: Machine, state: State, given: dict[str, Any]) -> None:
+    """What only says something about a mocked Map or Parallel state. Raises `ValidationException`."""
+    configuration = given.get("stateConfiguration") or {}
+    mock = given.get("mock") or {}
+    cause = configuration.get("errorCausedByState")
+    if cause is not None and (state.type not in ("Map", "Parallel") or "errorOutput" not in mock):
+        raise ValidationException("errorCausedByState needs a Map or Parallel state with a mocked errorOutput")
+    if cause is not None and not any(cause in scope.states for scope in machine.scopes[1:]):
+        raise ValidationException(f"The state '{state.name}' contains no state '{cause}'")
+    for field in ("mapIterationFailureCount", "mapItemReaderData"):
+        if field in configuration and (not isinstance(state, Map) or not mock):
+            raise ValidationException(f"{field} needs a Map state with a mock")
+    if "mapItemReaderData" in configuration and getattr(state, "reader", None) is None:
+        raise ValidationException("mapItemReaderData needs a Map state with an ItemReader")
 
 
 def single_state(definition: str, state_name: str | None) -> tuple[str, dict[str, Any]]:

@@ -6,7 +6,7 @@ The table says which service stands behind a name; `_PREPARE` what Step Function
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from forecourt.base.errors import ServiceError
 from forecourt.services.stepfunctions.asl.data import Data, to_text
@@ -14,6 +14,9 @@ from forecourt.services.stepfunctions.integrations.call import ServiceCalls, opt
 from forecourt.services.stepfunctions.integrations.casing import from_model, to_model
 from forecourt.services.stepfunctions.integrations.job import Job, TaskError
 from forecourt.services.stepfunctions.integrations.naming import operation_model
+
+if TYPE_CHECKING:
+    from botocore.model import OperationModel
 
 # Step Functions' name -> botocore's, where they differ.
 _SERVICES = {
@@ -29,13 +32,18 @@ def service_of(name: str, action: str) -> str:
     return _RUNTIME_ACTIONS.get((name, action)) or _SERVICES.get(name, name)
 
 
+def operation_of(name: str, action: str) -> OperationModel | None:
+    """None where the service or the operation is unknown."""
+    try:
+        return operation_model(service_of(name, action), _ACTIONS.get((name, action), action))
+    except LookupError:
+        return None
+
+
 async def call(calls: ServiceCalls, job: Job) -> Data:
     name, action = job.resource.service, job.resource.action
     service = service_of(name, action)
-    try:
-        operation = operation_model(service, _ACTIONS.get((name, action), action))
-    except LookupError:
-        operation = None
+    operation = operation_of(name, action)
     if operation is None:
         raise TaskError("States.Runtime", f"The resource {job.resource.arn} is not supported")
     prepare = _PREPARE.get((name, action))
