@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hmac
 import secrets
+import sys
 
 import pytest
 from hypothesis import given, settings
@@ -88,3 +89,12 @@ def test_a_salt_reads_the_same_as_number_and_as_text() -> None:
 def test_verifiers_survive_their_encoding() -> None:
     verifier = srp.make_verifier("pool", "anna", "secret", b"\x01" * 16)
     assert srp.Verifier.decode(verifier.encode()) == verifier
+
+
+def test_power_without_openssl(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A version of the library without Diffie-Hellman costs time and changes no number."""
+    base, exponent = srp.N // 3, 2**255 + 12345
+    assert srp.power(base, exponent) == srp.with_pow(base, exponent)
+    monkeypatch.setitem(sys.modules, "cryptography.hazmat.primitives.asymmetric.dh", None)
+    monkeypatch.delattr("cryptography.hazmat.primitives.asymmetric.dh", raising=False)
+    assert srp._fastest() is srp.with_pow

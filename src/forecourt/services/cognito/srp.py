@@ -21,8 +21,6 @@ import warnings
 from collections.abc import Callable
 from typing import NamedTuple
 
-from cryptography.hazmat.primitives.asymmetric import dh
-
 _PRIME_WORDS = """
     FFFFFFFF FFFFFFFF C90FDAA2 2168C234 C4C6628B 80DC1CD1 29024E08 8A67CC74 020BBEA6 3B139B22 514A0879 8E3404DD
     EF9519B3 CD3A431B 302B0A6D F25F1437 4FE1356D 6D51C245 E485B576 625E7EC6 F44C42E9 A637ED6B 0BFF5CB6 F406B7ED
@@ -75,22 +73,36 @@ def _hash(data: bytes) -> int:
 K = _hash(pad(N) + pad(G))
 
 
-def _with_openssl() -> Callable[[int, int], int]:
-    """Modular exponentiation by OpenSSL's Diffie-Hellman: nine times as fast as `pow`, and in constant time."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        parameters = dh.DHParameterNumbers(N, G)
+def with_pow(base: int, exponent: int) -> int:
+    """What is left where OpenSSL's is not to be had: nine times as slow, and in a time that depends on the exponent."""
+    return pow(base, exponent, N)
 
-    def power(base: int, exponent: int) -> int:
-        with warnings.catch_warnings():  # the library is about to drop Diffie-Hellman; then `pow` has to do
+
+def _fastest() -> Callable[[int, int], int]:
+    """Modular exponentiation by OpenSSL's Diffie-Hellman, in constant time.
+
+    The library deprecates it, and says so at every look at a name: they are looked up once. Without it `pow` has to do.
+    """
+    try:
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            own = dh.DHPrivateNumbers(exponent, dh.DHPublicNumbers(4, parameters)).private_key()
-            return int.from_bytes(own.exchange(dh.DHPublicNumbers(base, parameters).public_key()), "big")
+            from cryptography.hazmat.primitives.asymmetric import dh
 
-    return power
+            private_numbers, public_numbers = dh.DHPrivateNumbers, dh.DHPublicNumbers
+            parameters = dh.DHParameterNumbers(N, G)
+            any_public = public_numbers(4, parameters)
+
+        def with_openssl(base: int, exponent: int) -> int:
+            own = private_numbers(exponent, any_public).private_key()
+            return int.from_bytes(own.exchange(public_numbers(base, parameters).public_key()), "big")
+
+        with_openssl(3, 3)
+    except Exception:  # whatever a later version of the library does instead: a name gone, a size refused
+        return with_pow
+    return with_openssl
 
 
-_power = _with_openssl()
+_power = _fastest()
 
 
 def power(base: int, exponent: int) -> int:
