@@ -7,7 +7,6 @@ among them (issuers rotate their keys), though not more often than every ten sec
 from __future__ import annotations
 
 import asyncio
-import urllib.request
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -84,5 +83,8 @@ def _signs(key: Mapping[str, Any]) -> bool:
 def fetch_json(url: str) -> Any:
     if not url.startswith(("https://", "http://")):
         raise ValueError("not a web address")
-    with urllib.request.urlopen(url, timeout=_FETCH_SECONDS) as answer:
+    # Imported for the first foreign issuer: a start does not wait for it.
+    from urllib.request import urlopen
+
+    with urlopen(url, timeout=_FETCH_SECONDS) as answer:
         return msgspec.json.decode(answer.read(_MAX_DOCUMENT_BYTES))

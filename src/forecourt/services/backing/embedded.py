@@ -18,7 +18,7 @@ from urllib.parse import unquote_to_bytes
 
 from forecourt.base.clock import Clock
 from forecourt.base.errors import NotImplementedYet
-from forecourt.services.backing import bounds, bridges, snapshot
+from forecourt.services.backing import bounds, bridges
 from forecourt.services.backing.deliveries import Delivery
 from forecourt.services.backing.errors import Broken, WouldWait
 from forecourt.services.backing.journal import Entry
@@ -104,6 +104,9 @@ class Embedded:
             raise Broken(request) from error
 
     def restore(self, state: bytes) -> None:
+        # Imported where there is a state: a start without does not wait for the library of certificates.
+        from forecourt.services.backing import snapshot
+
         self.load()
         snapshot.restore(state)
         SHIMS.install()
