@@ -97,14 +97,15 @@ async def invoke(
     except TimeoutError:
         raise GatewayError("INTEGRATION_TIMEOUT", detail="the function did not answer in time") from None
     except ServiceError as error:
-        raise _not_asked(function, error) from error
+        raise not_asked(function, error) from error
     content: bytes = answer.get("Payload") or b""
     if answer.get("FunctionError"):
         raise FunctionError(content)
     return int(answer.get("StatusCode", 200)), content
 
 
-def _not_asked(function: str, error: ServiceError) -> GatewayError:
+def not_asked(function: str, error: ServiceError) -> GatewayError:
+    """What the client gets where the function could not be called."""
     if error.code.startswith("AccessDenied"):
         return configuration_error("Invalid permissions on Lambda function")
     if error.code.startswith("TooManyRequests"):

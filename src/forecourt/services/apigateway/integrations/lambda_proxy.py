@@ -1,4 +1,5 @@
-"""`AWS_PROXY` to Lambda: the request as an event (payload format 1.0), the function's answer as the response.
+"""`AWS_PROXY` to Lambda: the request as an event (payload format 1.0), the function's answer as the response, whole or
+while it is written.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
 """
@@ -8,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
@@ -20,6 +22,7 @@ from forecourt.services.apigateway.integrations.lambda_function import (
     function_of,
     invoke,
 )
+from forecourt.services.apigateway.integrations.lambda_stream import invoke_streaming
 from forecourt.services.apigateway.integrations.mapping import query_pairs
 from forecourt.services.apigateway.plan.context import request_context
 from forecourt.services.apigateway.plan.errors import configuration_error, malformed_proxy_response
@@ -33,7 +36,11 @@ from forecourt.services.apigateway.plan.messages import (
 from forecourt.services.apigateway.plan.ports import Handler, Ports
 from forecourt.services.apigateway.rest.model import Integration
 
+# What an answer may hold, and what the metadata of a streamed one may.
 _MEMBERS = frozenset({"statusCode", "headers", "multiValueHeaders", "body", "isBase64Encoded"})
+_METADATA = frozenset({"statusCode", "headers", "multiValueHeaders", "cookies"})
+# Asks the function for a request's answer; raises `FunctionError`.
+Ask = Callable[[MethodRequest, bytes], Awaitable[MethodResponse]]
 
 # The gateway keeps to itself what concerns its own connection with the client.
 _NOT_IN_EVENT = frozenset(
@@ -61,24 +68,60 @@ _NOT_IN_EVENT = frozenset(
 
 def lambda_proxy(integration: Integration, served: Served, ports: Ports, binary: BinaryMediaTypes) -> Handler:
     function = function_of(integration.uri or "", served.variables)
+    if function is None:
+        return _nobody(integration.uri)
+    if integration.response_transfer_mode == "STREAM":
+        ask = _ask_streaming(function, integration, served, ports)
+    else:
+        ask = _ask(function, integration, served, ports, binary)
+
+    async def proxy(request: MethodRequest) -> MethodResponse:
+        await request.body.read()
+        try:
+            return await ask(request, msgspec.json.encode(build_event(request, binary)))
+        except FunctionError as error:
+            raise malformed_proxy_response(f"customer function error: {error}") from error
+
+    return proxy
+
+
+def _nobody(uri: str | None) -> Handler:
+    async def refuse(request: MethodRequest) -> MethodResponse:
+        raise configuration_error(f"Invalid ARN specified in the request: {uri}")
+
+    return refuse
+
+
+def _ask(function: str, integration: Integration, served: Served, ports: Ports, binary: BinaryMediaTypes) -> Ask:
     context_of = caller_context(served, ports, integration.credentials)
     timeout = integration.timeout_in_millis / 1000
     now = asyncio.get_running_loop().time
 
-    async def proxy(request: MethodRequest) -> MethodResponse:
-        if function is None:
-            raise configuration_error(f"Invalid ARN specified in the request: {integration.uri}")
-        await request.body.read()
-        payload = msgspec.json.encode(build_event(request, binary))
+    async def ask(request: MethodRequest, event: bytes) -> MethodResponse:
         started = now()
-        try:
-            _, answer = await invoke(ports, await context_of(request), function, payload, timeout)
-        except FunctionError as error:
-            raise malformed_proxy_response(f"customer function error: {error}") from error
-        latency_ms = (now() - started) * 1000
-        return read_answer(request, answer, binary, latency_ms)
+        _, answer = await invoke(ports, await context_of(request), function, event, timeout)
+        return read_answer(request, answer, binary, (now() - started) * 1000)
 
-    return proxy
+    return ask
+
+
+def _ask_streaming(function: str, integration: Integration, served: Served, ports: Ports) -> Ask:
+    context_of = caller_context(served, ports, integration.credentials)
+    timeout = integration.timeout_in_millis / 1000
+    now = asyncio.get_running_loop().time
+
+    async def ask(request: MethodRequest, event: bytes) -> MethodResponse:
+        started = now()
+        streamed = await invoke_streaming(ports, await context_of(request), function, event, timeout)
+        metadata = _decoded(streamed.metadata, _METADATA)
+        return MethodResponse(
+            status=_status(metadata),
+            headers=[*_answer_headers(metadata), *_cookies(metadata), _trace(request)],
+            body=streamed.payload,
+            integration_latency_ms=(now() - started) * 1000,
+        )
+
+    return ask
 
 
 def build_event(request: MethodRequest, binary: BinaryMediaTypes) -> dict[str, Any]:
@@ -137,18 +180,27 @@ def event_body(request: MethodRequest, binary: BinaryMediaTypes) -> tuple[str | 
 
 def read_answer(request: MethodRequest, payload: bytes, binary: BinaryMediaTypes, latency_ms: float) -> MethodResponse:
     """Raises `GatewayError` (502) where `payload` is not in the proxy format."""
-    try:
-        answer = msgspec.json.decode(payload)
-    except msgspec.DecodeError:
-        answer = None
-    if not isinstance(answer, dict) or not _MEMBERS.issuperset(answer):
-        raise malformed_proxy_response("Malformed Lambda proxy response")
+    answer = _decoded(payload, _MEMBERS)
     return MethodResponse(
         status=_status(answer),
-        headers=[*_answer_headers(answer), (b"x-amzn-trace-id", request.trace_id.encode("latin-1"))],
+        headers=[*_answer_headers(answer), _trace(request)],
         body=_answer_body(answer, request, binary),
         integration_latency_ms=latency_ms,
     )
+
+
+def _decoded(document: bytes, members: frozenset[str]) -> dict[str, Any]:
+    try:
+        answer = msgspec.json.decode(document)
+    except msgspec.DecodeError:
+        answer = None
+    if not isinstance(answer, dict) or not members.issuperset(answer):
+        raise malformed_proxy_response("Malformed Lambda proxy response")
+    return answer
+
+
+def _trace(request: MethodRequest) -> tuple[bytes, bytes]:
+    return b"x-amzn-trace-id", request.trace_id.encode("latin-1")
 
 
 def _status(answer: dict[str, Any]) -> int:
@@ -177,6 +229,13 @@ def _answer_headers(answer: dict[str, Any]) -> Headers:
     if b"content-type" not in merged:
         headers.append((b"content-type", b"application/json"))
     return headers
+
+
+def _cookies(answer: dict[str, Any]) -> Headers:
+    cookies = answer.get("cookies") or []
+    if not isinstance(cookies, list):
+        raise malformed_proxy_response("Malformed Lambda proxy response: cookies")
+    return [(b"set-cookie", _header_value(cookie)) for cookie in cookies]
 
 
 def _mapping(answer: dict[str, Any], member: str) -> dict[str, Any]:
