@@ -55,6 +55,10 @@ class Messenger:
             self._courier.send(message, occasion.pool.id)
         return delivery_details(errand.attribute, errand.to)
 
+    def page(self, pool_id: str, path: str, query: Mapping[str, str]) -> str:
+        """The address of a page of a pool that may have no domain."""
+        return f"{self._public_url}/_aws/cognito/{pool_id}/{path}?{urlencode(query)}"
+
     def notify(self, pool_id: str, message: Message) -> None:
         """A message that is no code: a notice of a risky sign-in."""
         self._courier.send(message, pool_id)

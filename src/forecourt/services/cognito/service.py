@@ -36,6 +36,7 @@ from forecourt.services.cognito.pools.protection import ProtectionApi
 from forecourt.services.cognito.quotas import Quotas
 from forecourt.services.cognito.store import Records
 from forecourt.services.cognito.threat import Threat
+from forecourt.services.cognito.threat.delivery import Delivery
 from forecourt.services.cognito.triggers import Triggers
 from forecourt.services.cognito.users.admin import AdminUsersApi
 from forecourt.services.cognito.users.attributes import Attributes
@@ -86,7 +87,7 @@ class UserPools:
             triggers=triggers,
             messenger=messenger,
             issuer=self.issuer,
-            threat=Threat(self.records, messenger, logs, compromised_password_range_url),
+            threat=Threat(self.records, messenger, Delivery(logs, caller, ids), compromised_password_range_url),
             device_attempts={},
         )
         codes = Codes(self.records)
@@ -98,8 +99,9 @@ class UserPools:
         own = OwnAccountApi(self.kit, bearers, attributes, devices)
         quotas = Quotas(clock, quota_rates)
         self._imports = imports = ImportsApi(self.kit, public_url)
+        self._pools = PoolsApi(self.records, self._hashing)
         self.apis: tuple[object, ...] = (
-            PoolsApi(self.records, self._hashing),
+            self._pools,
             MfaConfigApi(self.records),
             ClientsApi(self.records),
             DomainsApi(self.records),
@@ -133,6 +135,10 @@ class UserPools:
     async def well_known(self, pool_id: str, raw_path: bytes, scope: Scope, receive: Receive, send: Send) -> None:
         """The key set and the discovery document."""
         await self._hosted.well_known(pool_id, raw_path, scope, receive, send)
+
+    async def rotate_key(self, pool_id: str) -> str:
+        """A new signing key for a pool, wherever it is. Returns the key's id. Raises where there is no such pool."""
+        return await self._pools.rotate_key(pool_id)
 
     async def start(self) -> None:
         self._sweeper = asyncio.create_task(self._sweep())

@@ -79,6 +79,8 @@ class Attempt(msgspec.Struct, kw_only=True):
     # Risk assessment asked for a second factor (MFA_REQUIRED), or noted what it saw.
     risk: str = ""
     mfa_demanded: bool = False
+    # The id that a notice gave this sign-in.
+    event_id: str = ""
     new_password_set: bool = False
     # The id of the token that brought us here and that is not marked as used yet.
     unspent: str = ""

@@ -47,6 +47,7 @@ async def sign_in(kit: Kit, visit: Visit, passed: Passed, scopes: Sequence[str] 
     now = kit.records.clock.now()
     grant = kit.issuer.new_grant(visit.pool, visit.client, user, refresh_token, auth_time=int(now), scopes=list(scopes))
     grant.device_key = new_device.device_key if new_device else attempt.device_key
+    grant.event_id = attempt.event_id or grant.event_id
     grant.ip, grant.user_agent = visit.ip, visit.user_agent
     minted = await kit.issuer.mint(visit.occasion, visit.client, user, grant, _source(attempt))
 

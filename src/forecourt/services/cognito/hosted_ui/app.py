@@ -6,6 +6,7 @@
 | /oauth2/token, /oauth2/userInfo, /oauth2/revoke | | for programs: `oauth/endpoints.py` |
 | /login, /signup, /confirm, /forgotPassword, /confirmforgotPassword, /challenge, /passkeys/add | GET, POST | pages |
 | /confirmUser | GET | the link of a verification mail |
+| /feedback | GET | the links of a notice of a risky sign-in |
 | /logout | GET | ends the browser's session |
 | /assets/… | GET | style sheets, the logo, the passkey script |
 | /import/{job} | PUT | the CSV file of a user import |
@@ -127,6 +128,8 @@ class HostedApp:
             return await self._logout(pool, request)
         if path == "/confirmUser":
             return await self._pages.confirm_by_link(pool, context, request)
+        if path == "/feedback":
+            return await self._pages.feedback(pool, request)
         if path.startswith("/.well-known/"):
             return await self._well_known(pool, path)
         found = await self._assets.find(pool, path, request) if path.startswith("/assets/") else None

@@ -27,6 +27,7 @@ from forecourt.services.cognito.model import Branding, Client, Customization, Po
 from forecourt.services.cognito.oauth.authorize import AuthorizeRequest, PageError, RedirectError, judge, target
 from forecourt.services.cognito.oauth.endpoints import Endpoints
 from forecourt.services.cognito.oauth.http import Request, Response
+from forecourt.services.cognito.threat import feedback
 from forecourt.services.cognito.users.bearer import Bearer
 from forecourt.services.cognito.users.own import OwnAccountApi
 from forecourt.services.cognito.users.recovery import RecoveryApi
@@ -255,6 +256,18 @@ class Pages:
         except ServiceError as error:
             raise PageError("invalid_request", error.message) from None
         return self.message(request, texts(page_language(request))["confirmed"], 200)
+
+    async def feedback(self, pool: Pool, request: Request) -> Response:
+        """GET /feedback: the user says whether a sign-in was his."""
+        value = request.query.get("value", "")
+        try:
+            token = feedback.open_token(self._records, request.query.get("token", ""))
+            if token.pool_id != pool.id or value not in feedback.VALUES:
+                raise PageError("invalid_request", "Invalid feedback token.")
+            await feedback.note(self._records, pool.id, token.user_key, token.event_id, value, "User")
+        except ServiceError as error:
+            raise PageError("invalid_request", error.message) from None
+        return self.message(request, texts(page_language(request))["thanks"], 200)
 
     # A forgotten password ---------------------------------------------------------------------------------------
 

@@ -157,10 +157,13 @@ class PoolsApi:
         key = (await self._records.keys(pool.id))[-1]
         return {"Certificate": self_signed(key.private, pool.id, pool.created_at)}
 
-    async def rotate_key(self, pool_id: str) -> None:
-        """A new signing key; the old one verifies until its tokens have expired (a day at most)."""
+    async def rotate_key(self, pool_id: str) -> str:
+        """A new signing key, and its id; the old ones stay in the key set, for the tokens that they signed."""
+        if await self._records.find_pool(pool_id) is None:
+            raise errors.pool_not_found(pool_id)
         key = self._records.new_key(pool_id, await self._hashing.run(tokens.generate_key))
         await self._records.store.write(lambda tx: tx.insert(key))
+        return key.kid
 
     async def _by_arn(self, context: CallContext, text: str) -> Pool:
         try:

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from forecourt.base.call import CallContext, operation
 from forecourt.services.cognito import errors
-from forecourt.services.cognito.model import AuthEvent, Client, Pool, RiskConfiguration, User
+from forecourt.services.cognito.model import AuthEvent, Client, Pool, RiskConfiguration
 from forecourt.services.cognito.pools import paging
 from forecourt.services.cognito.pools.pools import change_pool
 from forecourt.services.cognito.quotas import DEFAULT_RATES, Quotas
 from forecourt.services.cognito.store import Records
+from forecourt.services.cognito.threat import feedback
 from forecourt.services.cognito.threat.protection import mode
 from forecourt.store import Tx
 
@@ -145,27 +146,24 @@ class ProtectionApi:
         pool = await self._records.pool(context, request["UserPoolId"])
         _check_protected(pool)
         user = await self._records.user(pool, request["Username"])
-        await self._feedback(pool, user, request["EventId"], request["FeedbackValue"], "Admin")
+        await feedback.note(self._records, pool.id, user.key, request["EventId"], request["FeedbackValue"], "Admin")
         return {}
 
     @operation("UpdateAuthEventFeedback")
     async def update_auth_event_feedback(
         self, context: CallContext, request: t.UpdateAuthEventFeedbackRequestTypeDef
     ) -> dict[str, Any]:
-        """The token stands in the link of a notification; we make none that carries one, so none is good."""
-        raise errors.NotAuthorizedException("Invalid feedback token.")
-
-    async def _feedback(self, pool: Pool, user: User, event_id: str, value: str, provider: str) -> None:
-        def note(tx: Tx) -> None:
-            for event in tx.list(AuthEvent, pool.id, user.key, limit=1000, reverse=True):
-                if event.event_id == event_id:
-                    now = self._records.clock.now()
-                    event.feedback = {"FeedbackValue": value, "Provider": provider, "FeedbackDate": now}
-                    tx.put(event)
-                    return
-            raise errors.ResourceNotFoundException("Event does not exist.")
-
-        await self._records.store.write(note)
+        """Unsigned: the token, which stands in the links of a notice, is the right to speak of that one event."""
+        pool = await self._records.find_pool(request["UserPoolId"])
+        if pool is None:
+            raise errors.pool_not_found(request["UserPoolId"])
+        _check_protected(pool)
+        token = feedback.open_token(self._records, request["FeedbackToken"])
+        user = await self._records.find_user(pool, request["Username"])
+        if user is None or (token.pool_id, token.user_key, token.event_id) != (pool.id, user.key, request["EventId"]):
+            raise errors.NotAuthorizedException("Invalid feedback token.")
+        await feedback.note(self._records, pool.id, user.key, token.event_id, request["FeedbackValue"], "User")
+        return {}
 
     def _limit(self, category: str, definition: Mapping[str, Any]) -> dict[str, Any]:
         return {

@@ -7,17 +7,19 @@ stopped) or ENFORCED, and its risk configuration, or the client's own.
 from __future__ import annotations
 
 import asyncio
+import html
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
-from forecourt.base.ports import LogSink
 from forecourt.services.cognito import errors, messages
 from forecourt.services.cognito.messages import Message
 from forecourt.services.cognito.model import AuthEvent, Pool, RiskConfiguration, User
 from forecourt.services.cognito.store import Records
-from forecourt.services.cognito.threat import compromised, risk
+from forecourt.services.cognito.threat import compromised, feedback, risk
+from forecourt.services.cognito.threat.delivery import Delivery
 from forecourt.services.cognito.threat.lockout import Lockout
 from forecourt.services.cognito.threat.sending import SendLimit
 from forecourt.store import Tx
@@ -36,14 +38,16 @@ _DEFAULT_NOTICES = {
 
 
 class Notifier(Protocol):
+    def page(self, pool_id: str, path: str, query: Mapping[str, str]) -> str: ...
+
     def notify(self, pool_id: str, message: Message) -> None: ...
 
 
 class Threat:
-    def __init__(self, records: Records, notifier: Notifier, logs: LogSink | None, range_url: str = "") -> None:
+    def __init__(self, records: Records, notifier: Notifier, delivery: Delivery, range_url: str = "") -> None:
         self._records = records
         self._notifier = notifier
-        self._logs = logs
+        self.delivery = delivery
         self._range_url = range_url
         self.lockout = Lockout(records.clock)
         self.sending = SendLimit(records.clock)
@@ -65,7 +69,7 @@ class Threat:
         task = asyncio.ensure_future(self._records.store.write(lambda tx: tx.put(event)))
         self._writing.add(task)
         task.add_done_callback(self._writing.discard)
-        self._deliver(pool, user, event)
+        self.delivery.deliver(pool, user, event)
 
     def succeeded(self, visit: Visit, user: User) -> None:
         self.lockout.succeeded(visit.pool.id, user.key.lower())
@@ -120,15 +124,16 @@ class Threat:
         factors = configured_factors(visit.pool, user) or default_factors(visit.pool, user)
         block = decided == "BLOCK" or (decided == "MFA_REQUIRED" and not factors)
         if action.get("Notify"):
-            self._notify(visit.pool, user, "BlockEmail" if block else _NOTICE[decided], configuration)
+            attempt.event_id = self._records.ids.uuid()
+            self._notify(visit, user, "BlockEmail" if block else _NOTICE[decided], configuration, attempt.event_id)
         if mode(visit.pool) != "ENFORCED" or not level:
             return
         if block:
             event = msgspec.structs.replace(
-                self._event(visit, user, "SignIn", "Fail"), risk_level=level, risk_decision="Block"
+                self._event(visit, user, "SignIn", "Fail", attempt.event_id), risk_level=level, risk_decision="Block"
             )
             await self._records.store.write(lambda tx: tx.put(event))
-            self._deliver(visit.pool, user, event)
+            self.delivery.deliver(visit.pool, user, event)
             raise errors.NotAuthorizedException(BLOCKED)
         attempt.mfa_demanded = decided in ("MFA_REQUIRED", "MFA_IF_CONFIGURED") and bool(factors)
 
@@ -143,20 +148,20 @@ class Threat:
     def record_success(self, tx: Tx, visit: Visit, user: User, attempt: Attempt, event_id: str) -> None:
         if mode(visit.pool) == "OFF":
             return
-        event = self._event(visit, user, "SignIn", "Pass", event_id)
+        event = self._event(visit, user, "SignIn", "Pass", attempt.event_id or event_id)
         if attempt.risk in risk.LEVELS[1:]:
             event.risk_level, event.risk_decision = attempt.risk, "AccountTakeover"
         names = ["Password", *("Mfa" for factor in attempt.passed if factor.endswith(("MFA", "OTP")))]
         event.challenges = [{"ChallengeName": name, "ChallengeResponse": "Success"} for name in names]
         tx.put(event)
-        self._deliver(visit.pool, user, event)
+        self.delivery.deliver(visit.pool, user, event)
 
     async def record(self, visit: Visit, user: User, event_type: str, response: str = "Pass") -> None:
         """Another event than a sign-in: SignUp, ForgotPassword, PasswordChange, ResendCode."""
         if mode(visit.pool) != "OFF":
             event = self._event(visit, user, event_type, response)
             await self._records.store.write(lambda tx: tx.put(event))
-            self._deliver(visit.pool, user, event)
+            self.delivery.deliver(visit.pool, user, event)
 
     def _event(self, visit: Visit, user: User, event_type: str, response: str, event_id: str = "") -> AuthEvent:
         now = self._records.clock.now()
@@ -174,7 +179,7 @@ class Threat:
             device_name=visit.user_agent,
         )
 
-    def _notify(self, pool: Pool, user: User, kind: str, configuration: Mapping[str, Any]) -> None:
+    def _notify(self, visit: Visit, user: User, kind: str, configuration: Mapping[str, Any], event_id: str) -> None:
         to = user.attributes.get("email")
         if not to:
             return
@@ -182,21 +187,24 @@ class Threat:
         own = takeover.get("NotifyConfiguration", {}).get(kind, {})
         subject, body = _DEFAULT_NOTICES[kind]
         text = messages.fill(own.get("HtmlBody", body), code="", username=user.username, markup=True)
-        self._notifier.notify(pool.id, Message("EMAIL", to, own.get("Subject", subject), text))
+        for placeholder, value in self._of_event(visit, user, event_id).items():
+            text = text.replace(placeholder, html.escape(value))
+        self._notifier.notify(user.pool_id, Message("EMAIL", to, own.get("Subject", subject), text))
 
-    def _deliver(self, pool: Pool, user: User, event: AuthEvent) -> None:
-        """To the log group that SetLogDeliveryConfiguration names for userAuthEvents."""
-        for configuration in pool.log_configurations if self._logs else ():
-            group = configuration.get("CloudWatchLogsConfiguration", {}).get("LogGroupArn", "")
-            if configuration.get("EventSource") == "userAuthEvents" and group and self._logs:
-                self._logs.write(
-                    pool.account,
-                    pool.region,
-                    group.split(":log-group:")[-1].removesuffix(":*"),
-                    pool.id,
-                    int(event.created_at * 1000),
-                    msgspec.json.encode(log_entry(pool, user, event)).decode(),
-                )
+    def _of_event(self, visit: Visit, user: User, event_id: str) -> dict[str, str]:
+        """What a notice's template may name of the event. Where an address lies on the map is not known here."""
+        token = feedback.new_token(self._records, user, event_id)
+        links = {
+            f"{{one-click-link-{value.lower()}}}": self._notifier.page(
+                user.pool_id, "feedback", {"token": token, "value": value}
+            )
+            for value in feedback.VALUES
+        }
+        moment = datetime.fromtimestamp(self._records.clock.now(), UTC).isoformat(timespec="seconds")
+        unknown = {"{city}": "", "{country}": ""}
+        return {
+            "{ip-address}": visit.ip, "{device-name}": visit.user_agent, "{login-time}": moment, **unknown, **links
+        }  # fmt: skip
 
 
 _NOTICE = {"MFA_REQUIRED": "MfaEmail", "MFA_IF_CONFIGURED": "MfaEmail", "NO_ACTION": "NoActionEmail"}
@@ -204,25 +212,3 @@ _NOTICE = {"MFA_REQUIRED": "MfaEmail", "MFA_IF_CONFIGURED": "MfaEmail", "NO_ACTI
 
 def mode(pool: Pool) -> str:
     return str(pool.settings.get("UserPoolAddOns", {}).get("AdvancedSecurityMode", "OFF"))
-
-
-def log_entry(pool: Pool, user: User, event: AuthEvent) -> dict[str, Any]:
-    """https://docs.aws.amazon.com/cognito/latest/developerguide/exporting-quotas-and-usage.html"""
-    return {
-        "eventTimestamp": str(int(event.created_at * 1000)),
-        "eventSource": "USER_ACTIVITY",
-        "logLevel": "INFO",
-        "message": {
-            "version": "1",
-            "eventId": event.event_id,
-            "eventType": event.type,
-            "userName": user.username,
-            "userSub": user.sub,
-            "eventResponse": event.response,
-            "riskLevel": event.risk_level,
-            "riskDecision": event.risk_decision,
-            "deviceName": event.device_name,
-            "ipAddress": event.ip,
-        },
-        "logSourceId": {"userPoolId": pool.id},
-    }

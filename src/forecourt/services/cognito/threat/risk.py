@@ -27,7 +27,7 @@ class Circumstances(msgspec.Struct, frozen=True):
 
 def level(history: Sequence[AuthEvent], here: Circumstances) -> str:
     """`Low`, `Medium`, `High` or nothing."""
-    known = [event for event in history if event.response == "Pass"]
+    known = [event for event in history if event.response == "Pass" and not _disowned(event)]
     if not known:
         return ""
     points = [
@@ -37,6 +37,11 @@ def level(history: Sequence[AuthEvent], here: Circumstances) -> str:
         here.failures >= 3,
     ]
     return LEVELS[min(sum(points), 3)]
+
+
+def _disowned(event: AuthEvent) -> bool:
+    """The user, or an administrator, said that it was somebody else."""
+    return event.feedback.get("FeedbackValue") == "Invalid"
 
 
 def action(configuration: Mapping[str, Any], risk_level: str) -> Mapping[str, Any]:
