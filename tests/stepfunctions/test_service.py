@@ -573,6 +573,83 @@ async def test_test_state_of_every_kind(w: World, state: Any, given: Any, expect
     assert await w.api("TestState", definition=json.dumps(state), **given) == expected
 
 
+_READER = {
+    "Resource": "arn:aws:states:::s3:getObject",
+    "ReaderConfig": {"InputType": "CSV", "CSVHeaderLocation": "FIRST_ROW"},
+}
+
+
+def distributed(**more: Any) -> dict[str, Any]:
+    processor = {
+        "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"},
+        "StartAt": "X",
+        "States": {"X": {"Type": "Succeed"}},
+    }
+    return {"Type": "Map", "ItemProcessor": processor, "End": True, **more}
+
+
+@pytest.mark.parametrize(
+    ("resource", "result", "mode", "said"),
+    [
+        ("events:putEvents", {"Entries": "x"}, "STRICT", "Field 'Entries' must be an array"),
+        ("events:putEvents", {"Entries": [{"EventId": 1}]}, "PRESENT", "Field 'EventId' must be a string"),
+        ("events:putEvents", {"FailedEntryCount": True}, "PRESENT", "Field 'FailedEntryCount' must be a number"),
+        ("events:putEvents", {"Entries": "x"}, "NONE", None),
+        ("events:putEvents", {"Later": 1}, "STRICT", None),
+        ("aws-sdk:sfn:startExecution", {"StartDate": "x"}, "STRICT", "Required field 'ExecutionArn' is missing"),
+        ("aws-sdk:sfn:startExecution", {"StartDate": "x"}, "PRESENT", None),
+        ("lambda:invoke", {"Payload": 1}, "STRICT", None),
+    ],
+)
+async def test_mocks_against_the_models(w: World, resource: str, result: Any, mode: str, said: str | None) -> None:
+    mock = {"result": json.dumps(result), "fieldValidationMode": mode}
+    call = w.api("TestState", definition=json.dumps(task(f"arn:aws:states:::{resource}", {})), mock=mock)
+    if said is None:
+        assert (await call)["status"] == "SUCCEEDED"
+    else:
+        error = await refused(call)
+        assert (error.code, error.message) == ("ValidationException", f"Mock result schema validation error: {said}")
+
+
+async def test_failed_iterations_of_a_tested_map(w: World) -> None:
+    definition = json.dumps(distributed(ToleratedFailureCount=2))
+    for failed, status in ((2, "SUCCEEDED"), (3, "FAILED")):
+        given = {"definition": definition, "input": "[1,2,3]", "mock": {"result": "[]"}, "inspectionLevel": "DEBUG"}
+        answer = await w.api("TestState", **given, stateConfiguration={"mapIterationFailureCount": failed})
+        assert answer["status"] == status
+        assert answer["inspectionData"]["toleratedFailureCount"] == 2
+    assert answer["error"] == "States.ExceedToleratedFailureThreshold"
+
+
+async def test_reader_data_of_a_tested_map(w: World) -> None:
+    state = distributed(
+        ItemReader={**_READER, "Parameters": {"Bucket": "b", "Key": "k"}},
+        ItemSelector={"id.$": "$$.Map.Item.Value.id", "at.$": "$$.Map.Item.Index"},
+    )
+    configuration = {"mapItemReaderData": "id,name\n7,Rex\n8,Max\n"}
+    given = {"definition": json.dumps(state), "mock": {"result": "[]"}, "inspectionLevel": "DEBUG"}
+    answer = await w.api("TestState", **given, stateConfiguration=configuration)
+    assert answer["inspectionData"]["afterItemSelector"] == '[{"id":"7","at":0},{"id":"8","at":1}]'
+
+
+@pytest.mark.parametrize(
+    ("state", "given"),
+    [
+        ({"Type": "Pass", "End": True}, {"mock": {"result": "1"}}),
+        (task("arn:aws:states:::events:putEvents", {}), {"mock": {"result": "{}", "errorOutput": {"error": "E"}}}),
+        (
+            distributed(),
+            {"input": "[1]", "mock": {"result": "[]"}, "stateConfiguration": {"mapIterationFailureCount": 2}},
+        ),
+        (distributed(), {"mock": {"result": "[]"}, "stateConfiguration": {"mapItemReaderData": "[]"}}),
+        (distributed(), {"mock": {"errorOutput": {"error": "E"}}, "stateConfiguration": {"errorCausedByState": "No"}}),
+    ],
+)
+async def test_test_state_refuses(w: World, state: Any, given: Any) -> None:
+    error = await refused(w.api("TestState", definition=json.dumps(state), **given))
+    assert error.code == "ValidationException"
+
+
 # --- the process ends and starts again --------------------------------------------------------------------------------
 
 

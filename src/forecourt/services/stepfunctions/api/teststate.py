@@ -14,6 +14,7 @@ from forecourt.base.clock import Clock
 from forecourt.base.ids import Ids
 from forecourt.services.stepfunctions.api.definitions import require_valid
 from forecourt.services.stepfunctions.api.executions import check_input
+from forecourt.services.stepfunctions.api.testmap import failed_iterations, inspect_map
 from forecourt.services.stepfunctions.asl.data import Data, to_text
 from forecourt.services.stepfunctions.asl.errors import StatesError
 from forecourt.services.stepfunctions.asl.graph import transitions
@@ -202,6 +203,7 @@ class Trial:
         self.given = given
         self.state: State = machine.state(0, machine.scopes[0].start_at)
         self.invocation: commands.InvokeTask | None = None
+        self._configuration: dict[str, Any] = given.get("stateConfiguration") or {}
         self._failure: Failure | None = None
         self._inspected: dict[str, Any] = {"input": execution.input.text}
         resource = getattr(self.state, "resource", None)
@@ -236,8 +238,7 @@ class Trial:
         frame.variables = _object("variables", self.given.get("variables")) or {}
         if (context := _object("context", self.given.get("context"))) is not None:
             self.execution.given_context = Data(context)
-        configuration = self.given.get("stateConfiguration") or {}
-        if count := configuration.get("retrierRetryCount"):
+        if count := self._configuration.get("retrierRetryCount"):
             frame.attempts = [count] * len(self.state.retry)
             frame.retry_count = count
 
@@ -251,8 +252,16 @@ class Trial:
         else:
             result = _json("mock.result", mock.get("result", "{}"))
             self._see_result(turn, frame, result)
-            attempt(turn, frame, self.state, lambda turn, frame, state: complete(turn, frame, state, result))
+            attempt(turn, frame, self.state, lambda turn, frame, state: self._finish_fan(turn, frame, result))
         self._note(turn)
+
+    def _finish_fan(self, turn: Turn, frame: Frame, result: Any) -> None:
+        if isinstance(self.state, Map) and "mapIterationFailureCount" in self._configuration:
+            self._failure = failed_iterations(turn, frame, self.state, self._configuration)
+        if self._failure is not None:
+            fail_state(turn, frame, self.state, self._failure)
+        else:
+            complete(turn, frame, self.state, result)
 
     def _advance(self, event: events.Event) -> Turn:
         return advance(self.machine, self.execution, event, self.at, most_steps=0)
@@ -301,6 +310,8 @@ class Trial:
                 self._inspected[name] = to_text(flow.arguments(scope, effective))
             if isinstance(self.state, Map) and self.state.items is not None:
                 self._inspected["afterItemsPath"] = to_text(self.state.items(scope, effective))
+            if isinstance(self.state, Map):
+                self._inspected |= inspect_map(turn, frame, self.state, self._configuration)
         except StatesError:
             return
         finally:

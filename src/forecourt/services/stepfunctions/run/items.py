@@ -83,11 +83,17 @@ async def _object_items(s3: S3, arguments: dict[str, Any], config: dict[str, Any
         async for item in _manifest(s3, arguments, config, data):
             yield item
         return
+    for item in parse_items(data, config):
+        yield item
+
+
+def parse_items(data: bytes, config: dict[str, Any]) -> Iterator[Any]:
+    """The items in one object's data. Raises `States.ItemReaderFailed`."""
+    kind = config.get("InputType", "JSON")
     read = _FORMATS.get(kind)
     if read is None:
         raise _failed(f"The InputType '{kind}' is not supported")
-    for item in read(data, config):
-        yield item
+    return read(data, config)
 
 
 async def read_object(s3: S3, arguments: dict[str, Any]) -> bytes:
