@@ -40,6 +40,13 @@ def create(sfn: SFNClient, definition: str = PASS, **more: Any) -> str:
     ]
 
 
+def task(resource: str) -> str:
+    states = {"T": {"Type": "Task", "Resource": resource, "End": True}}
+    if ":::" in resource:
+        states["T"]["Parameters"] = {}
+    return json.dumps({"StartAt": "T", "States": states})
+
+
 def refused(call: Any, **params: Any) -> tuple[str, str, int]:
     with pytest.raises(ClientError) as raised:
         call(**params)
@@ -302,6 +309,50 @@ def test_activities(sfn: SFNClient) -> None:
     assert arn in [one["activityArn"] for one in sfn.list_activities(maxResults=1000)["activities"]]
     sfn.delete_activity(activityArn=arn)
     assert refused(sfn.describe_activity, activityArn=arn)[0] == "ActivityDoesNotExist"
+
+
+def test_a_worker_over_the_wire(sfn: SFNClient) -> None:
+    activity = sfn.create_activity(name=name())["activityArn"]
+    machine = create(sfn, task(activity))
+    execution = sfn.start_execution(stateMachineArn=machine, input='{"n":1}')["executionArn"]
+    got = sfn.get_activity_task(activityArn=activity, workerName="w")
+    assert got["input"] == '{"n":1}'
+    sfn.send_task_failure(taskToken=got["taskToken"], error="Sick", cause="flu")
+    described = ended(sfn, execution)
+    assert (described["status"], described["error"], described["cause"]) == ("FAILED", "Sick", "flu")
+    assert refused(sfn.send_task_failure, taskToken=got["taskToken"])[0] == "TaskTimedOut"
+    assert refused(sfn.get_activity_task, activityArn=f"{activity}x")[0] == "ActivityDoesNotExist"
+
+    assert "redriveDate" in sfn.redrive_execution(executionArn=execution)
+    again = sfn.get_activity_task(activityArn=activity)
+    assert (again["input"], again["taskToken"] != got["taskToken"]) == ('{"n":1}', True)
+    sfn.send_task_success(taskToken=again["taskToken"], output="2")
+    described = ended(sfn, execution)
+    assert (described["status"], described["output"], described["redriveCount"]) == ("SUCCEEDED", "2", 1)
+    assert refused(sfn.redrive_execution, executionArn=execution)[0] == "ExecutionNotRedrivable"
+
+
+def test_stop_over_the_wire(sfn: SFNClient) -> None:
+    machine = create(sfn, json.dumps({"StartAt": "W", "States": {"W": {"Type": "Wait", "Seconds": 99, "End": True}}}))
+    execution = sfn.start_execution(stateMachineArn=machine)["executionArn"]
+    assert "stopDate" in sfn.stop_execution(executionArn=execution, error="Enough", cause="c")
+    described = sfn.describe_execution(executionArn=execution)
+    assert (described["status"], described["error"], described["cause"]) == ("ABORTED", "Enough", "c")
+    assert refused(sfn.stop_execution, executionArn=f"{execution}x")[0] == "ExecutionDoesNotExist"
+
+
+def test_a_tested_state_over_the_wire(sfn: SFNClient) -> None:
+    state = json.dumps({"Type": "Pass", "Parameters": {"a.$": "$.x"}, "Next": "N"})
+    answer = sfn.test_state(definition=state, input='{"x":1}', inspectionLevel="DEBUG")
+    assert (answer["status"], answer["output"], answer["nextState"]) == ("SUCCEEDED", '{"a":1}', "N")
+    assert answer["inspectionData"]["afterParameters"] == '{"a":1}'
+    mocked = sfn.test_state(definition=task("arn:aws:states:::sqs:sendMessage"), mock={"result": '{"MessageId":"m"}'})
+    assert (mocked["status"], mocked["output"]) == ("SUCCEEDED", '{"MessageId":"m"}')
+    code, message, status = refused(
+        sfn.test_state, definition=task("arn:aws:states:::sqs:sendMessage"), mock={"result": '{"MessageId":1}'}
+    )
+    said = "Mock result schema validation error: Field 'MessageId' must be a string"
+    assert (code, message, status) == ("ValidationException", said, 400)
 
 
 def test_express_synchronously_over_the_wire(sfn: SFNClient) -> None:

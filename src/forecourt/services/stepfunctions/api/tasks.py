@@ -160,24 +160,25 @@ class ActivitiesApi:
         activity = await self._require(request["activityArn"])
         while True:
             try:
-                task = await self._activities.poll(activity.arn)
+                text = await self._activities.poll(activity.arn)
             except TooManyPollers:
                 raise ActivityWorkerLimitExceeded("The maximum number of workers polls this activity") from None
-            if task is None:
+            if text is None:
                 return {}
-            token = decode_token(task.token)
+            token = decode_token(text)
             key = execution_key(token.execution_arn)
             try:
-                if not await self._shell.awaits(key, token):
+                input = await self._shell.scheduled_input(key, token)
+                if input is None:
                     continue
                 started = events.ActivityStarted(token.frame, token.nonce, request.get("workerName"))
                 await self._shell.deliver(key, started)
             except ExecutionDoesNotExist:
                 continue
             except BaseException:
-                self._activities.give_back(activity.arn, task)
+                self._activities.give_back(activity.arn, text)
                 raise
-            return {"taskToken": task.token, "input": task.input}
+            return {"taskToken": text, "input": input}
 
     async def _require(self, arn: str) -> Activity:
         activity = await self._store.get(Activity, *parse_activity(arn))

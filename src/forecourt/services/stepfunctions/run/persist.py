@@ -332,6 +332,18 @@ async def history(
     return found, None
 
 
+async def event_of(store: Store, arn: str, event_id: int) -> HistoryEvent | None:
+    """One event; those of late are found first."""
+    entry = await _first_entry(store, arn, reverse=True)
+    while chunk := await _entries(store, arn, entry, reverse=True):
+        for sequence, body in chunk:
+            for event in _decode_events(body):
+                if event.id == event_id:
+                    return event
+            entry = sequence - 1
+    return None
+
+
 async def _first_entry(store: Store, arn: str, reverse: bool) -> int:
     if not reverse:
         return 1

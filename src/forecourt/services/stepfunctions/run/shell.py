@@ -170,6 +170,14 @@ class Shell:
         frame = execution.frames.get(token.frame)
         return execution.is_open and frame is not None and frame.work is not None and frame.work.nonce == token.nonce
 
+    async def scheduled_input(self, key: ExecutionKey, token: Token) -> str | None:
+        """What the activity task of this token is given; None where nobody waits for it any more."""
+        if not await self.awaits(key, token):
+            return None
+        work = (await self._open(key)).execution.frames[token.frame].work
+        scheduled = await persist.event_of(self._store, execution_arn(key), work.scheduled_id) if work else None
+        return str(scheduled.details["input"]) if scheduled is not None and scheduled.details else None
+
     async def redrive(self, key: ExecutionKey, client_token: str) -> Execution:
         live = await self._open(key)
         live.record.redrive_token = client_token

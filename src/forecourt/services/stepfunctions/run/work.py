@@ -56,7 +56,7 @@ class Workers:
         arn = arn or execution_arn(pending.key)
         if pending.resource[1] == "activity":
             token = encode_token(arn, pending.frame, pending.nonce)
-            self._activities.add(pending.resource[0], token, pending.arguments)
+            self._activities.add(pending.resource[0], token)
             return
         place = (arn, pending.nonce)
         task = asyncio.create_task(self._run(pending, owner, arn))
