@@ -8,7 +8,8 @@ each is kept, since a shared machine only ever makes a server slower than it is.
 
 Latency is taken at half of the server's own best rate, and at 2,000 a second at most, by an open-loop prober: each
 request is due at its time, whether or not the last one was answered. The prober measures how late it is itself; where
-other processes keep it from its core, the table says so in place of a figure that would be theirs.
+other processes keep it from its core, the table says so in place of a figure that would be theirs. What nginx has there
+is the machine's own.
 """
 
 from __future__ import annotations

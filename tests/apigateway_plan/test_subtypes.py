@@ -1,0 +1,118 @@
+"""First-class integrations of HTTP APIs with AWS services, made and called over the network."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+import requests
+
+from forecourt.testing import Forecourt
+
+ROLE = "arn:aws:iam::000000000000:role/integration"
+
+
+def unique(prefix: str) -> str:
+    return f"{prefix}-{uuid.uuid4().hex[:10]}"
+
+
+@pytest.fixture(scope="module")
+def api(server: Forecourt) -> str:
+    apis = server.client("apigatewayv2")
+    made: str = apis.create_api(Name=unique("subtypes"), ProtocolType="HTTP")["ApiId"]
+    apis.create_stage(ApiId=made, StageName="$default", AutoDeploy=True)
+    return made
+
+
+def route(server: Forecourt, api: str, subtype: str, parameters: Mapping[str, str]) -> str:
+    """A new route to `subtype`. Returns its URL."""
+    apis = server.client("apigatewayv2")
+    integration = apis.create_integration(
+        ApiId=api,
+        IntegrationType="AWS_PROXY",
+        IntegrationSubtype=subtype,
+        CredentialsArn=ROLE,
+        PayloadFormatVersion="1.0",
+        RequestParameters=dict(parameters),
+    )["IntegrationId"]
+    path = unique("/route")
+    apis.create_route(ApiId=api, RouteKey=f"POST {path}", Target=f"integrations/{integration}")
+    return f"{server.url}/_aws/execute-api/{api}{path}"
+
+
+def post(url: str, document: Any) -> Any:
+    answer = requests.post(url, json=document, timeout=30)
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-type"] == "application/json"
+    return answer.json()
+
+
+def test_a_queue_from_message_to_message(server: Forecourt, api: str) -> None:
+    queues = server.client("sqs")
+    queue = queues.create_queue(QueueName=unique("q"))["QueueUrl"]
+    send = route(server, api, "SQS-SendMessage", {"QueueUrl": queue, "MessageBody": "$request.body.text"})
+    receive = route(server, api, "SQS-ReceiveMessage", {"QueueUrl": queue, "MaxNumberOfMessages": "2"})
+    handle = "$request.body.handle"
+    delete = route(server, api, "SQS-DeleteMessage", {"QueueUrl": queue, "ReceiptHandle": handle})
+    sent = post(send, {"text": "hello"})
+    found = post(receive, {})["Messages"]
+    assert [(message["MessageId"], message["Body"]) for message in found] == [(sent["MessageId"], "hello")]
+    post(delete, {"handle": found[0]["ReceiptHandle"]})
+    counted = queues.get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])["Attributes"]
+    assert counted["ApproximateNumberOfMessages"] == counted["ApproximateNumberOfMessagesNotVisible"] == "0"
+    post(send, {"text": "again"})
+    post(route(server, api, "SQS-PurgeQueue", {"QueueUrl": queue}), {})
+    counted = queues.get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])["Attributes"]
+    assert counted["ApproximateNumberOfMessages"] == "0"
+
+
+def test_kinesis(server: Forecourt, api: str) -> None:
+    streams = server.client("kinesis")
+    stream = unique("s")
+    streams.create_stream(StreamName=stream, ShardCount=1)
+    streams.get_waiter("stream_exists").wait(StreamName=stream, WaiterConfig={"Delay": 1})
+    parameters = {"StreamName": stream, "Data": "$request.body.data", "PartitionKey": "$request.header.key"}
+    url = route(server, api, "Kinesis-PutRecord", parameters)
+    answer = requests.post(url, json={"data": "hello"}, headers={"key": "k1"}, timeout=30)
+    assert answer.status_code == 200, answer.text
+    shard = answer.json()["ShardId"]
+    at = streams.get_shard_iterator(StreamName=stream, ShardId=shard, ShardIteratorType="TRIM_HORIZON")
+    records = streams.get_records(ShardIterator=at["ShardIterator"])["Records"]
+    assert [(record["Data"], record["PartitionKey"]) for record in records] == [(b"hello", "k1")]
+
+
+def machine_of(server: Forecourt, state: Mapping[str, Any], kind: str) -> str:
+    definition = {"StartAt": "Only", "States": {"Only": state}}
+    made: str = server.client("stepfunctions").create_state_machine(
+        name=unique("m"), definition=json.dumps(definition), roleArn=ROLE, type=kind
+    )["stateMachineArn"]
+    return made
+
+
+def test_an_execution_is_started_and_stopped(server: Forecourt, api: str) -> None:
+    machine = machine_of(server, {"Type": "Wait", "Seconds": 3600, "End": True}, "STANDARD")
+    start = route(server, api, "StepFunctions-StartExecution", {"StateMachineArn": machine, "Input": "$request.body"})
+    parameters = {"ExecutionArn": "$request.body.arn", "Cause": "$request.body.why"}
+    stop = route(server, api, "StepFunctions-StopExecution", parameters)
+    arn = post(start, {"a": 1})["executionArn"]
+    post(stop, {"arn": arn, "why": "enough"})
+    seen = server.client("stepfunctions").describe_execution(executionArn=arn)
+    assert (json.loads(seen["input"]), seen["status"], seen["cause"]) == ({"a": 1}, "ABORTED", "enough")
+
+
+def test_a_synchronous_execution_answers(server: Forecourt, api: str) -> None:
+    machine = machine_of(server, {"Type": "Pass", "End": True}, "EXPRESS")
+    parameters = {"StateMachineArn": machine, "Input": "$request.body"}
+    answer = post(route(server, api, "StepFunctions-StartSyncExecution", parameters), {"a": 1})
+    assert (answer["status"], json.loads(answer["output"])) == ("SUCCEEDED", {"a": 1})
+
+
+def test_a_service_that_refuses_is_heard(server: Forecourt, api: str) -> None:
+    nobody = "arn:aws:states:us-east-1:000000000000:stateMachine:nobody"
+    url = route(server, api, "StepFunctions-StartExecution", {"StateMachineArn": nobody, "Input": "$request.body"})
+    answer = requests.post(url, json={}, timeout=30)
+    assert answer.status_code == 400
+    assert answer.json()["__type"] == "StateMachineDoesNotExist"
