@@ -254,12 +254,14 @@ def _client(endpoint_url: str) -> Any:
 
 def _asked(call: Callable[[], Any]) -> Any:
     """The answer; ends the command with a sentence where there is none."""
-    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
 
     try:
         return call()
     except ClientError as error:
         _refuse(error.response["Error"]["Message"])
+    except EndpointConnectionError:
+        _refuse("No Forecourt answers. Start one with `forecourt start`, or name another --endpoint-url.")
     except BotoCoreError as error:
         _refuse(str(error))
 
