@@ -41,7 +41,7 @@ class Setting(msgspec.Struct, frozen=True):
 
 SETTINGS: tuple[Setting, ...] = (
     Setting("host", str, "127.0.0.1", "Address to listen on. Any but a loopback address turns IAM enforcement on."),
-    Setting("port", int, 4566, "Port to listen on."),
+    Setting("port", int, 4566, "Port to listen on. 0: a free one."),
     Setting("data", str, "data", "Folder that keeps everything. Created when missing."),
     Setting("ephemeral", bool, False, "Keep everything in memory, forget it at the end, and allow /_forecourt/reset."),
     Setting("public_url", str, "", "URL under which clients reach Forecourt. Default: http://localhost:PORT."),

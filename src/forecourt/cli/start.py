@@ -8,10 +8,12 @@ import signal
 from typing import TYPE_CHECKING, Any
 
 import click
+import msgspec
 import uvloop
 from rich.console import Console
 
 from forecourt.cli.options import setting_options
+from forecourt.edge.listen import free_port
 from forecourt.settings import Settings, SettingsError, load
 from forecourt.telemetry import process_log
 
@@ -32,11 +34,15 @@ def start(**flags: Any) -> None:
     forecourt start --data /srv/forecourt --host 0.0.0.0 --public-url https://aws.example.org
     forecourt start --ephemeral --port 0     a throw-away run on a free port
     """
+    # What composing makes stays to the end: looking for garbage among it only costs time, until `_settle_collector`.
+    gc.disable()
     # Composing the application imports every service, which no other command should wait for.
     from forecourt.app import CannotStart
 
     try:
         settings = load(flags)
+        if settings.port == 0:
+            settings = msgspec.structs.replace(settings, port=free_port())
         process_log.configure(settings.log_level.upper(), form=settings.log_format)
         uvloop.run(_serve(settings))
     except SettingsError as error:
@@ -67,9 +73,9 @@ async def _serve(settings: Settings) -> None:
 
 def _settle_collector() -> None:
     """What was made to start stays to the end: it is not looked through again at every collection."""
-    gc.collect()
     gc.freeze()
     gc.set_threshold(_YOUNG_OBJECTS, 10, 10)
+    gc.enable()
 
 
 def _banner(application: Application) -> None:

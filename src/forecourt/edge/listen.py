@@ -21,6 +21,14 @@ def check_port(host: str, port: int) -> None:
             raise PortTaken(_reason(error, host, port)) from error
 
 
+def free_port() -> int:
+    """A loopback port that nothing listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
 def _reason(error: OSError, host: str, port: int) -> str:
     if error.errno == errno.EADDRINUSE:
         return f"port {port} is in use. Stop what uses it, or choose another with --port."

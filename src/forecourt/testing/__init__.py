@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -27,6 +26,10 @@ from types import TracebackType
 from typing import Any
 
 import msgspec
+
+from forecourt.edge.listen import free_port
+
+__all__ = ["Forecourt", "free_port"]
 
 _START_SECONDS = 30.0
 _STOP_SECONDS = 30.0
@@ -140,11 +143,3 @@ class Forecourt:
         except subprocess.TimeoutExpired:
             process.kill()
             return process.wait()
-
-
-def free_port() -> int:
-    """A loopback port that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
