@@ -31,8 +31,10 @@ class PrincipalInvalid(Exception):
 
 
 _ACCOUNT = re.compile(r"(?:arn:aws[\w-]*:iam::)?(\d{12})(?::root)?\Z")
+# No wildcards: AWS takes `*` for everyone, and no pattern of names.
 _IAM_ARN = re.compile(
-    r"arn:aws[\w-]*:(iam::\d{12}:(user|role|federated-user)/\S+|sts::\d{12}:(assumed-role/\S+/\S+|federated-user/\S+))\Z"
+    r"arn:aws[\w-]*:(iam::\d{12}:(user|role|federated-user)/[^\s*?]+"
+    r"|sts::\d{12}:(assumed-role/[^\s*?]+/[^\s*?]+|federated-user/[^\s*?]+))\Z"
 )
 _UNIQUE_ID = re.compile(r"A(ROA|IDA|GPA|CCA)[A-Z0-9]{12,}\Z")
 _SERVICE = re.compile(r"[a-z0-9][a-z0-9.-]*\.amazonaws\.com(\.cn)?\Z")
