@@ -33,6 +33,8 @@ class Functions:
     def __init__(self) -> None:
         self.by_arn: dict[str, Function] = {}
         self.events: list[dict[str, Any]] = []
+        # Calls of other services than Lambda.
+        self.delivered: list[tuple[str, str, dict[str, Any]]] = []
 
     def add(self, name: str, function: Function) -> str:
         arn = f"arn:aws:lambda:us-east-1:000000000000:function:{name}"
@@ -42,7 +44,10 @@ class Functions:
     async def call(
         self, context: CallContext, service: str, operation: str, params: Mapping[str, Any]
     ) -> dict[str, Any]:
-        assert (service, operation) == ("lambda", "Invoke")
+        if service != "lambda":
+            self.delivered.append((service, operation, dict(params)))
+            return {}
+        assert operation == "Invoke"
         assert context.principal.name == "cognito-idp.amazonaws.com"
         function = self.by_arn.get(params["FunctionName"])
         if function is None:

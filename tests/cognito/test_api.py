@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import html
+import re
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import httpx
+import msgspec
 import pytest
 from tests.cognito.conftest import PASSWORD, Cloud, raises
 
@@ -423,6 +427,73 @@ async def test_a_strange_sign_in_is_blocked_and_told(cloud: Cloud) -> None:
     )
     events = (await cloud("AdminListUserAuthEvents", UserPoolId=pool, Username="anna", MaxResults=1))["AuthEvents"]
     assert events[0]["EventFeedback"]["FeedbackValue"] == "Valid"
+
+
+async def test_the_links_of_a_notice_give_feedback(cloud: Cloud) -> None:
+    body = "<p>{username} from {ip-address}</p>{one-click-link-valid} {one-click-link-invalid}"
+    pool, app = await protected(
+        cloud,
+        AccountTakeoverRiskConfiguration={
+            "Actions": {"MediumAction": {"EventAction": "BLOCK", "Notify": True}},
+            "NotifyConfiguration": {
+                "SourceArn": "arn:aws:ses:us-east-1:000000000000:identity/a@example.com",
+                "BlockEmail": {"Subject": "Was it you?", "HtmlBody": body, "TextBody": body},
+            },
+        },
+    )
+    await cloud.sign_in(app)
+    strange = {"IpAddress": "192.0.2.1", "ServerName": "s", "ServerPath": "/"}
+    with raises("NotAuthorizedException", "Unable to login because of security reasons."):
+        await cloud(
+            "AdminInitiateAuth",
+            UserPoolId=pool,
+            ClientId=app,
+            AuthFlow="ADMIN_USER_PASSWORD_AUTH",
+            AuthParameters={"USERNAME": "anna", "PASSWORD": PASSWORD},
+            ContextData={**strange, "HttpHeaders": [{"headerName": "User-Agent", "headerValue": "curl"}]},
+        )
+    text = html.unescape(cloud.pools.mailbox.messages("anna@example.com")[-1]["Body"])
+    assert "anna from 192.0.2.1" in text
+    links = re.findall(r"http\S+", text)
+    asked = [dict(parse_qsl(urlsplit(link).query)) for link in links]
+    assert [query["value"] for query in asked] == ["Valid", "Invalid"]
+    event = (await cloud("AdminListUserAuthEvents", UserPoolId=pool, Username="anna"))["AuthEvents"][0]
+    call = {"UserPoolId": pool, "Username": "anna", "FeedbackValue": "Invalid"}
+    good = {**call, "EventId": event["EventId"], "FeedbackToken": asked[1]["token"]}
+    other = await cloud.pool(UserPoolTier="PLUS", UserPoolAddOns={"AdvancedSecurityMode": "AUDIT"})
+    for bad in ({"FeedbackToken": "A" * 90}, {"EventId": "another"}, {"UserPoolId": other}, {"Username": "eve"}):
+        with raises("NotAuthorizedException", "Invalid feedback token."):
+            await cloud.client("UpdateAuthEventFeedback", **{**good, **bad})
+    assert await cloud.client("UpdateAuthEventFeedback", **good) == {}
+    event = (await cloud("AdminListUserAuthEvents", UserPoolId=pool, Username="anna"))["AuthEvents"][0]
+    assert (event["EventFeedback"]["FeedbackValue"], event["EventFeedback"]["Provider"]) == ("Invalid", "User")
+    cloud.clock.advance(8 * 86400)
+    with raises("NotAuthorizedException", "Feedback token has expired."):
+        await cloud.client("UpdateAuthEventFeedback", **good)
+
+
+async def test_activity_goes_to_firehose_and_a_bucket(cloud: Cloud) -> None:
+    pool, app = await protected(cloud)
+    source = {"LogLevel": "INFO", "EventSource": "userAuthEvents"}
+    for where in (
+        {"FirehoseConfiguration": {"StreamArn": "arn:aws:firehose:us-east-1:000000000000:deliverystream/activity"}},
+        {"S3Configuration": {"BucketArn": "arn:aws:s3:::activity"}},
+    ):
+        await cloud("SetLogDeliveryConfiguration", UserPoolId=pool, LogConfigurations=[{**source, **where}])
+        await cloud.sign_in(app)
+        await asyncio.sleep(0)
+    (firehose, put_record, record), (s3, put_object, kept) = cloud.functions.delivered
+    assert (firehose, put_record, record["DeliveryStreamName"]) == ("firehose", "PutRecord", "activity")
+    assert (s3, put_object, kept["Bucket"]) == ("s3", "PutObject", "activity")
+    assert kept["Key"].startswith(f"AWSLogs/000000000000/CognitoUserPools/us-east-1/{pool}/")
+    for line in (record["Record"]["Data"], kept["Body"]):
+        message = msgspec.json.decode(line)["message"]
+        assert (message["userName"], message["eventType"], message["eventResponse"]) == ("anna", "SignIn", "Pass")
+
+
+async def test_rotating_the_key_of_no_pool(cloud: Cloud) -> None:
+    with raises("ResourceNotFoundException"):
+        await cloud.pools.rotate_key("us-east-1_nothing")
 
 
 async def test_quotas_can_be_on() -> None:

@@ -62,14 +62,9 @@ class Codes:
 
         def judge(tx: Tx) -> tuple[Exception | None, _T | None]:
             code = tx.get(Code, pool.id, user_key, purpose)
-            if code is None or code.expires_at <= now or not code.hash:
-                return errors.ExpiredCodeException(_EXPIRED), None
-            if code.attempts >= TRIES:
-                return errors.LimitExceededException(_TOO_MANY), None
-            if not hmac.compare_digest(code.hash, wanted):
-                code.attempts += 1
-                tx.put(code)
-                return errors.CodeMismatchException(_MISMATCH), None
+            error = _objection(tx, code, wanted, now)
+            if code is None or error is not None:
+                return error, None
             result = effect(tx, code)
             # What stays remembers how many were sent, and is no code any more.
             code.hash = b""
@@ -80,6 +75,16 @@ class Codes:
         if error is not None:
             raise error
         return result  # type: ignore[return-value]
+
+    async def check(self, pool: Pool, user_key: str, purpose: str, given: str) -> None:
+        """Raises where `redeem` would, before slow work is done for it. A wrong try counts."""
+        wanted = self._records.keyed_hash(pool, purpose, user_key, given)
+        now = self._records.clock.now()
+        error = await self._records.store.write(
+            lambda tx: _objection(tx, tx.get(Code, pool.id, user_key, purpose), wanted, now)
+        )
+        if error is not None:
+            raise error
 
     async def pretend_to_issue(self, pool: Pool, name: str, purpose: str) -> None:
         """For nobody: a code that is kept and never sent, so that the work and the limits are the same."""
@@ -96,6 +101,19 @@ class Codes:
 
     def no_such_code(self) -> errors.ExpiredCodeException:
         return errors.ExpiredCodeException(_EXPIRED)
+
+
+def _objection(tx: Tx, code: Code | None, wanted: bytes, now: float) -> Exception | None:
+    """What is wrong with a try. A wrong guess is noted."""
+    if code is None or code.expires_at <= now or not code.hash:
+        return errors.ExpiredCodeException(_EXPIRED)
+    if code.attempts >= TRIES:
+        return errors.LimitExceededException(_TOO_MANY)
+    if hmac.compare_digest(code.hash, wanted):
+        return None
+    code.attempts += 1
+    tx.put(code)
+    return errors.CodeMismatchException(_MISMATCH)
 
 
 def _nobody(name: str) -> str:

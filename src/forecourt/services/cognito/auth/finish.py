@@ -15,7 +15,7 @@ from forecourt.services.cognito import errors
 from forecourt.services.cognito.auth.attempt import Attempt, Passed, Visit
 from forecourt.services.cognito.auth.kit import Kit
 from forecourt.services.cognito.issuer import Minted
-from forecourt.services.cognito.model import Device, Grant, Passkey, Pool, User
+from forecourt.services.cognito.model import AuthEvent, Device, Grant, Passkey, Pool, User
 from forecourt.services.cognito.store import put_user, spend
 from forecourt.services.cognito.tokens import SIGN_IN_SCOPE
 from forecourt.services.cognito.triggers import user_attributes, with_metadata
@@ -51,15 +51,15 @@ async def sign_in(kit: Kit, visit: Visit, passed: Passed, scopes: Sequence[str] 
     grant.ip, grant.user_agent = visit.ip, visit.user_agent
     minted = await kit.issuer.mint(visit.occasion, visit.client, user, grant, _source(attempt))
 
-    def commit(tx: Tx) -> None:
+    def commit(tx: Tx) -> AuthEvent | None:
         settle(tx, user, attempt, now)
         if new_device is not None:
             tx.put(new_device)
         tx.put(grant)
-        kit.threat.record_success(tx, visit, user, attempt, grant.event_id)
+        return kit.threat.record_success(tx, visit, user, attempt, grant.event_id)
 
-    await kit.records.store.write(commit)
-    kit.threat.succeeded(visit, user)
+    event = await kit.records.store.write(commit)
+    kit.threat.succeeded(visit, user, event)
     return SignedIn(minted, refresh_token, new_device)
 
 

@@ -11,7 +11,7 @@ from forecourt.services.cognito.auth import finish
 from forecourt.services.cognito.auth.attempt import Passed, Visit
 from forecourt.services.cognito.auth.kit import Kit
 from forecourt.services.cognito.hosted_ui import render
-from forecourt.services.cognito.model import AuthorizationCode, BrowserSession, Client, Pool, User
+from forecourt.services.cognito.model import AuthEvent, AuthorizationCode, BrowserSession, Client, Pool, User
 from forecourt.services.cognito.oauth import http
 from forecourt.services.cognito.oauth.authorize import AuthorizeRequest
 from forecourt.services.cognito.oauth.endpoints import Endpoints, token_response
@@ -59,16 +59,16 @@ class Browsers:
         )
         old = request.cookies.get(COOKIE, "")
 
-        def commit(tx: Tx) -> None:
+        def commit(tx: Tx) -> AuthEvent | None:
             finish.settle(tx, user, passed.attempt, now)
             if old:
                 tx.delete(BrowserSession, visit.pool.id, token_hash(old))
             if minutes:
                 tx.put(session)
-            self._kit.threat.record_success(tx, visit, user, passed.attempt, self._records.ids.uuid())
+            return self._kit.threat.record_success(tx, visit, user, passed.attempt, self._records.ids.uuid())
 
-        await self._records.store.write(commit)
-        self._kit.threat.succeeded(visit, user)
+        event = await self._records.store.write(commit)
+        self._kit.threat.succeeded(visit, user, event)
         response = await self.send_back(visit, authorize, user, int(now))
         return response.with_headers(render.cookie(request, COOKIE, secret, 60 * minutes))
 

@@ -71,7 +71,10 @@ class Threat:
         task.add_done_callback(self._writing.discard)
         self.delivery.deliver(pool, user, event)
 
-    def succeeded(self, visit: Visit, user: User) -> None:
+    def succeeded(self, visit: Visit, user: User, event: AuthEvent | None = None) -> None:
+        """`event` is what `record_success` wrote: it is delivered once it is sure."""
+        if event is not None:
+            self.delivery.deliver(visit.pool, user, event)
         self.lockout.succeeded(visit.pool.id, user.key.lower())
 
     # Passwords --------------------------------------------------------------------------------------------------
@@ -145,16 +148,16 @@ class Threat:
 
     # History ----------------------------------------------------------------------------------------------------
 
-    def record_success(self, tx: Tx, visit: Visit, user: User, attempt: Attempt, event_id: str) -> None:
+    def record_success(self, tx: Tx, visit: Visit, user: User, attempt: Attempt, event_id: str) -> AuthEvent | None:
         if mode(visit.pool) == "OFF":
-            return
+            return None
         event = self._event(visit, user, "SignIn", "Pass", attempt.event_id or event_id)
         if attempt.risk in risk.LEVELS[1:]:
             event.risk_level, event.risk_decision = attempt.risk, "AccountTakeover"
         names = ["Password", *("Mfa" for factor in attempt.passed if factor.endswith(("MFA", "OTP")))]
         event.challenges = [{"ChallengeName": name, "ChallengeResponse": "Success"} for name in names]
         tx.put(event)
-        self.delivery.deliver(visit.pool, user, event)
+        return event
 
     async def record(self, visit: Visit, user: User, event_type: str, response: str = "Pass") -> None:
         """Another event than a sign-in: SignUp, ForgotPassword, PasswordChange, ResendCode."""
@@ -162,6 +165,11 @@ class Threat:
             event = self._event(visit, user, event_type, response)
             await self._records.store.write(lambda tx: tx.put(event))
             self.delivery.deliver(visit.pool, user, event)
+
+    def record_unseen(self, visit: Visit, user: User, event_type: str, response: str) -> None:
+        """As `record`, not waited for: how long the answer takes must not tell that there is such a user."""
+        if mode(visit.pool) != "OFF":
+            self._later(visit.pool, user, self._event(visit, user, event_type, response))
 
     def _event(self, visit: Visit, user: User, event_type: str, response: str, event_id: str = "") -> AuthEvent:
         now = self._records.clock.now()

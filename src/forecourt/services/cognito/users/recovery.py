@@ -57,7 +57,7 @@ class RecoveryApi:
             if visit.hides_users:
                 return await self._pretend(visit, username)
             raise
-        await self._kit.threat.record(visit, user, "ForgotPassword", "InProgress")
+        self._kit.threat.record_unseen(visit, user, "ForgotPassword", "InProgress")
         return await self.send_code(visit.occasion, user, attribute)
 
     async def _pretend(self, visit: Visit, username: str) -> dict[str, str]:
@@ -83,16 +83,17 @@ class RecoveryApi:
         return {}
 
     async def confirm(self, visit: Visit, username: str, user: User | None, given: str, password: str) -> None:
+        """The code comes before all that is slow or looks at old passwords: without it nobody learns of them."""
         pool = visit.pool
-        await self._kit.passwords.check_new(pool, password, user)
+        await self._kit.passwords.check_new(pool, password)
         await self._kit.threat.check_compromised(visit, password, "PASSWORD_CHANGE")
         if user is None:
-            # The same work as for somebody.
-            await self._kit.passwords.prepare(pool, "nobody", password)
             if not visit.hides_users:
                 raise errors.UserNotFoundException(_NOT_FOUND)
             await self._codes.refuse(pool, username, PURPOSE, given)
         key = user.key
+        await self._codes.check(pool, key, PURPOSE, given)
+        await self._kit.passwords.check_new(pool, password, user)
         new = await self._kit.passwords.prepare(pool, user.username, password)
 
         def apply(tx: Tx, code: Code) -> User:
