@@ -33,7 +33,7 @@ from forecourt.auth.sigv4 import SignedRequest
 from forecourt.base.clock import Clock
 from forecourt.base.ids import Ids
 from forecourt.base.principal import Principal
-from forecourt.testing import free_port
+from forecourt.testing import Forecourt, free_port
 
 _POLICIES, _STATEMENTS = 10, 20
 _HOME, _REGION = "000000000000", "us-east-1"
@@ -140,7 +140,7 @@ def _microseconds(once: Callable[[], Any], count: int, before: Callable[[], None
 
 def _arrived(request: AWSRequest) -> SignedRequest:
     headers = [(name.lower().encode(), _text(value).encode()) for name, value in request.headers.items()]
-    return SignedRequest("POST", b"/", b"", headers, request.data)
+    return SignedRequest("POST", b"/", b"", headers, request.data or b"")
 
 
 # --- Over the network ---------------------------------------------------------------------------------------------
@@ -152,7 +152,7 @@ class _Contender(NamedTuple):
     script: Path | None
 
 
-def _calls(enforcing: PinnedForecourt, lenient: PinnedForecourt) -> None:
+def _calls(enforcing: Forecourt, lenient: Forecourt) -> None:
     found = _in_turns(
         {
             "unknown credentials, off": _call(lenient, Credentials("test", "test"), "unknown"),
@@ -163,7 +163,7 @@ def _calls(enforcing: PinnedForecourt, lenient: PinnedForecourt) -> None:
     _tell("iam_calls", "ListActivities, one core, 32 connections", found, "a user's, off")
 
 
-def _invocations(enforcing: PinnedForecourt, backend: int, floor: tuple[int, int]) -> None:
+def _invocations(enforcing: Forecourt, backend: int, floor: tuple[int, int]) -> None:
     key = _user(enforcing, _ROOT, "caller")
     contenders = {"nginx": _Contender(f"http://127.0.0.1:{floor[0]}/pets/7", floor[1], None)}
     for kind in ("NONE", "AWS_IAM"):
@@ -200,7 +200,7 @@ def _tell(name: str, title: str, found: Mapping[str, tuple[Load, float]], base: 
     report(name, title, ("who", "requests/s", f"of {base}", "CPU us each", f"of {base} by CPU", "errors"), rows)
 
 
-def _call(forecourt: PinnedForecourt, key: Credentials, name: str) -> _Contender:
+def _call(forecourt: Forecourt, key: Credentials, name: str) -> _Contender:
     return _Contender(forecourt.url, forecourt.pid, _script(name, _signed_call(f"{forecourt.url}/", key)))
 
 
@@ -218,7 +218,7 @@ def _signed(method: str, url: str, body: bytes, headers: dict[str, str], key: Cr
 
 def _script(name: str, request: AWSRequest) -> Path:
     """What wrk sends besides `Host`, which is its own. Lua's long brackets take any text as it is."""
-    lines = [f"wrk.method = [[{request.method}]]", f"wrk.body = [[{_text(request.data)}]]"]
+    lines = [f"wrk.method = [[{request.method}]]", f"wrk.body = [[{_text(request.data or b'')}]]"]
     lines += [
         f"wrk.headers[ [[{header}]] ] = [[{_text(value)}]]"
         for header, value in request.headers.items()
@@ -237,11 +237,11 @@ def _text(value: str | bytes) -> str:
 # --- What is called -----------------------------------------------------------------------------------------------
 
 
-def _client(forecourt: PinnedForecourt, service: str, key: Credentials) -> Any:
+def _client(forecourt: Forecourt, service: str, key: Credentials) -> Any:
     return forecourt.client(service, aws_access_key_id=key.access_key, aws_secret_access_key=key.secret_key)
 
 
-def _user(forecourt: PinnedForecourt, administrator: Credentials, name: str = "ann") -> Credentials:
+def _user(forecourt: Forecourt, administrator: Credentials, name: str = "ann") -> Credentials:
     """A user with the ten policies; the access key."""
     iam = _client(forecourt, "iam", administrator)
     iam.create_user(UserName=name)
