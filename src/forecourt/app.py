@@ -361,6 +361,9 @@ class Application:
         asked = question.action, question.resource, question.context
         return (await explain(self._authorizer, principal, *asked))._asdict()
 
+    async def rotate_key(self, pool_id: str) -> str:
+        return await self._pools.rotate_key(pool_id)
+
     async def reset(self) -> None:
         await self._store.reset()
         self._metrics.reset()

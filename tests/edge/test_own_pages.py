@@ -86,3 +86,15 @@ def test_a_stop_ends_with_status_0(tmp_path: Path) -> None:
     assert forecourt.stop() == 0
     forecourt.start()
     assert forecourt.kill() == -signal.SIGKILL
+
+
+def test_a_pools_signing_key_is_rotated(server: Forecourt) -> None:
+    pools = server.client("cognito-idp")
+    pool = pools.create_user_pool(PoolName="rotated")["UserPool"]["Id"]
+    before = server.ask(f"/{pool}/.well-known/jwks.json")["keys"]
+    kid = server.ask("/_forecourt/pools/rotate-key", {"pool_id": pool})["kid"]
+    after = [key["kid"] for key in server.ask(f"/{pool}/.well-known/jwks.json")["keys"]]
+    assert kid in after
+    assert kid not in [key["kid"] for key in before]
+    status, answer = ask(server, "POST", "/_forecourt/pools/rotate-key", '{"pool_id": "us-east-1_None"}')
+    assert (status, answer["code"]) == (400, "ResourceNotFoundException")

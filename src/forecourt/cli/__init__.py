@@ -14,7 +14,7 @@ from forecourt import __version__
 
 # Each is the command of the same name in the module of the same name, loaded when it is called: `forecourt version`
 # does not wait for Step Functions.
-_COMMANDS = ("start", "doctor", "clock", "mailbox", "iam", "sfn", "settings", "coverage")
+_COMMANDS = ("start", "doctor", "clock", "mailbox", "iam", "pools", "sfn", "settings", "coverage")
 
 
 class _Commands(click.Group):

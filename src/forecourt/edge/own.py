@@ -10,6 +10,7 @@
 | `GET /_forecourt/mailbox`        | mail and text messages that user pools sent, newest first; loopback only       |
 | `GET /_forecourt/metrics`        | Prometheus text                                                                |
 | `POST /_forecourt/iam/explain`   | may this principal do that, and why: see `Question`; loopback only             |
+| `POST /_forecourt/pools/rotate-key` | `{"pool_id": …}` gives a user pool a new signing key; loopback only         |
 | `POST /_forecourt/reset`         | empties everything; only in an ephemeral run                                   |
 """
 
@@ -66,7 +67,15 @@ class Inside(Protocol):
         """`{"allowed": …, "summary": …, "message": …, "steps": […]}`. Raises `ServiceError`."""
         ...
 
+    async def rotate_key(self, pool_id: str) -> str:
+        """The new key's id. Raises `ServiceError`."""
+        ...
+
     async def reset(self) -> None: ...
+
+
+class Rotation(msgspec.Struct, forbid_unknown_fields=True):
+    pool_id: str
 
 
 class Question(msgspec.Struct, forbid_unknown_fields=True):
@@ -99,6 +108,7 @@ class OwnPages:
             ("GET", "/_forecourt/mailbox"): self._mailbox,
             ("GET", "/_forecourt/metrics"): self._metrics,
             ("POST", "/_forecourt/iam/explain"): self._explain,
+            ("POST", "/_forecourt/pools/rotate-key"): self._rotate_key,
             ("POST", "/_forecourt/reset"): self._reset,
         }
 
@@ -158,6 +168,15 @@ class OwnPages:
         except msgspec.DecodeError as error:
             raise Invalid(f'Send {{"principal": ARN, "action": "s3:GetObject", "resource": ARN}}: {error}') from error
         await respond_json(send, 200, await self._inside.explain(question))
+
+    async def _rotate_key(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._require_private(scope)
+        body = await read_body(receive, _BODY_LIMIT, _BODY_SECONDS)
+        try:
+            pool_id = msgspec.json.decode(body, type=Rotation).pool_id
+        except msgspec.DecodeError as error:
+            raise Invalid(f'Send {{"pool_id": "us-east-1_…"}} as JSON: {error}') from error
+        await respond_json(send, 200, {"kid": await self._inside.rotate_key(pool_id)})
 
     async def _reset(self, scope: Scope, receive: Receive, send: Send) -> None:
         if not self._ephemeral:
