@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from jsonata.functions import Functions
@@ -29,6 +31,23 @@ from forecourt.services.stepfunctions.asl.intrinsics import hash_text
 from forecourt.services.stepfunctions.asl.jsonpath import MISSING
 from forecourt.services.stepfunctions.asl.regex import TooComplex, bounded_engine
 from forecourt.services.stepfunctions.asl.scope import Scope
+
+# The library sets the process's recursion limit to 10,000 when it is imported. Everywhere else an early RecursionError
+# is what bounds hostile nesting, so the usual limit is put back, and raised only while an expression is worked on.
+_USUAL_RECURSION = 1_000
+_LIBRARY_RECURSION = 10_000
+sys.setrecursionlimit(_USUAL_RECURSION)
+
+
+@contextmanager
+def _deep_recursion() -> Iterator[None]:
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(before, _LIBRARY_RECURSION))
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(before)
+
 
 _MOST_STEPS = 200_000
 _MOST_DEPTH = 120
@@ -86,7 +105,8 @@ class Expression:
             (plain.group(1), tuple(plain.group(2).split(".")[1:])) if plain else None
         )
         try:
-            compiled = Jsonata(text, bounded_engine)
+            with _deep_recursion():
+                compiled = Jsonata(text, bounded_engine)
         except JException as error:
             raise DefinitionError(explain(error)) from error
         except (TooComplex, re.error) as error:
@@ -120,7 +140,8 @@ class Expression:
 
     def _evaluate(self, scope: Scope, field: str) -> Any:
         try:
-            return _plain_json(self._compiled.evaluate(None, _bindings(scope, self.text, self._wants_context)))
+            with _deep_recursion():
+                return _plain_json(self._compiled.evaluate(None, _bindings(scope, self.text, self._wants_context)))
         except JException as error:
             raise self._failure(field, f"threw an error: {explain(error)}") from error
         except (_Overrun, TooComplex) as error:
