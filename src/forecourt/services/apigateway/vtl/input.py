@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import copy
+import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote_plus, unquote_plus
@@ -88,7 +89,7 @@ class Util(Callables):
     METHODS: Mapping[str, Method]
 
     def escape_javascript(self, text: Any) -> str:
-        return "".join(_ESCAPES.get(char) or _escape(char) for char in text_of(text))
+        return _TO_ESCAPE.sub(lambda found: _ESCAPES.get(found[0]) or _escape(found[0]), text_of(text))
 
     def parse_json(self, text: Any) -> Any:
         try:
@@ -133,11 +134,11 @@ _ESCAPES = {
     "\f": "\\f",
     "\r": "\\r",
 }
+# Most text has little to escape: it is found by one search, not looked at letter by letter.
+_TO_ESCAPE = re.compile(r"[^ -~]|['\"\\/]")
 
 
 def _escape(char: str) -> str:
-    if " " <= char <= "~":
-        return char
     code = ord(char)
     if code > 0xFFFF:
         code -= 0x10000
