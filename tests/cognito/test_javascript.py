@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 from pathlib import Path
 
-import pytest
 from tests.cognito.test_clients import make_client, make_pool
 
 from forecourt.testing import Forecourt
@@ -15,9 +13,6 @@ from forecourt.testing import Forecourt
 NODE = Path(__file__).parents[1] / "node"
 
 
-@pytest.mark.skipif(
-    not (shutil.which("node") and (NODE / "node_modules").exists()), reason="Node and its packages are not installed"
-)
 def test_clients_of_the_node_world() -> None:
     with Forecourt(arguments=("--token-issuer", "amazonaws")) as server:
         idp = server.client("cognito-idp")

@@ -26,7 +26,6 @@ from forecourt.testing import Forecourt
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 CALLBACK = "https://app.example.com/callback"
 NARROW, WIDE = (320, 640), (1280, 860)
-pytestmark = pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="Chromium is not installed")
 
 
 @pytest.fixture(scope="module")

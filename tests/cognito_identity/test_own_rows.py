@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import uuid
 from collections.abc import Iterator
@@ -218,9 +217,6 @@ def test_an_api_that_asks_for_iam(app: App) -> None:
     assert (status, "signature we calculated does not match" in text) == (403, True)
 
 
-@pytest.mark.skipif(
-    not (shutil.which("node") and (NODE / "node_modules").exists()), reason="Node and its packages are not installed"
-)
 def test_the_javascript_sdk(app: App) -> None:
     token = app.sign_in("ann")
     ann, _ = app.credentials(token)
