@@ -76,7 +76,7 @@ SETTINGS: tuple[Setting, ...] = (
         "client_timeout",
         int,
         60,
-        "Seconds that a client gets to send its request's headers, and again to send its body.",
+        "Seconds that a client gets to send its request's headers, and again for the body of an AWS API call.",
     ),
     Setting("drain_seconds", int, 25, "How long a stop waits for requests that are under way."),
     Setting("backing", dict[str, str], {}, "Endpoint of a backing service: --backing dynamodb=http://localhost:8000."),

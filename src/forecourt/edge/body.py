@@ -6,11 +6,7 @@ import asyncio
 
 from forecourt.base.asgi import Message, Receive
 from forecourt.base.errors import ServiceError
-
-
-class RequestTooLarge(ServiceError):
-    code = "RequestEntityTooLargeException"
-    status = 413
+from forecourt.wire.errors import RequestTooLarge
 
 
 class RequestTimedOut(ServiceError):
