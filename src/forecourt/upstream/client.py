@@ -28,11 +28,17 @@ class Limits:
 
 
 class Upstream:
-    """Use from one event loop. `close()` ends all connections."""
+    """Use from one event loop. `close()` ends all connections.
 
-    def __init__(self, limits: Limits | None = None, tls: ssl.SSLContext | None = None) -> None:
+    `server_name` is what servers' certificates are asked for and compared with in place of the origin's host.
+    """
+
+    def __init__(
+        self, limits: Limits | None = None, tls: ssl.SSLContext | None = None, server_name: str | None = None
+    ) -> None:
         self._limits = limits or Limits()
         self._tls = tls
+        self._server_name = server_name
         self._pools: dict[Origin, _Pool] = {}
         self._reaper: asyncio.TimerHandle | None = None
 
@@ -60,7 +66,7 @@ class Upstream:
             if self._tls is None:
                 self._tls = ssl.create_default_context()
             tls = self._tls
-        pool = self._pools[origin] = _Pool(origin, self._limits, loop, tls)
+        pool = self._pools[origin] = _Pool(origin, self._limits, loop, tls, self._server_name or origin.host)
         if self._reaper is None:
             self._reaper = loop.call_later(1.0, self._reap)
         return pool
@@ -87,12 +93,18 @@ class Upstream:
 
 class _Pool:
     def __init__(
-        self, origin: Origin, limits: Limits, loop: asyncio.AbstractEventLoop, tls: ssl.SSLContext | None
+        self,
+        origin: Origin,
+        limits: Limits,
+        loop: asyncio.AbstractEventLoop,
+        tls: ssl.SSLContext | None,
+        server_name: str,
     ) -> None:
         self.loop = loop
         self._origin = origin
         self._limits = limits
         self._tls = tls
+        self._server_name = server_name
         self._idle: deque[Connection] = deque()
         self._all: set[Connection] = set()
         self._connecting = 0
@@ -144,7 +156,7 @@ class _Pool:
                     origin.host,
                     origin.port,
                     ssl=self._tls,
-                    server_hostname=origin.host if self._tls is not None else None,
+                    server_hostname=self._server_name if self._tls is not None else None,
                 )
         except TimeoutError:
             self._next_in_line()
