@@ -241,6 +241,7 @@ class Application:
             authenticator=self._make_authenticator(trust_unknown=self.settings.iam_mode != "enforce"),
             authorizer=self._authorizer,
             aws=InternalAws(dispatcher=self.dispatcher, backing=self._backing),
+            sealer=self._sealer,
             account_limit=_account_limit(self.settings),
         )
         quotas = _quotas(self.settings)

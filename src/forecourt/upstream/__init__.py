@@ -14,7 +14,15 @@
 
 from forecourt.upstream.client import Limits, Upstream
 from forecourt.upstream.connection import Response
-from forecourt.upstream.errors import BadResponse, ConnectFailed, ResponseTooLarge, TimedOut, UpstreamError
+from forecourt.upstream.errors import (
+    BadResponse,
+    ConnectFailed,
+    ResponseTooLarge,
+    TimedOut,
+    TlsFailed,
+    UnknownHost,
+    UpstreamError,
+)
 from forecourt.upstream.message import Body, Headers, InvalidRequest, Origin, Request, end_to_end
 
 __all__ = [
@@ -29,6 +37,8 @@ __all__ = [
     "Response",
     "ResponseTooLarge",
     "TimedOut",
+    "TlsFailed",
+    "UnknownHost",
     "Upstream",
     "UpstreamError",
     "end_to_end",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote, quote_plus
@@ -34,12 +34,13 @@ from forecourt.services.apigateway.integrations.lambda_function import (
 )
 from forecourt.services.apigateway.integrations.lambda_proxy import build_event, read_answer
 from forecourt.services.apigateway.integrations.mapping import query_pairs
-from forecourt.services.apigateway.integrations.uri import UriTemplate
+from forecourt.services.apigateway.integrations.uri import Target, UriTemplate, substitute_stage_variables
 from forecourt.services.apigateway.plan.context import context_value
 from forecourt.services.apigateway.plan.errors import GatewayError, configuration_error
 from forecourt.services.apigateway.plan.messages import Headers, MethodRequest, MethodResponse, Served
 from forecourt.services.apigateway.plan.ports import Handler, Ports
-from forecourt.upstream import Request, end_to_end
+from forecourt.services.apigateway.plan.reach import http_way
+from forecourt.upstream import Origin, Request, end_to_end
 
 _EVERYTHING = BinaryMediaTypes(["*/*"])
 _TEXTS = ("text/", "application/json", "application/xml", "application/javascript")
@@ -51,7 +52,7 @@ def compile_integration(integration: Integration, served: Served, ports: Ports) 
     elif integration.integration_type == "AWS_PROXY":
         handler = _lambda(integration, served, ports)
     else:
-        handler = _http(integration, served, ports)
+        handler = _http(integration, served, http_way(integration, served, ports))
     return _with_response_parameters(handler, integration, served)
 
 
@@ -213,7 +214,7 @@ def _answer_2(request: MethodRequest, payload: bytes, latency_ms: float) -> Meth
 def _http(integration: Integration, served: Served, ports: Ports) -> Handler:
     changes = compile_changes(integration.request_parameters, served.variables)
     needs_body = any("$request.body" in str(value) for value in (integration.request_parameters or {}).values())
-    uri = UriTemplate(integration.integration_uri or "", served.variables)
+    target_of = _target_of(integration, served)
     method = integration.integration_method or "ANY"
     timeout = integration.timeout_in_millis / 1000
     now = asyncio.get_running_loop().time
@@ -223,8 +224,7 @@ def _http(integration: Integration, served: Served, ports: Ports) -> Handler:
             await request.body.read()
         request.body.check_length()
         seen = Seen(request, [], request.body.whole if request.body.is_whole else b"")
-        raw = request.raw_path_parameters
-        target = uri.render(lambda name: raw[name].decode("latin-1") if name in raw else None)
+        host, target = target_of(request)
         path, _, own_query = target.path.partition("?")
         for change in changes:
             if change.place == "path" and (value := change.source(seen)) is not None:
@@ -233,7 +233,7 @@ def _http(integration: Integration, served: Served, ports: Ports) -> Handler:
         outgoing = Request(
             (request.method if method == "ANY" else method).encode(),
             f"{path}?{query}".encode("latin-1") if query else path.encode("latin-1"),
-            [(b"host", target.origin.authority.encode()), *_backend_headers(request, changes, seen)],
+            [(b"host", host), *_backend_headers(request, changes, seen)],
             request.body.whole if request.body.is_whole else request.body.stream(),
             request.body.length,
         )
@@ -245,6 +245,30 @@ def _http(integration: Integration, served: Served, ports: Ports) -> Handler:
         return MethodResponse(response.status, kept, content, length, (now() - started) * 1000)
 
     return proxy
+
+
+def _target_of(integration: Integration, served: Served) -> Callable[[MethodRequest], tuple[bytes, Target]]:
+    """The `Host` that the backend sees, and where it is."""
+    uri = integration.integration_uri or ""
+    if substitute_stage_variables(uri, served.variables).startswith("arn:"):
+        # A private integration: what answers is behind a VPC link, and gets host and path as the client sent them.
+        origin = Origin(
+            "https" if integration.tls_config else "http", "vpc-link", 443 if integration.tls_config else 80
+        )
+        return lambda request: (request.header(b"host") or b"", Target(origin, _raw_stage_path(request)))
+    template = UriTemplate(uri, served.variables)
+
+    def target(request: MethodRequest) -> tuple[bytes, Target]:
+        raw = request.raw_path_parameters
+        found = template.render(lambda name: raw[name].decode("latin-1") if name in raw else None)
+        return found.origin.authority.encode(), found
+
+    return target
+
+
+def _raw_stage_path(request: MethodRequest) -> str:
+    stage, path = request.served.stage, request.raw_path.decode("latin-1")
+    return path if stage == "$default" else f"/{stage}{path}"
 
 
 def _changed_query(request: MethodRequest, own: str, changes: Any, seen: Seen) -> str:

@@ -36,6 +36,7 @@ from forecourt.services.apigateway.plan.messages import MethodRequest, MethodRes
 from forecourt.services.apigateway.plan.meter import Tally
 from forecourt.services.apigateway.plan.plan import Answering, Plan, no_method
 from forecourt.services.apigateway.plan.ports import Handler, Ports
+from forecourt.services.apigateway.plan.reach import rest_way
 from forecourt.services.apigateway.plan.router import Route, Router
 from forecourt.services.apigateway.plan.state import Shared
 from forecourt.services.apigateway.plan.validation import validating
@@ -227,10 +228,13 @@ class _Compiler:
         return build(self, integration)
 
     def _http_proxy(self, integration: Integration) -> Handler:
-        return http_proxy(integration, self.served, self._ports)
+        return http_proxy(integration, self.served, self._way_of(integration))
 
     def _http(self, integration: Integration) -> Handler:
-        return self._custom(integration, http_backend(integration, self.served, self._ports))
+        return self._custom(integration, http_backend(integration, self.served, self._way_of(integration)))
+
+    def _way_of(self, integration: Integration) -> Ports:
+        return rest_way(integration, self.served, self._stage.client_certificate_id, self._ports)
 
     def _mock(self, integration: Integration) -> Handler:
         return self._custom(integration, mock())
