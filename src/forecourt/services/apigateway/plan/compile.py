@@ -28,6 +28,7 @@ from forecourt.services.apigateway.integrations.lambda_proxy import lambda_proxy
 from forecourt.services.apigateway.integrations.mock import mock
 from forecourt.services.apigateway.limits import Limit
 from forecourt.services.apigateway.plan.caching import Caching, cached
+from forecourt.services.apigateway.plan.compression import unpacking
 from forecourt.services.apigateway.plan.errors import configuration_error
 from forecourt.services.apigateway.plan.gateway_responses import GatewayResponses
 from forecourt.services.apigateway.plan.limiting import throttled, with_api_key
@@ -144,6 +145,7 @@ class _Compiler:
         handler = self._integration(integration)
         handler = self._cached(handler, resource, method, integration, setting, tally)
         handler = self._validating(handler, method)
+        handler = self._unpacking(handler)
         handler = self._limited(handler, resource, method)
         return self._authorized(handler, method)
 
@@ -185,6 +187,10 @@ class _Compiler:
         limit = Limit(setting.throttling_rate_limit, setting.throttling_burst_limit)
         is_default = limit == (defaults.throttling_rate_limit, defaults.throttling_burst_limit)
         return None if is_default or limit.rate < 0 or limit.burst < 0 else limit
+
+    def _unpacking(self, handler: Handler) -> Handler:
+        from_bytes = self._snapshot.minimum_compression_size
+        return handler if from_bytes is None else unpacking(handler, from_bytes)
 
     def _validating(self, handler: Handler, method: Method) -> Handler:
         validator = self._validators.get(method.request_validator_id or "")
