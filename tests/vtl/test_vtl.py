@@ -23,7 +23,7 @@ PARAMETERS = {"path": {"id": "7"}, "querystring": {"q": "search", "id": "no"}, "
 
 
 def variables() -> dict[str, Any]:
-    source = Input(BODY, PARAMETERS)
+    source = Input(BODY, lambda: PARAMETERS)
     document = source.path("$")
     return {
         **{name: document[name] for name in document if name not in ("nil", "padding")},
@@ -111,6 +111,23 @@ GREEDY = {
     "a huge range": "#foreach($i in [1..2000000000])#end",
     "a list in itself": "#set($l = [])#set($v = $l.add($l))$l",
     "a huge number": "#set($n = 9)#foreach($i in [1..900])#set($n = $n * $n)#end$n.toString().length()",
+    "a map in itself many times": (
+        '#set($m = {})#foreach($i in [1..60])#set($m = {"a": $m, "b": $m})#end'
+        "#set($v = $input.path('$').put('m', $m))$input.json('$')"
+    ),
+    "a list in itself many times": (
+        "#set($l = $input.path('$.tags'))#foreach($i in [1..60])#set($x = [$l, $l])"
+        "#set($l = $input.path('$.empty'))#set($v = $l.add($x))#end$l"
+    ),
+    "a long string made again and again": (
+        '#set($s = "x")#foreach($i in [1..22])#set($s = $s + $s)#end#set($l = [])'
+        "#foreach($i in [1..1000])#set($v = $l.add($s.substring($i)))#end"
+    ),
+    "a long string searched again and again": (
+        '#set($s = "x")#foreach($i in [1..22])#set($s = $s + $s)#end'
+        '#foreach($i in [1..1000])#foreach($j in [1..1000])#if($s.contains("y"))#end#end#end'
+    ),
+    "a pattern that tries everything": '#set($s = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab")$s.matches("(a|a)+c")',
     "printing a growing list": "#set($l = [])#foreach($i in [1..1000])#set($v = $l.add($name))$l#end",
 }
 

@@ -135,9 +135,8 @@ class _ResponseMapper:
         content_type, template = selected.templates.for_response(request.header(b"accept"))
         status = selected.status
         if template is not None:
-            seen = {name.decode("latin-1"): value.decode("latin-1") for name, value in response.headers}
             text = body.decode("utf-8", "replace")
-            body, overrides = render_response(template, request, text, seen, response.status)
+            body, overrides = render_response(template, request, text, response.headers, response.status)
             headers, status = _apply_overrides(headers, status, overrides)
         if not any(name == b"content-type" for name, _ in headers):
             headers.append((b"content-type", content_type.encode("latin-1", "replace")))

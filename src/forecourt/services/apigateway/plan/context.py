@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-mapping
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -112,16 +112,61 @@ def request_context(request: MethodRequest) -> dict[str, Any]:
     return context
 
 
-def context_tree(request: MethodRequest) -> dict[str, Any]:
+def context_tree(request: MethodRequest) -> ContextTree:
     """All of `$context`, as a template sees it."""
-    tree = {name: known(request) for name, known in _PLAIN.items()}
-    for name, known in _FURTHER.items():
-        if "." not in name:
-            tree[name] = known(request)
-    identity = {name: value for name, value in identity_of_event(request).items() if value is not None}
-    tree["identity"] = identity
-    tree["authorizer"] = dict(request.authorizer)
-    tree["error"] = dict(request.error)
-    tree["requestOverride"] = {"header": {}, "path": {}, "querystring": {}}
-    tree["responseOverride"] = {"header": {}}
-    return tree
+    return ContextTree(request)
+
+
+class ContextTree(MutableMapping[str, Any]):
+    """A map whose values are computed when they are first asked for; a template may change and add to it."""
+
+    __slots__ = ("_known", "_request")
+
+    def __init__(self, request: MethodRequest) -> None:
+        self._request = request
+        self._known: dict[str, Any] = {}
+
+    def get(self, name: str, default: Any = None) -> Any:
+        known = self._known
+        if name in known:
+            return known[name]
+        compute = _TREE.get(name)
+        if compute is None:
+            return default
+        known[name] = value = compute(self._request)
+        return value
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self:
+            raise KeyError(name)
+        return self.get(name)
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        self._known[name] = value
+
+    def __delitem__(self, name: str) -> None:
+        self[name] = None
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._known or name in _TREE
+
+    def __iter__(self) -> Iterator[str]:
+        return iter({**_TREE, **self._known})
+
+    def __len__(self) -> int:
+        return len({**_TREE, **self._known})
+
+
+def _identity(request: MethodRequest) -> dict[str, Any]:
+    return {name: value for name, value in identity_of_event(request).items() if value is not None}
+
+
+_TREE: Mapping[str, Callable[[MethodRequest], Any]] = {
+    **_PLAIN,
+    **{name: known for name, known in _FURTHER.items() if "." not in name},
+    "identity": _identity,
+    "authorizer": lambda request: dict(request.authorizer),
+    "error": lambda request: dict(request.error),
+    "requestOverride": lambda request: {"header": {}, "path": {}, "querystring": {}},
+    "responseOverride": lambda request: {"header": {}},
+}
