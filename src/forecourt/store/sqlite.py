@@ -50,6 +50,9 @@ _ADVICE = {
 }
 
 
+Parameters = dict[str, Any] | tuple[()]
+
+
 class Connection:
     """One DBAPI connection. `failure` is the first error since `begin` that makes the whole transaction void."""
 
@@ -58,13 +61,13 @@ class Connection:
         self.turn = turn
         self.failure: StoreUnavailable | None = None
 
-    def fetch(self, sql: str, parameters: dict[str, Any]) -> list[Any]:
+    def fetch(self, sql: str, parameters: Parameters) -> list[Any]:
         try:
             return self.raw.execute(sql, parameters).fetchall()
         except sqlite3.Error as error:
             raise self._judged(error) from None
 
-    def run(self, sql: str, parameters: dict[str, Any]) -> int:
+    def run(self, sql: str, parameters: Parameters) -> int:
         """Returns how many rows changed."""
         try:
             return self.raw.execute(sql, parameters).rowcount
@@ -78,11 +81,21 @@ class Connection:
             raise self._judged(error) from None
 
     def begin(self) -> None:
+        """Waits while another program holds the lock, for `_BUSY_SECONDS` at most."""
+        self.run(f"PRAGMA busy_timeout={_BUSY_SECONDS * 1000:.0f}", ())
+        self._begin()
+
+    def begin_at_once(self) -> None:
+        """Fails where another program holds the lock."""
+        self.run("PRAGMA busy_timeout=0", ())
+        self._begin()
+
+    def _begin(self) -> None:
         self.failure = None
-        self.run("BEGIN IMMEDIATE", {})
+        self.run("BEGIN IMMEDIATE", ())
 
     def commit(self) -> None:
-        self.run("COMMIT", {})
+        self.run("COMMIT", ())
 
     def rollback(self) -> None:
         """Never fails: SQLite may have rolled back by itself."""
@@ -107,8 +120,6 @@ class Sqlite:
     def __init__(self, folder: Path | None) -> None:
         self.folder = folder
         self.statements = Statements(DIALECT, dialect.insert)
-        # A group in memory is short, since readers wait for it; one on disk shares its fsync with as many as it can.
-        self.group_size = 64 if folder is None else 512
         self._memory = Connection(_connect(":memory:", _MEMORY_PRAGMAS), threading.Lock()) if folder is None else None
         self._readers = threading.local()
         self._open: list[Connection] = []

@@ -100,7 +100,7 @@ class PoolsApi:
             raise errors.InvalidParameterException(
                 "User pool cannot be deleted. It has a domain configured that should be deleted first."
             )
-        await self._records.store.write(lambda tx: self._records.delete_pool(tx, pool))
+        await self._records.store.write_long(lambda tx: self._records.delete_pool(tx, pool))
         return {}
 
     @operation("AddCustomAttributes")
