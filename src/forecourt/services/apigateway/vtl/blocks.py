@@ -124,7 +124,22 @@ def _show(node: Reference) -> Show:
             return value
         return missing if value is None else text_of(value)
 
-    return show
+    if len(node.path) != 1 or not isinstance(node.path[0], Property):
+        return show
+    name, key = node.name, node.path[0].name
+
+    def show_property(state: State) -> str:
+        """`$name.key` where `$name` is a map, without a call further."""
+        value = state.get(name)
+        if type(value) is dict:
+            value = value.get(key)
+            if type(value) is str:
+                return value
+            if value is not None:
+                return text_of(value)
+        return show(state)
+
+    return show_property
 
 
 def _escaped(node: EscapedReference) -> Show:

@@ -45,18 +45,20 @@ def call(value: Any, name: str, arguments: list[Any]) -> Any:
 
 
 def methods_of(kind: type) -> Mapping[str, Method]:
-    return _methods.get(kind) or _found(kind)
+    known = _known.get(kind)
+    if known is None:
+        known = _known[kind] = _table_of(kind)
+    return known
 
 
-def _found(kind: type) -> Mapping[str, Method]:
+def _table_of(kind: type) -> Mapping[str, Method]:
     if issubclass(kind, Callables):
         return kind.METHODS
     table = next((table for known, table in _TABLES if issubclass(kind, known)), None)
-    _methods[kind] = {} if table is None else {**_ANY, **table}
-    return _methods[kind]
+    return {} if table is None else {**_ANY, **table}
 
 
-_methods: dict[type, Mapping[str, Method]] = {}
+_known: dict[type, Mapping[str, Method]] = {}
 
 
 def property_of(value: Any, name: str) -> Any:
