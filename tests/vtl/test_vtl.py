@@ -143,6 +143,28 @@ def test_a_greedy_template_is_stopped(name: str) -> None:
     assert time.perf_counter() - started < 5
 
 
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [("", "{}||no"), (" \n", "{}||no"), ("text", '"text"|text|yes'), ("[1]", "[1]|[1]|yes"), ("null", '""||no')],
+)
+def test_a_body_that_is_no_document(body: str, expected: str) -> None:
+    template = Template.compile("$input.json('$')|$input.path('$')|#if($input.path('$'))yes#{else}no#end")
+    assert template.render({"input": Input(body, dict)}) == expected
+
+
+def test_the_parameters_are_looked_up_once_and_only_when_asked_for() -> None:
+    asked: list[int] = []
+
+    def parameters() -> dict[str, dict[str, str]]:
+        asked.append(1)
+        return PARAMETERS
+
+    template = Template.compile("#if($context.all)$input.params('id')$input.params('q')#end")
+    for wanted, times in ((False, 0), (True, 1)):
+        template.render({"input": Input(BODY, parameters), "context": {"all": wanted}})
+        assert len(asked) == times
+
+
 def test_one_kilobyte_takes_less_than_100_microseconds() -> None:
     line = '{"name": "$name", "owner": "$owner.name", "age": $age, "tag": "$tags[0]"},\n'
     template = Template.compile(line * 15)

@@ -11,7 +11,7 @@ from itertools import chain, zip_longest
 from typing import Any
 
 from forecourt.services.apigateway.vtl.expressions import COMPILERS, Defined, Evaluate, evaluator
-from forecourt.services.apigateway.vtl.methods import call
+from forecourt.services.apigateway.vtl.methods import Loop, call
 from forecourt.services.apigateway.vtl.nodes import (
     Block,
     Break,
@@ -240,7 +240,9 @@ def _foreach(node: Foreach) -> Render:
             otherwise(state)
             return
         outer = [(name, state.get(name)) for name in names]
-        loop: dict[str, Any] = {"parent": state.get("foreach"), "topmost": None}
+        parent = state.get("foreach")
+        loop = Loop(parent=parent)
+        loop["topmost"] = parent["topmost"] if type(parent) is Loop else loop
         last = len(items) - 1
         try:
             for index, item in enumerate(items[:MAX_TURNS]):
@@ -252,8 +254,9 @@ def _foreach(node: Foreach) -> Render:
                 state["foreach"] = loop
                 state[name] = item
                 block(state)
-        except Broken:
-            pass
+        except Broken as broken:
+            if broken.loop is not None and broken.loop is not loop:
+                raise
         finally:
             _restore(state, outer)
 

@@ -158,6 +158,7 @@ def variable(name: str) -> Evaluate:
 
 def _variable_property(name: str, key: str) -> Evaluate:
     """`$name.key`, by far the most frequent reference, in one closure."""
+
     def evaluate(state: State) -> Any:
         value = state.get(name)
         if type(value) is dict:

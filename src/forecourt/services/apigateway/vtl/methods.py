@@ -12,11 +12,15 @@ from typing import Any
 
 import regex  # type: ignore[import-untyped]
 
-from forecourt.services.apigateway.vtl.state import MAX_BYTES, MAX_ITEMS, TemplateError, bounded
+from forecourt.services.apigateway.vtl.state import MAX_BYTES, MAX_ITEMS, Broken, TemplateError, bounded
 from forecourt.services.apigateway.vtl.values import Entry, JavaList, equal, text_of
 
 Method = Callable[..., Any]
 _PATTERN_SECONDS = 0.1
+
+
+class Loop(dict[str, Any]):
+    """`$foreach`."""
 
 
 class Callables:
@@ -271,6 +275,21 @@ _MAP: Mapping[str, Method] = {
     "getValue": lambda entry: entry["value"] if isinstance(entry, Entry) else None,
 }
 
+
+def _leave(loop: Loop) -> None:
+    raise Broken(loop)
+
+
+_LOOP: Mapping[str, Method] = {
+    "hasNext": lambda loop: loop["hasNext"],
+    "getIndex": lambda loop: loop["index"],
+    "getCount": lambda loop: loop["count"],
+    "isFirst": lambda loop: loop["first"],
+    "isLast": lambda loop: loop["last"],
+    "getParent": lambda loop: loop["parent"],
+    "getTopmost": lambda loop: loop["topmost"],
+    "stop": _leave,
+}
 _NUMBER: Mapping[str, Method] = {
     "intValue": int,
     "longValue": int,
@@ -299,6 +318,7 @@ _TABLES: tuple[tuple[Any, Mapping[str, Method]], ...] = (
     (str, _STRING),
     (bool, _BOOLEAN),
     ((int, float), _NUMBER),
+    (Loop, _LOOP),
     (Mapping, _MAP),
     (list, _LIST),
 )

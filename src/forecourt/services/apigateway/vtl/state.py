@@ -27,7 +27,11 @@ class Stopped(Exception):
 
 
 class Broken(Exception):
-    """`#break`: out of the innermost `#foreach`."""
+    """`#break`: out of the innermost `#foreach`; `$foreach.parent.stop()`: out of the one that `loop` is of."""
+
+    def __init__(self, loop: Any = None) -> None:
+        super().__init__()
+        self.loop = loop
 
 
 class State(dict[str, Any]):
