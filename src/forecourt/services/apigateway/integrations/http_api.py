@@ -35,7 +35,11 @@ from forecourt.services.apigateway.integrations.lambda_function import (
 from forecourt.services.apigateway.integrations.lambda_proxy import build_event, read_answer
 from forecourt.services.apigateway.integrations.mapping import query_pairs
 from forecourt.services.apigateway.integrations.uri import Target, UriTemplate, substitute_stage_variables
-from forecourt.services.apigateway.plan.context import context_value
+from forecourt.services.apigateway.plan.context import (
+    context_value,
+    path_with_stage,
+    request_context,
+)
 from forecourt.services.apigateway.plan.errors import GatewayError, configuration_error
 from forecourt.services.apigateway.plan.messages import Headers, MethodRequest, MethodResponse, Served
 from forecourt.services.apigateway.plan.ports import Handler, Ports
@@ -69,7 +73,7 @@ def _lambda(integration: Integration, served: Served, ports: Ports) -> Handler:
 
     async def proxy(request: MethodRequest) -> MethodResponse:
         await request.body.read()
-        event = event_2(request) if is_second else {"version": "1.0", **build_event(request, _binary_of(request))}
+        event = event_2(request) if is_second else event_1(request)
         started = now()
         try:
             context = await context_of(request)
@@ -89,6 +93,16 @@ def _is_text(request: MethodRequest) -> bool:
 
 def _binary_of(request: MethodRequest) -> BinaryMediaTypes:
     return BinaryMediaTypes([]) if _is_text(request) else _EVERYTHING
+
+
+def event_1(request: MethodRequest) -> dict[str, Any]:
+    """Payload format 1.0: a REST API's event, but that there is one request id, and no resource's."""
+    context = request_context(request)
+    context |= {"requestId": request.extended_request_id, "resourceId": None}
+    jwt = request.authorizer.get("jwt")
+    context["authorizer"] = jwt or request.authorizer.get("lambda") or {"claims": None, "scopes": None}
+    context.pop("operationName", None)
+    return {"version": "1.0", **build_event(request, _binary_of(request)), "requestContext": context}
 
 
 def event_2(request: MethodRequest) -> dict[str, Any]:
@@ -142,7 +156,33 @@ def context_2(request: MethodRequest) -> dict[str, Any]:
     }
     if request.authorizer:
         context["authorizer"] = dict(request.authorizer)
+    elif request.principal is not None:
+        context["authorizer"] = {"iam": _iam(request.identity)}
     return context
+
+
+def _iam(identity: Mapping[str, Any]) -> dict[str, Any]:
+    """Who signed the request."""
+    cognito = None
+    if "cognitoIdentityId" in identity:
+        cognito = {
+            "amr": [identity.get("cognitoAuthenticationType"), *_providers(identity)],
+            "identityId": identity["cognitoIdentityId"],
+            "identityPoolId": identity.get("cognitoIdentityPoolId"),
+        }
+    return {
+        "accessKey": identity.get("accessKey"),
+        "accountId": identity.get("accountId"),
+        "callerId": identity.get("caller"),
+        "cognitoIdentity": cognito,
+        "principalOrgId": identity.get("principalOrgId"),
+        "userArn": identity.get("userArn"),
+        "userId": identity.get("user"),
+    }
+
+
+def _providers(identity: Mapping[str, Any]) -> list[str]:
+    return [name for name in str(identity.get("cognitoAuthenticationProvider") or "").split(",") if name]
 
 
 def _joined_headers(request: MethodRequest) -> dict[str, str]:
@@ -188,7 +228,9 @@ def _answer_2(request: MethodRequest, payload: bytes, latency_ms: float) -> Meth
         raise configuration_error("the function's answer is not JSON") from error
     if not isinstance(answer, dict) or "statusCode" not in answer:
         body = answer.encode() if isinstance(answer, str) else payload
-        return MethodResponse(200, [(b"content-type", b"application/json")], body, None, latency_ms)
+        return MethodResponse(
+            200, [(b"content-type", b"application/json")], body, None, latency_ms, integration_service_status=200
+        )
     try:
         status = int(answer["statusCode"])
         headers = [(k.lower().encode(), str(v).encode()) for k, v in (answer.get("headers") or {}).items()]
@@ -205,7 +247,7 @@ def _answer_2(request: MethodRequest, payload: bytes, latency_ms: float) -> Meth
         headers.append(
             (b"content-type", b"application/json" if not isinstance(text, str) else b"text/plain;charset=UTF-8")
         )
-    return MethodResponse(status, headers, body, None, latency_ms)
+    return MethodResponse(status, headers, body, None, latency_ms, integration_service_status=200)
 
 
 # -- HTTP
@@ -255,7 +297,7 @@ def _target_of(integration: Integration, served: Served) -> Callable[[MethodRequ
         origin = Origin(
             "https" if integration.tls_config else "http", "vpc-link", 443 if integration.tls_config else 80
         )
-        return lambda request: (request.header(b"host") or b"", Target(origin, _raw_stage_path(request)))
+        return lambda request: (request.header(b"host") or b"", Target(origin, path_with_stage(request)))
     template = UriTemplate(uri, served.variables)
 
     def target(request: MethodRequest) -> tuple[bytes, Target]:
@@ -264,11 +306,6 @@ def _target_of(integration: Integration, served: Served) -> Callable[[MethodRequ
         return found.origin.authority.encode(), found
 
     return target
-
-
-def _raw_stage_path(request: MethodRequest) -> str:
-    stage, path = request.served.stage, request.raw_path.decode("latin-1")
-    return path if stage == "$default" else f"/{stage}{path}"
 
 
 def _changed_query(request: MethodRequest, own: str, changes: Any, seen: Seen) -> str:

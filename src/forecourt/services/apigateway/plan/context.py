@@ -12,6 +12,14 @@ from typing import Any
 
 from forecourt.services.apigateway.plan.messages import MethodRequest
 
+DEFAULT_STAGE = "$default"
+
+
+def path_with_stage(request: MethodRequest) -> str:
+    """As the client sent it. An HTTP API's `$default` stage has no prefix."""
+    stage, path = request.served.stage, request.raw_path.decode("latin-1")
+    return path if stage == DEFAULT_STAGE else f"/{stage}{path}"
+
 
 def _host(request: MethodRequest) -> str:
     host = (request.header(b"host") or b"").decode("latin-1")
@@ -38,7 +46,7 @@ _PLAIN: Mapping[str, Callable[[MethodRequest], Any]] = {
     "httpMethod": lambda r: r.method,
     "extendedRequestId": lambda r: r.extended_request_id,
     "requestTime": _request_time,
-    "path": lambda r: f"/{r.served.stage}{r.raw_path.decode('latin-1')}",
+    "path": path_with_stage,
     "accountId": lambda r: r.served.account,
     "protocol": lambda r: f"HTTP/{r.scope['http_version']}",
     "stage": lambda r: r.served.stage,
@@ -75,20 +83,44 @@ _IDENTITY_OF_EVENT = (
 )
 
 
+# Where an HTTP API's names differ: there is one request id, and routes have keys.
+_OF_HTTP_API: Mapping[str, Callable[[MethodRequest], Any]] = {
+    "requestId": lambda r: r.extended_request_id,
+    "routeKey": lambda r: r.resource.operation_name,
+}
+
+Look = Callable[[MethodRequest, str], Any]
+
+
 def context_value(request: MethodRequest, name: str) -> Any:
-    """`$context.{name}`; None where there is no such thing."""
+    """`$context.{name}` of a REST API; None where there is no such thing."""
     known = _PLAIN.get(name) or _FURTHER.get(name)
     if known is not None:
         return known(request)
     head, _, rest = name.partition(".")
-    if head == "authorizer" and rest.startswith("claims."):
-        return request.authorizer.get("claims", {}).get(rest.removeprefix("claims."))
-    branch: Mapping[str, Any] = {
-        "authorizer": request.authorizer,
-        "identity": request.identity,
-        "error": request.error,
-    }.get(head, {})
+    if head == "authorizer":
+        return _of_authorizer(request.authorizer, request.authorizer.get("claims", {}), rest)
+    branch: Mapping[str, Any] = {"identity": request.identity, "error": request.error}.get(head, {})
     return branch.get(rest)
+
+
+def http_context_value(request: MethodRequest, name: str) -> Any:
+    """`$context.{name}` of an HTTP API."""
+    known = _OF_HTTP_API.get(name)
+    if known is not None:
+        return known(request)
+    if name.startswith("authorizer."):
+        claims = request.authorizer.get("jwt", {}).get("claims", {})
+        own = request.authorizer.get("lambda", {})
+        return _of_authorizer(own, claims, name.removeprefix("authorizer."))
+    return context_value(request, name)
+
+
+def _of_authorizer(own: Mapping[str, Any], claims: Mapping[str, Any], name: str) -> Any:
+    """A claim by its name; all of them together are null, as AWS has it."""
+    if name == "claims":
+        return None
+    return claims.get(name.removeprefix("claims.")) if name.startswith("claims.") else own.get(name)
 
 
 def identity_of_event(request: MethodRequest) -> dict[str, Any]:
