@@ -369,6 +369,12 @@ def _subtype(integration: Integration, served: Served, ports: Ports) -> Handler:
         except ServiceError as error:
             body = {"__type": error.code, "message": error.message}
             return MethodResponse(error.status, [(b"content-type", b"application/json")], msgspec.json.encode(body))
+        if service == "appconfig":
+            # The configuration is the body, of its own type.
+            kind = str(result.get("ContentType") or "application/octet-stream").encode()
+            version = str(result.get("ConfigurationVersion") or "").encode()
+            headers = [(b"content-type", kind), (b"configuration-version", version)]
+            return MethodResponse(200, headers, result.get("Content") or b"", None, 1.0)
         result.pop("ResponseMetadata", None)
         return MethodResponse(
             200, [(b"content-type", b"application/json")], msgspec.json.encode(result, enc_hook=_plain), None, 1.0

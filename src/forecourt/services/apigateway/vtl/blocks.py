@@ -22,6 +22,7 @@ from forecourt.services.apigateway.vtl.nodes import (
     Index,
     Interpolated,
     Invocation,
+    Literal,
     Macro,
     Node,
     Property,
@@ -54,9 +55,13 @@ def renderer(block: Block) -> Render:
 
 def _cost(node: Any) -> int:
     """How many nodes there are, without those of inner blocks, which charge for themselves."""
-    if isinstance(node, Block | Text) or not isinstance(node, tuple):
+    if isinstance(node, Block) or not isinstance(node, tuple):
         return 0
-    return (type(node) is not tuple) + sum(map(_cost, node))
+    return (type(node) not in _FREE) + sum(map(_cost, node))
+
+
+# They cost what a part of their node costs anyway.
+_FREE = frozenset({tuple, Text, Literal, Property, Index})
 
 
 def _statements(nodes: Sequence[Node]) -> list[Render]:
