@@ -263,7 +263,20 @@ class Records:
             while expired := await self._expired(kind, now):
                 await self.store.write(partial(_delete, documents=expired))
                 deleted += len(expired)
-        return deleted
+        return deleted + await self._drop_outlived_keys()
+
+    async def _drop_outlived_keys(self) -> int:
+        """A pool's newest key signs; one before it goes when the last token that it signed has expired."""
+        newest: dict[str, float] = {}
+        outlived: list[SigningKey] = []
+        for key in sorted(await self.store.list(SigningKey), key=lambda key: -key.created_at):
+            successor = newest.get(key.pool_id)
+            if successor is not None and successor + tokens.LONGEST_LIFE_SECONDS < self.clock.now():
+                outlived.append(key)
+            newest[key.pool_id] = key.created_at
+        if outlived:
+            await self.store.write(partial(_delete, documents=outlived))
+        return len(outlived)
 
     async def _expired(self, kind: type[Document], now: str) -> list[Document]:
         batch: list[Any] = await self.store.find(kind, "by_expiry", limit=_SWEEP_BATCH)
