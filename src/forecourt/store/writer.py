@@ -179,6 +179,8 @@ class Writer:
         except BaseException:
             self._connection.rollback()
             raise
+        if self._database.folder is not None:
+            self._database.checkpoint_when_due()
         self._commit_seconds = perf_counter() - began
 
     def _end(self, failure: Exception | None) -> None:
