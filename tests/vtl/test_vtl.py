@@ -165,6 +165,13 @@ def test_the_parameters_are_looked_up_once_and_only_when_asked_for() -> None:
         assert len(asked) == times
 
 
+def test_ten_thousand_rows_of_ten_columns_are_not_too_much() -> None:
+    row = "".join(f"$row.c{number}," for number in range(10))
+    template = Template.compile(f"#foreach($part in $parts)#foreach($row in $part){row}#if($row.c0 == 0)!#end#end#end")
+    parts = [[{f"c{number}": number for number in range(10)}] * 100] * 100
+    assert template.render({"parts": parts}) == "0,1,2,3,4,5,6,7,8,9,!" * 10_000
+
+
 def test_one_kilobyte_takes_less_than_100_microseconds() -> None:
     line = '{"name": "$name", "owner": "$owner.name", "age": $age, "tag": "$tags[0]"},\n'
     template = Template.compile(line * 15)
