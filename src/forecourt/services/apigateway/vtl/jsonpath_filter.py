@@ -41,7 +41,10 @@ _COMPARE: Mapping[str, Callable[[Any, Any], Any]] = {
 def compile_filter(text: str, paths: Paths) -> Test:
     """Raises `ValueError` where `text` is not a filter."""
     reader = _Reader(text, paths)
-    test = reader.either()
+    try:
+        test = reader.either()
+    except (RecursionError, regex.error) as error:
+        raise ValueError(f"not a filter: {text[:100]!r}") from error
     if reader.at < len(text):
         raise ValueError(f"not a filter: {text!r}")
     return test
@@ -133,8 +136,10 @@ def _comparison(compare: Callable[[Any, Any], Any], left: Callable[[Any], Any], 
     def test(node: Any) -> bool:
         try:
             return bool(compare(left(node), right(node)))
-        except (TypeError, TimeoutError):
+        except TypeError:
             return False
+        except TimeoutError as error:
+            raise ValueError("a filter's pattern takes too long to match") from error
 
     return test
 
