@@ -8,11 +8,14 @@ comes back as `WouldWait`, and whoever asked asks again later.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import io
+import json
 import logging
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import unquote_to_bytes
 
@@ -59,6 +62,7 @@ class Embedded:
         self._clock = clock
         self._dispatcher: Any = None
         self._apps: dict[str, Any] = {}
+        self._worlds: set[tuple[str | None, str, str]] = set()
         self._modules = 0
         self._runs = 0
 
@@ -90,6 +94,7 @@ class Embedded:
         environ = _environ(request)
         try:
             app = self._app(environ, request)
+            self._make_world(environ, request, at)
             with SHIMS.fixed(at, seed):
                 response = _respond(app, environ)
             self._keep_house()
@@ -129,6 +134,7 @@ class Embedded:
             from moto.core.model_instances import reset_model_data
 
             BackendDict.reset()
+            self._worlds.clear()
             reset_model_data()
 
     def _app(self, environ: dict[str, Any], request: Request) -> Any:
@@ -140,6 +146,21 @@ class Embedded:
             SHIMS.install()
             _patch(name)
         return self._apps[name]
+
+    def _make_world(self, environ: dict[str, Any], request: Request, at: float) -> None:
+        """moto makes an account's and region's world, with random names in it, when it is first asked for, by a read
+        perhaps, which is not journaled. So it is made by itself: otherwise a write would come out differently when it
+        is carried out again without that read."""
+        from moto.backends import get_backend
+
+        name = self._moto_name(environ)
+        made = (name, request.account, request.region)
+        if made in self._worlds:
+            return
+        self._worlds.add(made)
+        with SHIMS.fixed(at, hashlib.sha256(repr(made).encode()).digest()[:16]), suppress(KeyError, ImportError):
+            worlds = get_backend(name)[request.account]  # type: ignore[call-overload]
+            worlds["aws" if "aws" in worlds.regions else request.region]
 
     def _keep_house(self) -> None:
         """moto imports some of its modules as it needs them, and forgets nothing by itself."""
@@ -311,6 +332,30 @@ def _patch_sqs() -> None:
 
     receive_message.__forecourt__ = True  # type: ignore[attr-defined]
     SQSBackend.receive_message = receive_message  # type: ignore[method-assign]
+    _patch_queue_attributes()
+
+
+def _patch_queue_attributes() -> None:
+    """A change of one attribute leaves the policy alone, and a document comes back without spaces, as from AWS:
+    Terraform compares it letter by letter."""
+    from moto.sqs.models import Queue
+
+    setting, showing = Queue._set_attributes, Queue.__dict__["attributes"]
+
+    def set_attributes(self: Any, attributes: dict[str, Any], now: Any = None) -> None:
+        if "Policy" not in attributes and getattr(self, "_policy_json", {}).get("Statement"):
+            attributes = {**attributes, "Policy": json.dumps(self._policy_json)}
+        setting(self, attributes, now)
+
+    def shown(self: Any) -> dict[str, Any]:
+        attributes: dict[str, Any] = showing.fget(self)
+        for name in ("Policy", "RedrivePolicy"):
+            if attributes.get(name):
+                attributes[name] = json.dumps(json.loads(attributes[name]), separators=(",", ":"))
+        return attributes
+
+    Queue._set_attributes = set_attributes  # type: ignore[method-assign]
+    Queue.attributes = property(shown)  # type: ignore[assignment]
 
 
 _PATCHES: dict[str, Callable[[], None]] = {"sqs": _patch_sqs}
