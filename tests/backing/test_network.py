@@ -80,3 +80,17 @@ def test_what_was_acknowledged_survives_sigkill(tmp_path: Path) -> None:
         assert (found["ARN"], found["SecretString"]) == (secret["ARN"], "v")
         forecourt.restart()
         assert forecourt.client("secretsmanager").get_secret_value(SecretId="s")["ARN"] == secret["ARN"]
+
+
+def test_a_queue_keeps_its_documents_when_another_attribute_changes(server: Forecourt) -> None:
+    sqs = server.client("sqs")
+    sqs.create_queue(QueueName="documents-dead")
+    redrive = '{"deadLetterTargetArn":"arn:aws:sqs:us-east-1:000000000000:documents-dead","maxReceiveCount":3}'
+    url = sqs.create_queue(QueueName="documents", Attributes={"RedrivePolicy": redrive})["QueueUrl"]
+    policy = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"sqs:*","Resource":"*"}]}'
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"DelaySeconds": "3"})
+    kept = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["Policy", "RedrivePolicy"])["Attributes"]
+    assert kept == {"Policy": policy, "RedrivePolicy": redrive}
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": ""})
+    assert "Policy" not in sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
