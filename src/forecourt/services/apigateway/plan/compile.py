@@ -30,11 +30,12 @@ from forecourt.services.apigateway.limits import Limit
 from forecourt.services.apigateway.plan.caching import Caching, cached
 from forecourt.services.apigateway.plan.errors import configuration_error
 from forecourt.services.apigateway.plan.gateway_responses import GatewayResponses
+from forecourt.services.apigateway.plan.invocation import Answering
 from forecourt.services.apigateway.plan.limiting import throttled, with_api_key
 from forecourt.services.apigateway.plan.logs import access_log, execution_log
 from forecourt.services.apigateway.plan.messages import MethodRequest, MethodResponse, ResourceMethod, Served
 from forecourt.services.apigateway.plan.meter import Tally
-from forecourt.services.apigateway.plan.plan import Answering, Plan, no_method
+from forecourt.services.apigateway.plan.plan import Plan, no_method
 from forecourt.services.apigateway.plan.ports import Handler, Ports
 from forecourt.services.apigateway.plan.router import Route, Router
 from forecourt.services.apigateway.plan.state import Shared
@@ -275,7 +276,7 @@ _INTEGRATIONS: Mapping[str, Callable[[_Compiler, Integration], Handler]] = {
 
 
 def _misconfigured(detail: str) -> Handler:
-    async def refuse(request: MethodRequest) -> MethodResponse:
+    def refuse(request: MethodRequest) -> MethodResponse:
         raise configuration_error(detail)
 
     return refuse
