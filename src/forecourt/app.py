@@ -118,7 +118,9 @@ class Application:
         )
         self.dispatcher = Dispatcher(self._authorizer, _demands, wire.check, self._metrics)
         # What the policy engine asks of services: resource policies, whole ARNs, leading keys
-        Lookups(self.dispatcher).register(self._authorizer)
+        self._lookups = Lookups(self.dispatcher)
+        self._lookups.register(self._authorizer)
+        self.dispatcher.watch(self._lookups.changed)
         self._authorizer.register_finish("iam", self._iam.whole_arns.finish)
         self._add(self._iam, {"iam": self._iam.apis, "sts": self._iam.sts_apis})
         self._add_telemetry()
@@ -241,6 +243,7 @@ class Application:
             authenticator=self._make_authenticator(trust_unknown=self.settings.iam_mode != "enforce"),
             authorizer=self._authorizer,
             aws=InternalAws(dispatcher=self.dispatcher, backing=self._backing),
+            sealer=self._sealer,
             account_limit=_account_limit(self.settings),
         )
         quotas = _quotas(self.settings)
@@ -367,6 +370,7 @@ class Application:
     async def reset(self) -> None:
         await self._store.reset()
         self._metrics.reset()
+        self._lookups.forget()
         for service in self._services:
             await service.reset()
 

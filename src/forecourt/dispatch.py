@@ -9,14 +9,18 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+import msgspec
 
 from forecourt.base.call import Authorizer, CallContext, Handler
 from forecourt.base.errors import NotImplementedYet
 from forecourt.base.ports import MetricSink
+from forecourt.base.principal import root
 
 _log = logging.getLogger("forecourt.call")
+_T = TypeVar("_T")
 
 
 class Demand(NamedTuple):
@@ -31,6 +35,8 @@ class Demand(NamedTuple):
 Describe = Callable[[str, str, Mapping[str, Any], CallContext], Sequence[Demand]]
 # Checks parameters of a call that did not come over the wire against AWS's model. Raises `ServiceError`.
 Validate = Callable[[str, str, Mapping[str, Any]], None]
+# Is told of every call that was carried out, by service and operation.
+Watch = Callable[[str, str], None]
 
 
 class BackingCaller(Protocol):
@@ -49,6 +55,10 @@ class Dispatcher:
         self._metrics = metrics
         self._services: dict[str, Mapping[str, Handler]] = {}
         self._backing: BackingCaller | None = None
+        self._watch: Watch = lambda service, operation: None
+
+    def watch(self, watch: Watch) -> None:
+        self._watch = watch
 
     def register(self, service: str, handlers: Mapping[str, Handler]) -> None:
         self._services[service] = handlers
@@ -64,14 +74,21 @@ class Dispatcher:
         """Operations by service, for `docs/coverage.md`."""
         return {service: sorted(handlers) for service, handlers in sorted(self._services.items())}
 
-    async def authorize(self, context: CallContext, service: str, operation: str, params: Mapping[str, Any]) -> None:
-        """Raises `AccessDenied` where a policy does not let the principal make this call."""
-        if context.principal.kind == "root":
-            return
-        for demand in self._describe(service, operation, params, context):
-            await self._authorizer.authorize(
-                context.principal, demand.action, demand.resource, {**context.conditions, **demand.conditions}
-            )
+    async def authorize(
+        self, context: CallContext, service: str, operation: str, params: Mapping[str, Any]
+    ) -> Sequence[Demand]:
+        """What was asked for and is granted. Raises `AccessDenied` where a policy does not let the principal do it.
+
+        The root that Forecourt itself calls as (it has no access key) may do everything.
+        """
+        principal = context.principal
+        if principal.kind == "root" and not principal.access_key_id:
+            return ()
+        demands = self._describe(service, operation, params, context)
+        for demand in demands:
+            conditions = {**context.conditions, **demand.conditions} if context.conditions else demand.conditions
+            await self._authorizer.authorize(principal, demand.action, demand.resource, conditions)
+        return demands
 
     async def call(
         self, context: CallContext, service: str, operation: str, params: Mapping[str, Any]
@@ -96,15 +113,37 @@ class Dispatcher:
         try:
             return await handler(context, params) or {}
         finally:
+            self._watch(service, operation)
             self._count(context, service, operation, time.perf_counter() - started)
 
     async def _call_backing(
         self, context: CallContext, service: str, operation: str, params: Mapping[str, Any]
     ) -> dict[str, Any]:
-        if self._backing is None:
+        backing = self._backing
+        if backing is None:
             raise NotImplementedYet(f"Forecourt has no service {service!r}, and no backing services are set up.")
-        await self.authorize(context, service, operation, params)
-        return await self._backing.call(context, service, operation, params)
+        return await self.pass_on(
+            context, service, operation, params, lambda context: backing.call(context, service, operation, params)
+        )
+
+    async def pass_on(
+        self,
+        context: CallContext,
+        service: str,
+        operation: str,
+        params: Mapping[str, Any],
+        carry_out: Callable[[CallContext], Awaitable[_T]],
+    ) -> _T:
+        """A call of a backing service, which is carried out once it is authorized: in the account that the resource
+        belongs to, where that is not the caller's."""
+        demands = await self.authorize(context, service, operation, params)
+        owner = next((account for demand in demands if (account := _account_of(demand.resource))), context.account)
+        if owner != context.account:
+            context = msgspec.structs.replace(context, principal=root(owner))
+        try:
+            return await carry_out(context)
+        finally:
+            self._watch(service, operation)
 
     def _count(self, context: CallContext, service: str, operation: str, seconds: float) -> None:
         self._metrics.record(
@@ -115,3 +154,8 @@ class Dispatcher:
             (("Service", service), ("Operation", operation)),
             seconds * 1000,
         )
+
+
+def _account_of(resource: str) -> str:
+    parts = resource.split(":", 5)
+    return parts[4] if len(parts) == 6 and parts[4].isdigit() else ""

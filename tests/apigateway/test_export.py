@@ -140,3 +140,24 @@ async def test_an_export_that_is_refused(aws: Aws, members: dict[str, Any], refu
     api = await deployed(aws, body(SWAGGER))
     given = {"restApiId": api, "stageName": "prod", "exportType": "oas30", **members}
     assert (await aws.refused("GetExport", **given)).startswith(refusal)
+
+
+async def test_postman_learns_how_to_sign(aws: Aws) -> None:
+    signed = {"get": {"security": [{"sigv4": []}], "responses": {}}, "post": {"responses": {}}}
+    scheme = {"type": "apiKey", "name": "Authorization", "in": "header", "x-amazon-apigateway-authtype": "awsSigv4"}
+    document = {
+        "swagger": "2.0",
+        "info": {"title": "signed", "version": "1"},
+        "securityDefinitions": {"sigv4": scheme},
+        "paths": {"/": signed},
+    }
+    for operation in signed.values():
+        operation["x-amazon-apigateway-integration"] = {"type": "mock"}
+    api = await deployed(aws, json.dumps(document).encode())
+    for kind in ("oas30", "swagger"):
+        found = json.loads((await exported(aws, api, kind, "postman"))["body"])["paths"]["/"]
+        assert found["get"]["x-postman-meta"]["currentHelper"] == "awsSigV4"
+        assert found["get"]["x-postman-meta"]["helperAttributes"]["region"] == "us-east-1"
+        assert "x-postman-meta" not in found["post"]
+        plain = json.loads((await exported(aws, api, kind))["body"])["paths"]["/"]
+        assert "x-postman-meta" not in plain["get"]

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from tests.apigateway.control_plane import START, Aws, http
 
+from forecourt.services.apigateway.http.errors import BadRequestException
 from forecourt.services.apigateway.http.model import HttpSnapshot
 from forecourt.store import Store
 
@@ -329,3 +330,69 @@ async def test_pages_and_tags(v2: Aws) -> None:
 async def test_a_websocket_api_is_refused_clearly(v2: Aws) -> None:
     refusal = await v2.refused("CreateApi", Name="ws", ProtocolType="WEBSOCKET")
     assert refusal == "NotImplementedException: WebSocket APIs are not supported yet"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "access-control-allow-origin",
+        "apigw-requestid",
+        "Authorization",
+        "Connection",
+        "Content-Encoding",
+        "Content-Length",
+        "Content-Location",
+        "Forwarded",
+        "Keep-Alive",
+        "Origin",
+        "Proxy-Authenticate",
+        "Proxy-Authorization",
+        "TE",
+        "Trailers",
+        "Transfer-Encoding",
+        "Upgrade",
+        "x-amz-date",
+        "x-amzn-trace-id",
+        "X-Forwarded-For",
+        "X-Forwarded-Host",
+        "X-Forwarded-Proto",
+        "Via",
+    ],
+)
+async def test_reserved_headers_are_not_mapped(v2: Aws, name: str) -> None:
+    api = await make_api(v2)
+    common = {
+        "ApiId": api,
+        "IntegrationType": "HTTP_PROXY",
+        "IntegrationMethod": "GET",
+        "IntegrationUri": "http://x/",
+    }
+    for verb in ("append", "overwrite", "remove"):
+        target = f"{verb}:header.{name}"
+        for parameters in ({"RequestParameters": {target: "a"}}, {"ResponseParameters": {"200": {target: "a"}}}):
+            with pytest.raises(BadRequestException, match="restricted"):
+                await v2("CreateIntegration", **common, **parameters)
+    await v2("CreateIntegration", **common, RequestParameters={f"append:header.my-{name}": "a"})
+
+
+async def test_ten_scopes_a_route_and_fifty_audiences_an_authorizer(v2: Aws) -> None:
+    api = await make_api(v2)
+
+    async def authorizer(audiences: int) -> str:
+        configuration = {"Issuer": "https://issuer.example", "Audience": [f"a{n}" for n in range(audiences)]}
+        made = await v2(
+            "CreateAuthorizer",
+            ApiId=api,
+            Name="jwt",
+            AuthorizerType="JWT",
+            IdentitySource=["$request.header.Authorization"],
+            JwtConfiguration=configuration,
+        )
+        return str(made["AuthorizerId"])
+
+    with pytest.raises(BadRequestException, match="audiences"):
+        await authorizer(51)
+    route = {"ApiId": api, "RouteKey": "GET /a", "AuthorizationType": "JWT", "AuthorizerId": await authorizer(50)}
+    with pytest.raises(BadRequestException, match="scopes"):
+        await v2("CreateRoute", **route, AuthorizationScopes=[f"s{n}" for n in range(11)])
+    await v2("CreateRoute", **route, AuthorizationScopes=[f"s{n}" for n in range(10)])

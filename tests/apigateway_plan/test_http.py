@@ -341,6 +341,7 @@ async def test_overrides_from_templates() -> None:
             },
             request_templates={
                 "application/json": "#set($context.requestOverride.header.X-A = 'made')"
+                "#set($context.requestOverride.header.many = ['one', 'two'])"
                 "#set($context.requestOverride.querystring.q = 'v w')"
                 "#set($context.requestOverride.path.p = 'made')body"
             },
@@ -357,6 +358,8 @@ async def test_overrides_from_templates() -> None:
         answer = await made.ask("/x", "POST", body=b"{}")
         assert served.received[0].line == "POST /made?q=v+w HTTP/1.1"
         assert served.received[0].header("x-a") == "made"
+        sent = [value for name, value in served.received[0].headers if name.lower() == "many"]
+        assert sent == ["one", "two"]
         assert (answer.status, answer.header("x-tea"), answer.body) == (418, "pot", b"short and stout")
 
 

@@ -738,31 +738,7 @@ async def test_the_status_of_a_mock(template: str, status: int) -> None:
         assert (await made.ask("/")).status == status
 
 
-# -- compression, and the default endpoint
-
-
-@pytest.mark.parametrize(
-    ("accept", "size", "coding"),
-    [
-        ("gzip", 10, "gzip"),
-        ("br, deflate;q=0.5", 10, "deflate"),
-        ("gzip;q=0", 10, None),
-        ("", 10, None),
-        ("gzip", 1000, None),
-        ("gzip", None, None),
-    ],
-)
-async def test_compression(accept: str, size: int | None, coding: str | None) -> None:
-    import gzip
-    import zlib
-
-    async with gateway() as made:
-        await made.deploy({"GET /": mock(out="x" * 200)}, minimum_compression_size=size)
-        answer = await made.ask("/", headers=[("Accept-Encoding", accept)] if accept else [])
-        assert answer.header("content-encoding") == coding
-        assert answer.header("content-length") == str(len(answer.body))
-        unpack = {"gzip": gzip.decompress, "deflate": zlib.decompress, None: bytes}[coding]
-        assert unpack(answer.body) == b"x" * 200
+# -- the default endpoint
 
 
 async def test_an_api_whose_default_endpoint_is_disabled_does_not_answer_there() -> None:

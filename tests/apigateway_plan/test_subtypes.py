@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import threading
 import uuid
 from collections.abc import Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -116,3 +118,50 @@ def test_a_service_that_refuses_is_heard(server: Forecourt, api: str) -> None:
     answer = requests.post(url, json={}, timeout=30)
     assert answer.status_code == 400
     assert answer.json()["__type"] == "StateMachineDoesNotExist"
+
+
+def test_a_configuration_of_appconfig_is_the_body() -> None:
+    """AppConfig is not embedded: Forecourt is pointed to one that is elsewhere."""
+    asked: list[str] = []
+
+    class AppConfig(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            body = b'{"limit": 7}'
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Configuration-Version", "3")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *arguments: Any) -> None:
+            pass
+
+    elsewhere = ThreadingHTTPServer(("127.0.0.1", 0), AppConfig)
+    thread = threading.Thread(target=elsewhere.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        backing = ("--backing", f"appconfig=http://127.0.0.1:{elsewhere.server_port}")
+        with Forecourt(arguments=backing) as forecourt:
+            apis = forecourt.client("apigatewayv2")
+            made = apis.create_api(Name=unique("appconfig"), ProtocolType="HTTP")["ApiId"]
+            apis.create_stage(ApiId=made, StageName="$default", AutoDeploy=True)
+            parameters = {
+                "Application": "shop",
+                "Environment": "prod",
+                "Configuration": "$request.querystring.name",
+                "ClientId": "$context.requestId",
+            }
+            url = route(forecourt, made, "AppConfig-GetConfiguration", parameters)
+            answer = requests.post(f"{url}?name=limits", timeout=30)
+            assert (answer.status_code, answer.json()) == (200, {"limit": 7})
+            assert answer.headers["content-type"] == "application/json"
+            assert answer.headers["configuration-version"] == "3"
+            client = answer.headers["apigw-requestid"].rstrip("=")
+            assert asked[0].startswith("/applications/shop/environments/prod/configurations/limits?")
+            assert client in asked[0]
+    finally:
+        elsewhere.shutdown()
+        thread.join()
+        elsewhere.server_close()

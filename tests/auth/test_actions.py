@@ -153,7 +153,52 @@ HERE = "eu-west-1:111122223333"
             "lambda",
             "Invoke",
             {"FunctionName": f"arn:aws:lambda:{HERE}:function:f:live"},
-            [f"lambda:InvokeFunction arn:aws:lambda:{HERE}:function:f"],
+            [f"lambda:InvokeFunction arn:aws:lambda:{HERE}:function:f:live"],
+        ),
+        *(
+            ("lambda", "Invoke", {"FunctionName": name, **more}, [f"lambda:InvokeFunction arn:aws:lambda:{arn}"])
+            for name, more, arn in (
+                ("f", {}, f"{HERE}:function:f"),
+                ("f", {"Qualifier": "live"}, f"{HERE}:function:f:live"),
+                ("f:live", {"Qualifier": "live"}, f"{HERE}:function:f:live"),
+                ("999988887777:function:f", {}, "eu-west-1:999988887777:function:f"),
+                ("999988887777:f", {}, "eu-west-1:999988887777:function:f"),
+                ("999988887777:f:live", {}, "eu-west-1:999988887777:function:f:live"),
+                ("arn:aws-cn:lambda:eu-west-1:999988887777:function:f", {}, "eu-west-1:999988887777:function:f"),
+                ("arn:aws:lambda:eu-west-1:999988887777:f", {}, "eu-west-1:999988887777:function:f"),
+            )
+        ),
+        (
+            "lambda",
+            "CreateEventSourceMapping",
+            {"FunctionName": "999988887777:function:f"},
+            [
+                "lambda:CreateEventSourceMapping * lambda:FunctionArn=999988887777:function:f",
+                "lambda:CreateEventSourceMapping arn:aws:lambda:eu-west-1:999988887777:function:f",
+            ],
+        ),
+        (
+            "lambda",
+            "GetLayerVersion",
+            {"LayerName": "arn:aws:lambda:eu-west-1:999988887777:layer:l", "VersionNumber": 2},
+            ["lambda:GetLayerVersion arn:aws:lambda:eu-west-1:999988887777:layer:l:2"],
+        ),
+        (
+            "ssm",
+            "GetParameters",
+            {"Names": ["a", "/b/c", f"arn:aws:ssm:{HERE}:parameter/d"]},
+            [f"ssm:GetParameters arn:aws:ssm:{HERE}:parameter/{name}" for name in ("a", "b/c", "d")],
+        ),
+        (
+            "secretsmanager",
+            "BatchGetSecretValue",
+            {"SecretIdList": ["a", f"arn:aws:secretsmanager:{HERE}:secret:b-abcdef"]},
+            [
+                "secretsmanager:BatchGetSecretValue *",
+                f"secretsmanager:GetSecretValue arn:aws:secretsmanager:{HERE}:secret:a secretsmanager:SecretId=a",
+                f"secretsmanager:GetSecretValue arn:aws:secretsmanager:{HERE}:secret:b-abcdef "
+                f"secretsmanager:SecretId=arn:aws:secretsmanager:{HERE}:secret:b-abcdef",
+            ],
         ),
         (
             "lambda",

@@ -7,17 +7,18 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 import pytest
 
 from forecourt.auth.actions import describe
-from forecourt.auth.authorize import MADE_UP_ROLE, Grants, Mode, PolicyAuthorizer
+from forecourt.auth.authorize import MADE_UP_ROLE, Grants, Mode, Owned, PolicyAuthorizer, Unfinished
 from forecourt.auth.explain import explain
 from forecourt.auth.lookups import Lookups
 from forecourt.auth.policy import compile_policy
 from forecourt.base.call import CallContext
 from forecourt.base.clock import Clock
 from forecourt.base.errors import AccessDenied, RemoteError
-from forecourt.base.principal import ANONYMOUS, Principal, service
+from forecourt.base.principal import ANONYMOUS, Principal, root, service
 
 HOME = "111122223333"
 ANN = Principal(kind="user", account=HOME, arn=f"arn:aws:iam::{HOME}:user/ann", user_id="AIDA1", name="ann")
@@ -118,8 +119,8 @@ async def test_resource_policies_let_services_in_from_their_source_only() -> Non
         }
     )
 
-    async def policy_of(arn: str, account: str) -> str | None:
-        return document if arn == function else None
+    async def policy_of(demand: Unfinished) -> Owned:
+        return Owned(document if demand.resource == function else None)
 
     found = authorizer()
     found.register_resource_policy("lambda", policy_of)
@@ -135,13 +136,76 @@ async def test_resource_policies_let_services_in_from_their_source_only() -> Non
     )
 
 
-async def test_a_broken_resource_policy_allows_nothing() -> None:
-    async def broken(arn: str, account: str) -> str | None:
-        return '{"Statement": [{"Effect": "Allow", "Principal": "nobody", "Action": "*"}]}'
+def queue(document: str) -> tuple[PolicyAuthorizer, str]:
+    """Ann may do everything, and the queue has this policy."""
 
-    found = authorizer()
-    found.register_resource_policy("sqs", broken)
-    await refusal(found, ANN, "sqs:SendMessage", f"arn:aws:sqs:eu-west-1:{HOME}:q")
+    async def policy_of(demand: Unfinished) -> Owned:
+        return Owned(document)
+
+    found = authorizer(policy(allow("*")))
+    found.register_resource_policy("sqs", policy_of)
+    return found, f"arn:aws:sqs:eu-west-1:{HOME}:q"
+
+
+async def test_a_broken_resource_policy_denies_all_but_the_owners_root() -> None:
+    found, arn = queue('{"Statement": [{"Effect": "Deny", "Principal": "nobody", "Action": "*"}]}')
+    assert (await refusal(found, ANN, "sqs:SendMessage", arn)).endswith("explicit deny in a resource-based policy")
+    await refusal(found, root("999988887777"), "sqs:SendMessage", arn)
+    await found.authorize(root(HOME), "sqs:SetQueueAttributes", arn, {})
+
+
+async def test_root_is_bound_by_what_a_resource_denies() -> None:
+    found, arn = queue(policy({"Effect": "Deny", "Principal": "*", "Action": "sqs:SendMessage", "Resource": "*"}))
+    message = await refusal(found, root(HOME), "sqs:SendMessage", arn)
+    assert message.endswith("with an explicit deny in a resource-based policy")
+    await found.authorize(root(HOME), "sqs:ReceiveMessage", arn, {})
+
+
+async def test_root_reaches_another_account_only_by_a_policy_of_the_resource() -> None:
+    other = "999988887777"
+    found, arn = queue(
+        policy(
+            {"Effect": "Allow", "Principal": {"AWS": other}, "Action": "sqs:SendMessage", "Resource": "*"},
+        )
+    )
+    await found.authorize(root(other), "sqs:SendMessage", arn, {})
+    assert "no resource-based policy allows" in await refusal(found, root(other), "sqs:ReceiveMessage", arn)
+    machine = f"arn:aws:states:eu-west-1:{HOME}:stateMachine:m"
+    await refusal(found, root(other), "states:StartExecution", machine)
+    await found.authorize(root(HOME), "states:StartExecution", machine, {})
+
+
+async def test_no_bucket_policy_locks_its_root_out() -> None:
+    async def policy_of(demand: Unfinished) -> Owned:
+        return Owned(policy({"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "*"}))
+
+    found = authorizer(policy(allow("*")))
+    found.register_resource_policy("s3", policy_of)
+    for action in ("s3:GetBucketPolicy", "s3:PutBucketPolicy", "s3:DeleteBucketPolicy"):
+        await found.authorize(root(HOME), action, "arn:aws:s3:::b", {})
+        await refusal(found, ANN, action, "arn:aws:s3:::b")
+    await refusal(found, root(HOME), "s3:GetObject", "arn:aws:s3:::b/k")
+
+
+async def test_a_remembered_decision_follows_the_policies() -> None:
+    """The same question is answered anew for other grants, another account, another session."""
+    found = authorizer(policy(allow("states:*")))
+    machine = f"arn:aws:states:eu-west-1:{HOME}:stateMachine:m"
+    narrowed = msgspec.structs.replace(ANN, session_policies=(policy(allow("sqs:*")),))
+    elsewhere = msgspec.structs.replace(ANN, account="999988887777")
+    for _ in range(2):
+        await found.authorize(ANN, "states:StartExecution", machine, {})
+        await refusal(found, narrowed, "states:StartExecution", machine)
+        await refusal(found, elsewhere, "states:StartExecution", machine)
+    found._identities = Identities()
+    await refusal(found, ANN, "states:StartExecution", machine)
+
+
+async def test_what_depends_on_circumstances_is_asked_each_time() -> None:
+    found = authorizer(policy(allow("states:*", Condition={"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}})))
+    for _ in range(2):
+        await found.authorize(ANN, "states:ListActivities", "*", {"aws:SourceIp": "10.1.2.3"})
+        await refusal(found, ANN, "states:ListActivities", "*", **{"aws:SourceIp": "192.0.2.1"})
 
 
 class Tables:

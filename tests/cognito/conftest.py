@@ -68,6 +68,18 @@ class Cloud:
         self.ids = Ids()
         self.functions = Functions()
         self.store = open_store(None, self.clock)
+        self._settings = settings
+        self._begin()
+
+    async def restart(self) -> None:
+        """A new process over the same store: what was only in memory is gone, and nothing was told to end."""
+        await self.store.write(lambda tx: None)
+        abandoned = self.pools
+        self._begin()
+        await self.pools.start()
+        await abandoned.stop()
+
+    def _begin(self) -> None:
         self.pools = UserPools(
             store=self.store,
             sealer=Sealer(b"k" * 32),
@@ -75,7 +87,7 @@ class Cloud:
             clock=self.clock,
             ids=self.ids,
             public_url="http://localhost:4566",
-            **settings,
+            **self._settings,
         )
         self._handlers = operations(*self.pools.apis)
 

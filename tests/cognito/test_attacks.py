@@ -9,6 +9,7 @@ import hashlib
 import hmac
 import statistics
 import time
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import httpx
@@ -20,7 +21,8 @@ from tests.cognito.conftest import PASSWORD, Cloud, raises
 
 from forecourt.base.errors import ServiceError
 from forecourt.base.ports import TokenRejected
-from forecourt.services.cognito import secret_hash, tokens
+from forecourt.services.cognito import secret_hash, srp, tokens
+from forecourt.services.cognito.model import Tally
 
 CALLBACK = "https://app.example.com/callback"
 
@@ -115,6 +117,21 @@ async def test_key_rotation_keeps_old_tokens_good(cloud: Cloud) -> None:
         assert (await cloud.client("GetUser", AccessToken=each["AccessToken"]))["Username"] == "anna"
 
 
+async def test_an_old_key_goes_when_its_last_token_has_expired(cloud: Cloud) -> None:
+    pool, app, result = await signed_in(cloud)
+    await cloud.pools.rotate_key(pool)
+    cloud.clock.advance(86_000)
+    await cloud.pools.records.sweep()
+    assert len(await cloud.pools.records.keys(pool)) == 2
+    cloud.clock.advance(500)
+    await cloud.pools.records.sweep()
+    [left] = await cloud.pools.records.keys(pool)
+    fresh = (await cloud.sign_in(app))["AuthenticationResult"]
+    assert msgspec.json.decode(base64.b64decode(fresh["IdToken"].split(".")[0] + "==="))["kid"] == left.kid
+    with raises("NotAuthorizedException"):
+        await cloud.client("GetUser", AccessToken=result["AccessToken"])
+
+
 async def test_a_secret_hash_is_needed_and_bound(cloud: Cloud) -> None:
     pool = await cloud.pool()
     made = await cloud(
@@ -198,6 +215,44 @@ async def test_codes_are_not_sent_without_end(cloud: Cloud) -> None:
     assert await cloud.client("ForgotPassword", ClientId=app, Username="anna")
 
 
+async def test_a_restart_forgets_no_failed_attempt(cloud: Cloud) -> None:
+    pool = await cloud.pool()
+    app = await cloud.app(pool, "USER_PASSWORD_AUTH", PreventUserExistenceErrors="ENABLED")
+    await cloud.user(pool)
+    for name in ("anna", "nobody"):
+        for _ in range(5):
+            with raises("NotAuthorizedException", "Incorrect username or password."):
+                await cloud.sign_in(app, name, "Wrong-one-1")
+    await cloud.restart()
+    for name in ("anna", "nobody"):
+        with raises("NotAuthorizedException", "Password attempts exceeded"):
+            await cloud.sign_in(app, name, "Wrong-one-1")
+    cloud.clock.advance(1.1)
+    assert "AuthenticationResult" in await cloud.sign_in(app)
+    await cloud.restart()
+    for _ in range(4):
+        with raises("NotAuthorizedException", "Incorrect username or password."):
+            await cloud.sign_in(app, "anna", "Wrong-one-1")
+    cloud.clock.advance(1000)
+    await cloud.pools.records.sweep()
+    assert await cloud.store.list(Tally) == []
+
+
+async def test_a_restart_forgets_no_code_that_was_sent(cloud: Cloud) -> None:
+    pool = await cloud.pool(
+        UserPoolTier="ESSENTIALS",
+        Policies={"SignInPolicy": {"AllowedFirstAuthFactors": ["PASSWORD", "EMAIL_OTP"]}},
+    )
+    app = await cloud.app(pool, "USER_AUTH")
+    await cloud.user(pool, email="anna@example.com", email_verified="true")
+    ask = {"AuthFlow": "USER_AUTH", "AuthParameters": {"USERNAME": "anna", "PREFERRED_CHALLENGE": "EMAIL_OTP"}}
+    for _ in range(30):
+        await cloud.client("InitiateAuth", ClientId=app, **ask)
+    await cloud.restart()
+    with raises("LimitExceededException"):
+        await cloud.client("InitiateAuth", ClientId=app, **ask)
+
+
 async def test_existence_does_not_show_in_time(cloud: Cloud) -> None:
     """Wrong passwords for somebody and for nobody: the medians may not differ by a tenth."""
     pool = await cloud.pool()
@@ -240,6 +295,38 @@ async def test_existence_does_not_show_in_the_time_of_recovery(cloud: Cloud) -> 
                     times.append(time.perf_counter() - started)
         somebody, nobody = (statistics.mean(sorted(times)[:6]) for times in taken.values())
         # A hash that only one of them pays for would be some 20 ms, a commit that is waited for one more write.
+        assert abs(somebody - nobody) < 0.3 * max(somebody, nobody) + 0.0005, operation
+
+
+async def test_existence_does_not_show_in_the_time_of_confirmation(cloud: Cloud) -> None:
+    """A wrong code of a sign-up, another code, and the first step of SRP, compared as above."""
+    pool = await cloud.pool(AutoVerifiedAttributes=["email"])
+    app = await cloud.app(pool, "USER_SRP_AUTH", PreventUserExistenceErrors="ENABLED")
+    for n in range(8):
+        attributes = [{"Name": "email", "Value": f"anna{n}@example.com"}]
+        await cloud.client("SignUp", ClientId=app, Username=f"anna{n}", Password=PASSWORD, UserAttributes=attributes)
+        for kind in ("anna", "ghost"):
+            await cloud.client("ResendConfirmationCode", ClientId=app, Username=f"{kind}{n}")
+    calls: dict[str, Callable[[str], Awaitable[Any]]] = {
+        "ConfirmSignUp": lambda name: cloud.client(
+            "ConfirmSignUp", ClientId=app, Username=name, ConfirmationCode="no-code"
+        ),
+        "ResendConfirmationCode": lambda name: cloud.client("ResendConfirmationCode", ClientId=app, Username=name),
+        "InitiateAuth": lambda name: cloud.client(
+            "InitiateAuth", ClientId=app, AuthFlow="USER_SRP_AUTH",
+            AuthParameters={"USERNAME": name, "SRP_A": f"{srp.power(srp.G, 12345678901):x}"},
+        ),
+    }  # fmt: skip
+    for operation, call in calls.items():
+        taken: dict[str, list[float]] = {"anna": [], "ghost": []}
+        for _ in range(4):
+            for n in range(8):
+                for kind, times in taken.items():
+                    started = time.perf_counter()
+                    with contextlib.suppress(ServiceError):
+                        await call(f"{kind}{n}")
+                    times.append(time.perf_counter() - started)
+        somebody, nobody = (statistics.mean(sorted(times)[:10]) for times in taken.values())
         assert abs(somebody - nobody) < 0.3 * max(somebody, nobody) + 0.0005, operation
 
 

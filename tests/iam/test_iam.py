@@ -318,3 +318,13 @@ async def test_policies_see_paths_and_tags_of_what_a_call_is_about(world: World)
         await world.authorizer.authorize(boss, "iam:GetUser", f"arn:aws:iam::{ACCOUNT}:user/ann", {})
         with pytest.raises(ServiceError):
             await world.authorizer.authorize(boss, "iam:GetUser", boss.arn, {})
+
+
+async def test_a_user_has_no_credentials_of_services_that_are_not_here(world: World) -> None:
+    await world.iam_call("CreateUser", UserName="plain")
+    assert (await world.iam_call("ListSSHPublicKeys", UserName="plain"))["SSHPublicKeys"] == []
+    assert (await world.iam_call("ListSigningCertificates", UserName="plain"))["Certificates"] == []
+    assert (await world.iam_call("ListServiceSpecificCredentials", UserName="plain"))[
+        "ServiceSpecificCredentials"
+    ] == []
+    assert (await refused(world, "ListSSHPublicKeys", UserName="nobody"))[0] == "NoSuchEntity"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
 from forecourt.base.clock import Clock
-from forecourt.store import Document, Index, Task, open_store
+from forecourt.store import Document, Index, Task, open_store, sqlite
 from forecourt.store.document import layout
 
 
@@ -85,3 +86,20 @@ def test_a_key_must_be_made_of_fields() -> None:
 
     with pytest.raises(TypeError, match="nowhere"):
         layout(Wrong)
+
+
+async def test_the_log_is_copied_aside_and_begins_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However much is written: no commit waits for the copying, and the log does not grow for ever."""
+    monkeypatch.setattr(sqlite, "_ROWS_PER_CHECKPOINT", 200)
+    store = open_store(tmp_path, Clock())
+    for n in range(150):
+        pets = [Pet(account="1", id=f"{n}-{m}", tags=["x" * 500]) for m in range(20)]
+        await store.write(lambda tx, pets=pets: [tx.put(pet) for pet in pets])  # type: ignore[misc]
+        await asyncio.sleep(0.002)
+    database, log = tmp_path / sqlite.FILE, tmp_path / f"{sqlite.FILE}-wal"
+    assert database.stat().st_size > 1_000_000, "nothing was copied into the database"
+    assert log.stat().st_size < 3_000_000, "the log did not begin anew"
+    await store.close()
+    store = open_store(tmp_path, Clock())
+    assert await store.count(Pet) == 3_000
+    await store.close()

@@ -23,7 +23,7 @@ PARAMETERS = {"path": {"id": "7"}, "querystring": {"q": "search", "id": "no"}, "
 
 
 def variables() -> dict[str, Any]:
-    source = Input(BODY, PARAMETERS)
+    source = Input(BODY, lambda: PARAMETERS)
     document = source.path("$")
     return {
         **{name: document[name] for name in document if name not in ("nil", "padding")},
@@ -111,6 +111,23 @@ GREEDY = {
     "a huge range": "#foreach($i in [1..2000000000])#end",
     "a list in itself": "#set($l = [])#set($v = $l.add($l))$l",
     "a huge number": "#set($n = 9)#foreach($i in [1..900])#set($n = $n * $n)#end$n.toString().length()",
+    "a map in itself many times": (
+        '#set($m = {})#foreach($i in [1..60])#set($m = {"a": $m, "b": $m})#end'
+        "#set($v = $input.path('$').put('m', $m))$input.json('$')"
+    ),
+    "a list in itself many times": (
+        "#set($l = $input.path('$.tags'))#foreach($i in [1..60])#set($x = [$l, $l])"
+        "#set($l = $input.path('$.empty'))#set($v = $l.add($x))#end$l"
+    ),
+    "a long string made again and again": (
+        '#set($s = "x")#foreach($i in [1..22])#set($s = $s + $s)#end#set($l = [])'
+        "#foreach($i in [1..1000])#set($v = $l.add($s.substring($i)))#end"
+    ),
+    "a long string searched again and again": (
+        '#set($s = "x")#foreach($i in [1..22])#set($s = $s + $s)#end'
+        '#foreach($i in [1..1000])#foreach($j in [1..1000])#if($s.contains("y"))#end#end#end'
+    ),
+    "a pattern that tries everything": '#set($s = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab")$s.matches("(a|a)+c")',
     "printing a growing list": "#set($l = [])#foreach($i in [1..1000])#set($v = $l.add($name))$l#end",
 }
 
@@ -124,6 +141,35 @@ def test_a_greedy_template_is_stopped(name: str) -> None:
         text = ""
     assert len(text) <= 10 * 1024 * 1024
     assert time.perf_counter() - started < 5
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [("", "{}||no"), (" \n", "{}||no"), ("text", '"text"|text|yes'), ("[1]", "[1]|[1]|yes"), ("null", '""||no')],
+)
+def test_a_body_that_is_no_document(body: str, expected: str) -> None:
+    template = Template.compile("$input.json('$')|$input.path('$')|#if($input.path('$'))yes#{else}no#end")
+    assert template.render({"input": Input(body, dict)}) == expected
+
+
+def test_the_parameters_are_looked_up_once_and_only_when_asked_for() -> None:
+    asked: list[int] = []
+
+    def parameters() -> dict[str, dict[str, str]]:
+        asked.append(1)
+        return PARAMETERS
+
+    template = Template.compile("#if($context.all)$input.params('id')$input.params('q')#end")
+    for wanted, times in ((False, 0), (True, 1)):
+        template.render({"input": Input(BODY, parameters), "context": {"all": wanted}})
+        assert len(asked) == times
+
+
+def test_ten_thousand_rows_of_ten_columns_are_not_too_much() -> None:
+    row = "".join(f"$row.c{number}," for number in range(10))
+    template = Template.compile(f"#foreach($part in $parts)#foreach($row in $part){row}#if($row.c0 == 0)!#end#end#end")
+    parts = [[{f"c{number}": number for number in range(10)}] * 100] * 100
+    assert template.render({"parts": parts}) == "0,1,2,3,4,5,6,7,8,9,!" * 10_000
 
 
 def test_one_kilobyte_takes_less_than_100_microseconds() -> None:

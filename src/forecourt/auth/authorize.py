@@ -8,7 +8,12 @@ service that owns it, the circumstances as condition keys) and lets `policy.eval
     audit    everybody passes, and what would have been denied is logged
     enforce  everybody is held to the policies, and a call that is not mapped to an action is denied
 
-A role that does not exist is still held to what resources' policies explicitly deny.
+A role that does not exist is still held to what resources' policies explicitly deny, and so is an account's root; in
+another account root can do what a policy of the resource allows. A resource's policy that cannot be read denies
+everybody but the owner's root, who must be able to mend it.
+
+A decision that depends on nothing but caller, action and resource (no condition, no variable, no policy of the
+resource) is remembered for as long as IAM gives the same `Grants`.
 """
 
 from __future__ import annotations
@@ -27,6 +32,7 @@ from forecourt.auth.policy import (
     Request,
     compile_policy,
     context_of,
+    depends_on_circumstances,
     evaluate,
 )
 from forecourt.base.clock import Clock
@@ -43,6 +49,13 @@ UNMAPPED = "forecourt:Unmapped"
 MADE_UP_ROLE = "forecourt:MadeUpRole"
 # The IAM user whose policies a federated user's session has.
 FEDERATED_BY = "forecourt:FederatedBy"
+
+# What no bucket policy keeps from the owner's root: https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketPolicy.html
+_ROOTS_OWN = frozenset({"s3:GetBucketPolicy", "s3:PutBucketPolicy", "s3:DeleteBucketPolicy"})
+_UNREADABLE = compile_policy(
+    {"Statement": {"Sid": "Unreadable", "Effect": "Deny", "Principal": "*", "Action": "*", "Resource": "*"}}
+)
+_REMEMBERED = 10_000
 
 _PRINCIPAL_TYPES = {
     "root": "Account",
@@ -70,9 +83,11 @@ class IdentityPolicies(Protocol):
 class EveryoneMay:
     """Stands in while there is no IAM: every caller who is known may do everything."""
 
+    _EVERYTHING = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}
+    _GRANTS = Grants(identity=(compile_policy(_EVERYTHING),))
+
     async def grants(self, principal: Principal) -> Grants:
-        everything = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}
-        return Grants(identity=(compile_policy(everything),))
+        return self._GRANTS
 
 
 class Unfinished(NamedTuple):
@@ -84,11 +99,18 @@ class Unfinished(NamedTuple):
     conditions: Mapping[str, Any]
 
 
+class Owned(NamedTuple):
+    """What the service that keeps a resource says of it: its policy (JSON; None where it has none), and its account
+    where the ARN does not name one ("": the caller's)."""
+
+    policy: str | None = None
+    account: str = ""
+
+
 # Gives the resource and the further condition keys. Services supply them.
 Finish = Callable[[Unfinished], Awaitable[tuple[str, Mapping[str, Any]]]]
-# The resource policy (JSON) of an ARN, or None where it has none; the account is the caller's, for ARNs that name
-# none. Services supply them.
-ResourcePolicy = Callable[[str, str], Awaitable[str | None]]
+# Services whose resources have policies supply them.
+ResourcePolicy = Callable[[Unfinished], Awaitable[Owned]]
 
 
 class PolicyAuthorizer:
@@ -100,6 +122,8 @@ class PolicyAuthorizer:
         self._mode = mode
         self._resource_policies: dict[str, ResourcePolicy] = {}
         self._finish: dict[str, Finish] = {}
+        # With the grants that they follow from, which are other ones as soon as a policy changes
+        self._settled: dict[tuple[Any, ...], tuple[Grants, Decision]] = {}
 
     def register_resource_policy(self, service: str, source: ResourcePolicy) -> None:
         """`service` as in ARNs: `lambda`, `sqs`, …"""
@@ -126,42 +150,58 @@ class PolicyAuthorizer:
         """The decision with its reason, whatever the mode."""
         if action == UNMAPPED and principal.kind != "root":
             return Decision(Effect.IMPLICIT_DENY, "mapping to an action")
-        request, policies = await self.gather(principal, action, resource, context)
-        return evaluate(request, policies)
+        grants = await self._identities.grants(principal)
+        key = (id(grants), action, resource, principal.kind, principal.account, principal.session_policies)
+        settled = self._settled.get(key)
+        if settled is not None:
+            return settled[1]
+        request, policies = await self._gather(grants, principal, action, resource, context)
+        decision = evaluate(request, policies)
+        if self._stands_alone(action, resource) and not depends_on_circumstances(request, policies):
+            if len(self._settled) >= _REMEMBERED:
+                self._settled.clear()
+            self._settled[key] = (grants, decision)
+        return decision
 
     async def gather(
         self, principal: Principal, action: str, resource: str, context: Mapping[str, Any]
     ) -> tuple[Request, PolicySet]:
         """The request as policies see it, and the policies that bear on it."""
-        grants = await self._identities.grants(principal)
+        return await self._gather(await self._identities.grants(principal), principal, action, resource, context)
+
+    async def _gather(
+        self, grants: Grants, principal: Principal, action: str, resource: str, context: Mapping[str, Any]
+    ) -> tuple[Request, PolicySet]:
         finish = self._finish.get(action.partition(":")[0])
         if finish is not None:
             resource, more = await finish(Unfinished(principal, action, resource, context))
             context = {**context, **more}
         circumstances = {**self._circumstances(principal, grants), **context}
         request = Request(action, resource, context_of(circumstances), principal)
+        owned = await self._owned(Unfinished(principal, action, resource, context))
+        account = owned.account or account_of(resource)
         return request, PolicySet(
             identity=grants.identity,
             boundary=grants.boundary,
             session=session_policies(principal),
-            resource=await self._resource_policy(resource, principal.account),
-            resource_account=_account_of(resource),
+            resource=_resource_policy(owned.policy, request, account),
+            resource_account=account,
         )
+
+    def _stands_alone(self, action: str, resource: str) -> bool:
+        """Nobody but IAM is asked about it."""
+        return action.partition(":")[0] not in self._finish and self._source(resource) is None
+
+    def _source(self, resource: str) -> ResourcePolicy | None:
+        parts = resource.split(":", 3)
+        return self._resource_policies.get(parts[2]) if len(parts) == 4 else None
+
+    async def _owned(self, demand: Unfinished) -> Owned:
+        source = self._source(demand.resource)
+        return await source(demand) if source is not None else Owned()
 
     def _is_lenient(self, principal: Principal) -> bool:
         return self._mode == "off" and MADE_UP_ROLE in principal.context
-
-    async def _resource_policy(self, resource: str, account: str) -> Policy | None:
-        parts = resource.split(":", 3)
-        source = self._resource_policies.get(parts[2]) if len(parts) == 4 else None
-        document = await source(resource, account) if source is not None else None
-        if not document:
-            return None
-        try:
-            return compile_policy(document, "any")
-        except PolicyInvalid:
-            _log.warning("the policy of %s is not valid, and so allows nothing", resource)
-            return compile_policy({"Statement": []}, "any")
 
     def _circumstances(self, principal: Principal, grants: Grants) -> dict[str, Any]:
         now = self._clock.now()
@@ -172,6 +212,17 @@ class PolicyAuthorizer:
         for name, value in grants.tags.items():
             found[f"aws:PrincipalTag/{name}"] = value
         return found | principal_keys(principal)
+
+
+def _resource_policy(document: str | None, request: Request, account: str) -> Policy | None:
+    owners_root = request.principal.kind == "root" and account in ("", request.principal.account)
+    if not document or (owners_root and request.action in _ROOTS_OWN):
+        return None
+    try:
+        return compile_policy(document, "any")
+    except PolicyInvalid as invalid:
+        _log.warning("the policy of %s cannot be read, and so denies: %s", request.resource, invalid)
+        return None if owners_root else _UNREADABLE
 
 
 def principal_keys(principal: Principal) -> dict[str, Any]:
@@ -210,6 +261,7 @@ def denial(principal: Principal, action: str, resource: str, decision: Decision)
     return f"User: {who} is not authorized to perform: {action}{on} {decision.because(action)}"
 
 
-def _account_of(resource: str) -> str:
+def account_of(resource: str) -> str:
+    """The account that an ARN names, or ""."""
     parts = resource.split(":", 5)
     return parts[4] if len(parts) == 6 and parts[4].isdigit() else ""

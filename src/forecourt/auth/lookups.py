@@ -1,6 +1,9 @@
-"""What of a demand only the owning service can tell: a table's partition key, a secret's whole ARN, resource policies.
+"""What of a demand only the owning service can tell: a table's partition key, a secret's whole ARN, a resource's policy
+and account.
 
-Asked through the `Caller` port as the account's root, and only when a policy can make a difference.
+Asked through the `Caller` port as the account's root, and only when a policy can make a difference. Answers are
+remembered until the service is called with anything that may change them (`changed`, which the dispatcher tells), and
+for a few seconds at most, since a remote endpoint may be changed by others.
 """
 
 from __future__ import annotations
@@ -10,29 +13,55 @@ from collections.abc import Mapping
 from typing import Any
 
 from forecourt.auth.actions.dynamodb import ACCESS, UNKNOWN_KEY, leading_keys
-from forecourt.auth.authorize import PolicyAuthorizer, Unfinished
+from forecourt.auth.authorize import Owned, PolicyAuthorizer, Unfinished
 from forecourt.base.arn import Arn
 from forecourt.base.call import CallContext, Caller
 from forecourt.base.errors import ServiceError
 from forecourt.base.principal import root
 
-_FUNCTION_POLICY_SECONDS = 1.0
+_SECONDS = 5.0
 _REMEMBERED = 10_000
+# The owner of a bucket that the caller's account does not have. Which one it is makes no difference.
+_ANOTHER_ACCOUNT = "another"
+
+# What is called often and changes neither policy, owner, key, tag nor name. Reads need not be here.
+_HARMLESS = {
+    "lambda": ("Invoke",),
+    "sqs": ("SendMessage", "ReceiveMessage", "DeleteMessage", "ChangeMessageVisibility", "PurgeQueue"),
+    "sns": ("Publish", "Subscribe", "Unsubscribe", "ConfirmSubscription"),
+    "s3": ("PutObject", "DeleteObject", "CopyObject", "UploadPart", "CompleteMultipartUpload", "CreateMultipartUpload"),
+    "secretsmanager": ("PutSecretValue", "BatchGetSecretValue"),
+    "dynamodb": ("PutItem", "UpdateItem", "DeleteItem", "Query", "Scan", "Batch", "Transact", "Execute"),
+    "kms": ("Encrypt", "Decrypt", "ReEncrypt", "GenerateDataKey", "Sign", "Verify"),
+}
+_READS = ("Get", "List", "Describe", "Head")
 
 
 class Lookups:
     def __init__(self, caller: Caller) -> None:
         self._caller = caller
-        self._functions: dict[str, tuple[float, str | None]] = {}
+        self._answers: dict[str, dict[tuple[Any, ...], tuple[float, dict[str, Any]]]] = {name: {} for name in _HARMLESS}
 
     def register(self, authorizer: PolicyAuthorizer) -> None:
         authorizer.register_finish("dynamodb", self.leading_keys)
         authorizer.register_finish("secretsmanager", self.secret_arn)
+        authorizer.register_finish("kms", self.key_arn)
         authorizer.register_resource_policy("lambda", self.function_policy)
         authorizer.register_resource_policy("sqs", self.queue_policy)
         authorizer.register_resource_policy("sns", self.topic_policy)
         authorizer.register_resource_policy("s3", self.bucket_policy)
         authorizer.register_resource_policy("secretsmanager", self.secret_policy)
+
+    def changed(self, service: str, operation: str) -> None:
+        """The operation was carried out, or failed half-way."""
+        if service == "cloudformation":
+            self.forget()
+        elif service in _HARMLESS and not operation.startswith((*_READS, *_HARMLESS[service])):
+            # Not emptied: what is asked for at this moment must not be remembered either.
+            self._answers[service] = {}
+
+    def forget(self) -> None:
+        self._answers = {name: {} for name in _HARMLESS}
 
     # --- Demands ---
 
@@ -58,58 +87,85 @@ class Lookups:
         }
         return found.get("ARN") or demand.resource, tags
 
+    async def key_arn(self, demand: Unfinished) -> tuple[str, Mapping[str, Any]]:
+        """A key may be called by an alias; policies name the key."""
+        alias = demand.resource.rpartition(":")[2]
+        if not alias.startswith("alias/") or demand.action.endswith("Alias"):
+            return demand.resource, {}
+        found = await self._ask(Arn.parse(demand.resource), "kms", "DescribeKey", KeyId=alias)
+        return (found.get("KeyMetadata") or {}).get("Arn") or demand.resource, {}
+
     # --- Policies of resources ---
 
-    async def queue_policy(self, arn: str, account: str) -> str | None:
-        queue = Arn.parse(arn)
+    async def queue_policy(self, demand: Unfinished) -> Owned:
+        queue = Arn.parse(demand.resource)
         url = await self._ask(queue, "sqs", "GetQueueUrl", QueueName=queue.resource)
         if "QueueUrl" not in url:
-            return None
+            return Owned()
         found = await self._ask(queue, "sqs", "GetQueueAttributes", QueueUrl=url["QueueUrl"], AttributeNames=["Policy"])
-        return (found.get("Attributes") or {}).get("Policy")
+        return Owned((found.get("Attributes") or {}).get("Policy"))
 
-    async def topic_policy(self, arn: str, account: str) -> str | None:
-        topic = Arn.parse(arn)
+    async def topic_policy(self, demand: Unfinished) -> Owned:
+        topic = Arn.parse(demand.resource)
         if topic.resource.startswith("app/"):
-            return None
-        found = await self._ask(topic, "sns", "GetTopicAttributes", TopicArn=arn)
-        return (found.get("Attributes") or {}).get("Policy")
+            return Owned()
+        found = await self._ask(topic, "sns", "GetTopicAttributes", TopicArn=demand.resource)
+        return Owned((found.get("Attributes") or {}).get("Policy"))
 
-    async def bucket_policy(self, arn: str, account: str) -> str | None:
-        bucket = Arn.parse(arn)._replace(account=account)
-        found = await self._ask(bucket, "s3", "GetBucketPolicy", Bucket=bucket.resource.partition("/")[0])
+    async def bucket_policy(self, demand: Unfinished) -> Owned:
+        """A bucket's ARN names no account: it is the caller's, or of another, or there is none yet."""
+        if demand.action == "s3:CreateBucket":
+            return Owned()
+        bucket = Arn.parse(demand.resource)._replace(account=demand.principal.account)
+        name = bucket.resource.partition("/")[0]
+        found = await self._ask(bucket, "s3", "GetBucketPolicy", Bucket=name)
         policy = found.get("Policy")
-        return policy.decode() if isinstance(policy, bytes) else policy
+        return Owned(policy.decode() if isinstance(policy, bytes) else policy, await self._bucket_account(bucket, name))
 
-    async def secret_policy(self, arn: str, account: str) -> str | None:
-        found = await self._ask(Arn.parse(arn), "secretsmanager", "GetResourcePolicy", SecretId=arn)
-        return found.get("ResourcePolicy")
+    async def _bucket_account(self, bucket: Arn, name: str) -> str:
+        own = await self._ask(bucket, "s3", "ListBuckets")
+        if any(found["Name"] == name for found in own.get("Buckets") or ()):
+            return ""
+        return _ANOTHER_ACCOUNT if await self._ask(bucket, "s3", "GetBucketAcl", Bucket=name) else ""
 
-    async def function_policy(self, arn: str, account: str) -> str | None:
-        """Every invocation that a service makes asks for it, so it may be a second old."""
-        now = time.monotonic()
-        known = self._functions.get(arn)
-        if known is not None and known[0] > now:
-            return known[1]
-        function = Arn.parse(arn)
-        if not function.resource.startswith("function:"):
-            return None
-        name, _, qualifier = function.resource.removeprefix("function:").partition(":")
-        params = {"FunctionName": name} | ({"Qualifier": qualifier} if qualifier else {})
-        found = (await self._ask(function, "lambda", "GetPolicy", **params)).get("Policy")
-        if len(self._functions) >= _REMEMBERED:
-            self._functions.clear()
-        self._functions[arn] = (now + _FUNCTION_POLICY_SECONDS, found)
-        return found
+    async def secret_policy(self, demand: Unfinished) -> Owned:
+        found = await self._ask(
+            Arn.parse(demand.resource), "secretsmanager", "GetResourcePolicy", SecretId=demand.resource
+        )
+        return Owned(found.get("ResourcePolicy"))
+
+    async def function_policy(self, demand: Unfinished) -> Owned:
+        arn = Arn.parse(demand.resource)
+        kind, _, rest = arn.resource.partition(":")
+        name, _, qualifier = rest.partition(":")
+        if kind == "function":
+            params = {"FunctionName": name} | ({"Qualifier": qualifier} if qualifier else {})
+            found = await self._ask(arn, "lambda", "GetPolicy", **params)
+        elif kind == "layer" and qualifier.isdigit():
+            found = await self._ask(
+                arn, "lambda", "GetLayerVersionPolicy", LayerName=name, VersionNumber=int(qualifier)
+            )
+        else:
+            return Owned()
+        return Owned(found.get("Policy"))
 
     async def _ask(self, about: Arn, service: str, operation: str, **params: Any) -> dict[str, Any]:
         """Empty where there is no such resource: the call itself will say so."""
+        answers, now = self._answers[service], time.monotonic()
+        key = (about.account, about.region, operation, *(str(value) for value in params.values()))
+        known = answers.get(key)
+        if known is not None and known[0] > now:
+            return known[1]
         principal = root(about.account) if about.account else root()
         context = CallContext(principal=principal, region=about.region or "us-east-1", request_id="")
         try:
-            return await self._caller.call(context, service, operation, params)
+            found = await self._caller.call(context, service, operation, params)
         except ServiceError:
-            return {}
+            found = {}
+        if len(answers) >= _REMEMBERED:
+            answers.clear()
+        answers[key] = (now + _SECONDS, found)
+        return found
 
 
 def _partition_key(table: Mapping[str, Any], index: str) -> str:

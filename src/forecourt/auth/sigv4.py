@@ -21,7 +21,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import Enum
@@ -40,6 +40,10 @@ LONGEST_PRESIGNED_SECONDS = 604_800
 _RAW_PATH_SERVICES = frozenset({"s3", "s3-outposts", "s3-object-lambda", "s3express"})
 # Added on the way, or bound by the canonical request anyway (the digest is a line of its own).
 _MAY_BE_UNSIGNED = frozenset({b"x-amz-user-agent", b"x-amz-cf-id", b"x-amz-content-sha256"})
+# Of these, a request has one at most.
+_SINGLE_HEADERS = (b"authorization", b"x-amz-date", b"date", b"x-amz-security-token", b"x-amz-content-sha256")
+# Longer texts are not kept in memory to save the reading of the next one.
+_LONGEST_REMEMBERED = 512
 _SHA256_HEX = re.compile(r"[0-9a-f]{64}\Z")
 _TIMESTAMP = re.compile(r"\d{8}T\d{6}Z\Z")
 _PLAIN_QUERY = re.compile(rb"[A-Za-z0-9\-._~=&]*\Z")
@@ -106,19 +110,69 @@ class Signature(NamedTuple):
 
 def read_signature(request: SignedRequest) -> Signature | None:
     """The signature that the request carries, or None. Raises `Refused` where it is there but not whole."""
-    authorization = _header(request, b"authorization")
-    presigned = b"X-Amz-Algorithm=" in request.query_string or b"X-Amz-Signature=" in request.query_string
+    headers = _collected(request.headers)
+    authorization = headers.get(b"authorization", b"")
+    query = request.query_string
+    presigned = query and (b"X-Amz-Algorithm=" in query or b"X-Amz-Signature=" in query)
     if authorization and presigned:
         raise Refused(Reason.INCOMPLETE, "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, "
                       "Signature query string parameter or the Authorization header should be specified")  # fmt: skip
     if presigned:
-        return _read_query(request)
+        return _read_query(request, headers)
     if authorization:
-        return _read_header(request, authorization)
+        return _read_header(request, headers)
     return None
 
 
-def _read_header(request: SignedRequest, authorization: str) -> Signature:
+def _collected(headers: Sequence[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """Values by name; those of a repeated header joined by commas, as the canonical request has them."""
+    found: dict[bytes, bytes] = {}
+    for name, value in headers:
+        found[name] = found[name] + b"," + value.strip() if name in found else value.strip()
+    return found
+
+
+def _read_header(request: SignedRequest, headers: dict[bytes, bytes]) -> Signature:
+    if len(headers) != len(request.headers):
+        _check_single(request)
+    authorization = headers[b"authorization"].decode("latin-1")
+    head, _, signature = authorization.rpartition("Signature=")
+    claim = _claim(head) if signature and "," not in signature and len(head) < _LONGEST_REMEMBERED else None
+    timestamp = _timestamp(headers)
+    if claim is None or not timestamp:
+        fields = _fields(authorization)
+        _check_whole(authorization, fields, timestamp)
+        claim, signature = (fields["Credential"], fields["SignedHeaders"]), fields["Signature"]
+    return _signature(
+        *claim,
+        signature.strip(),
+        timestamp,
+        headers.get(b"x-amz-security-token", b"").decode("latin-1"),
+        None,
+        headers.get(b"x-amz-content-sha256", b"").decode("latin-1"),
+    )
+
+
+def _check_single(request: SignedRequest) -> None:
+    """Of what says who signs, and when, there is one or the signature is ambiguous."""
+    names = [name for name, _ in request.headers]
+    for name in _SINGLE_HEADERS:
+        if names.count(name) > 1:
+            raise Refused(Reason.INCOMPLETE, f"The header '{name.decode()}' is given more than once.")
+
+
+@lru_cache(maxsize=4096)
+def _claim(head: str) -> tuple[str, str] | None:
+    """Credential and signed headers, where nothing else stands before the signature: a client's next request, and most
+    others of the day, begin the same."""
+    algorithm, _, rest = head.partition(" ")
+    fields = [part.strip().partition("=") for part in rest.split(",") if part.strip()]
+    if algorithm != ALGORITHM or [name for name, _, value in fields if value] != ["Credential", "SignedHeaders"]:
+        return None
+    return fields[0][2].strip(), fields[1][2].strip()
+
+
+def _fields(authorization: str) -> dict[str, str]:
     algorithm, _, rest = authorization.partition(" ")
     if algorithm != ALGORITHM:
         raise Refused(Reason.INCOMPLETE, f"Unsupported authorization type: '{algorithm[:40]}'")
@@ -128,7 +182,10 @@ def _read_header(request: SignedRequest, authorization: str) -> Signature:
         if name in fields:
             raise Refused(Reason.INCOMPLETE, f"Authorization header has '{name}' parameter more than once.")
         fields[name] = value.strip()
-    timestamp = _timestamp(request)
+    return fields
+
+
+def _check_whole(authorization: str, fields: Mapping[str, str], timestamp: str) -> None:
     problems = [
         f"Authorization header requires '{name}' parameter."
         for name in ("Credential", "Signature", "SignedHeaders")
@@ -139,18 +196,9 @@ def _read_header(request: SignedRequest, authorization: str) -> Signature:
     if problems:
         digest = hashlib.sha256(authorization.encode()).hexdigest()
         raise Refused(Reason.INCOMPLETE, f"{' '.join(problems)} (Hashed with SHA-256) Authorization={digest}")
-    return _signature(
-        fields["Credential"],
-        fields["SignedHeaders"],
-        fields["Signature"],
-        timestamp,
-        _header(request, b"x-amz-security-token"),
-        None,
-        _header(request, b"x-amz-content-sha256"),
-    )
 
 
-def _read_query(request: SignedRequest) -> Signature:
+def _read_query(request: SignedRequest, headers: Mapping[bytes, bytes]) -> Signature:
     fields: dict[str, str] = {}
     for name, value in _query_pairs(request.query_string):
         text = name.decode("latin-1")
@@ -175,7 +223,7 @@ def _read_query(request: SignedRequest) -> Signature:
         fields["X-Amz-Date"],
         fields.get("X-Amz-Security-Token", ""),
         _expires(fields.get("X-Amz-Expires", str(SKEW_SECONDS))),
-        fields.get("X-Amz-Content-Sha256") or _header(request, b"x-amz-content-sha256"),
+        fields.get("X-Amz-Content-Sha256") or headers.get(b"x-amz-content-sha256", b"").decode("latin-1"),
     )
 
 
@@ -197,14 +245,7 @@ def _signature(
     expires: int | None,
     content_sha256: str,
 ) -> Signature:
-    parts = credential.split("/")
-    if len(parts) != 5:
-        raise Refused(Reason.INCOMPLETE, "Credential must have exactly 5 slash-delimited elements, e.g. "
-                      f"keyid/date/region/service/term, got '{credential[:200]}'")  # fmt: skip
-    key, date, region, service, terminator = parts
-    if terminator != TERMINATOR:
-        raise Refused(Reason.MISMATCH, f"Credential should be scoped with a valid terminator: 'aws4_request', not "
-                      f"'{terminator[:40]}'.")  # fmt: skip
+    key, date, region, service = _credential(credential)
     if not _TIMESTAMP.match(timestamp):
         raise Refused(Reason.INCOMPLETE, "Date must be in ISO-8601 'basic format'. Got "
                       f"'{timestamp[:40]}'. See http://en.wikipedia.org/wiki/ISO_8601")  # fmt: skip
@@ -214,17 +255,24 @@ def _signature(
     return Signature(key, date, region, service, signed_headers, signature, timestamp, token, expires, content_sha256)
 
 
-def _header(request: SignedRequest, name: bytes) -> str:
-    values = [value for key, value in request.headers if key == name]
-    if len(values) > 1:
-        raise Refused(Reason.INCOMPLETE, f"The header '{name.decode()}' is given more than once.")
-    return values[0].decode("latin-1").strip() if values else ""
+@lru_cache(maxsize=4096)
+def _credential(text: str) -> tuple[str, str, str, str]:
+    """Access key id, date, region and service."""
+    parts = text.split("/")
+    if len(parts) != 5 or len(text) > _LONGEST_REMEMBERED:
+        raise Refused(Reason.INCOMPLETE, "Credential must have exactly 5 slash-delimited elements, e.g. "
+                      f"keyid/date/region/service/term, got '{text[:200]}'")  # fmt: skip
+    key, date, region, service, terminator = parts
+    if terminator != TERMINATOR:
+        raise Refused(Reason.MISMATCH, f"Credential should be scoped with a valid terminator: 'aws4_request', not "
+                      f"'{terminator[:40]}'.")  # fmt: skip
+    return key, date, region, service
 
 
-def _timestamp(request: SignedRequest) -> str:
-    if amz_date := _header(request, b"x-amz-date"):
-        return amz_date
-    date = _header(request, b"date")
+def _timestamp(headers: Mapping[bytes, bytes]) -> str:
+    if amz_date := headers.get(b"x-amz-date"):
+        return amz_date.decode("latin-1")
+    date = headers.get(b"date", b"").decode("latin-1")
     if not date or _TIMESTAMP.match(date):
         return date
     try:
@@ -239,8 +287,9 @@ def _timestamp(request: SignedRequest) -> str:
 def verify(signature: Signature, request: SignedRequest, secret: str, now: float) -> None:
     """Returns where the request was signed with `secret`, is current and unchanged. Raises `Refused`."""
     check_time(signature, now)
-    check_signed_headers(signature, request)
-    canonical = canonical_request(signature, request, payload_hash(signature, request.body))
+    headers = _collected(request.headers)
+    check_signed_headers(signature, headers)
+    canonical = canonical_request(signature, request, headers, payload_hash(signature, request.body))
     expected = sign(signing_key(secret, signature.date, signature.region, signature.service),
                     string_to_sign(signature, canonical))  # fmt: skip
     if not hmac.compare_digest(expected.encode(), signature.signature.encode("utf-8", "replace")):
@@ -267,15 +316,24 @@ def check_time(signature: Signature, now: float) -> None:
                       f"{_basic(now - signature.expires)} ({_basic(now)} - {signature.expires} sec.)")  # fmt: skip
 
 
-def check_signed_headers(signature: Signature, request: SignedRequest) -> None:
-    signed = set(signature.signed_headers.encode("latin-1", "replace").split(b";"))
+def check_signed_headers(signature: Signature, headers: Mapping[bytes, bytes]) -> None:
+    signed = _names(signature.signed_headers)
     if b"host" not in signed:
         raise Refused(Reason.NOT_SIGNED_HEADERS,
                       "'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.")  # fmt: skip
-    for name, _ in request.headers:
-        if name.startswith(b"x-amz-") and name not in signed and name not in _MAY_BE_UNSIGNED:
+    for name in headers:
+        if name not in signed and name.startswith(b"x-amz-") and name not in _MAY_BE_UNSIGNED:
             shown = "-".join(part.capitalize() for part in name.decode("latin-1").split("-"))
             raise Refused(Reason.NOT_SIGNED_HEADERS, f"'{shown}' must be a 'SignedHeader' in the AWS Authorization.")
+
+
+def _names(signed_headers: str) -> tuple[bytes, ...]:
+    return _split(signed_headers) if len(signed_headers) < _LONGEST_REMEMBERED else _split.__wrapped__(signed_headers)
+
+
+@lru_cache(maxsize=1024)
+def _split(signed_headers: str) -> tuple[bytes, ...]:
+    return tuple(signed_headers.encode("latin-1", "replace").split(b";"))
 
 
 def check_body(signature: Signature, body: bytes) -> None:
@@ -296,27 +354,27 @@ def payload_hash(signature: Signature, body: bytes) -> str:
     return hashlib.sha256(body).hexdigest() if body else _EMPTY_SHA256
 
 
-def canonical_request(signature: Signature, request: SignedRequest, payload: str) -> bytes:
-    names = signature.signed_headers.encode("latin-1", "replace").split(b";")
-    values: dict[bytes, bytes] = {}
-    for name, value in request.headers:
-        if name in values:
-            values[name] += b"," + b" ".join(value.split())
-        else:
-            values[name] = b" ".join(value.split())
-    lines = [
+def canonical_request(
+    signature: Signature, request: SignedRequest, headers: Mapping[bytes, bytes], payload: str
+) -> bytes:
+    names = _names(signature.signed_headers)
+    signed = b"\n".join([name + b":" + headers.get(name, b"") for name in names])
+    if b"  " in signed or b"\t" in signed:
+        signed = b"\n".join([name + b":" + b" ".join(headers.get(name, b"").split()) for name in names])
+    return b"\n".join((
         request.method.encode("latin-1", "replace"),
         canonical_path(request.raw_path, signature.service),
         canonical_query(request.query_string),
-        *[name + b":" + values.get(name, b"") for name in names],
+        signed,
         b"",
-        b";".join(names),
+        signature.signed_headers.encode("latin-1", "replace"),
         payload.encode("latin-1", "replace"),
-    ]
-    return b"\n".join(lines)
+    ))  # fmt: skip
 
 
 def canonical_path(raw_path: bytes, service: str) -> bytes:
+    if raw_path == b"/":
+        return raw_path
     if service in _RAW_PATH_SERVICES:
         return raw_path if _PLAIN_PATH.match(raw_path) and raw_path else _normalize_escapes(raw_path or b"/")
     if b"//" in raw_path or b"/." in raw_path or not raw_path.startswith(b"/"):
@@ -385,6 +443,7 @@ def sign(key: bytes, text: bytes) -> str:
     return hmac.digest(key, text, "sha256").hex()
 
 
+@lru_cache(maxsize=4096)
 def epoch(timestamp: str) -> float:
     """Seconds of `YYYYMMDDTHHMMSSZ`. Raises `Refused` where it is not a date."""
     try:

@@ -58,7 +58,16 @@ class Ids:
         return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 
     def choice(self, alphabet: str, count: int) -> str:
-        return "".join(self._random.choices(alphabet, k=count))
+        """`count` letters of an alphabet of at most 256, from one draw.
+
+        They are the digits of a random number; its eight bytes more than they need make each as likely as the next.
+        """
+        number = int.from_bytes(self._random.randbytes(count + 8), "big")
+        letters = []
+        for _ in range(count):
+            number, letter = divmod(number, len(alphabet))
+            letters.append(alphabet[letter])
+        return "".join(letters)
 
     def lower(self, count: int) -> str:
         """Lower-case letters and digits: ids of APIs (10), resources (6), deployments (6)."""

@@ -13,8 +13,8 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import AsyncIterator, Mapping
-from typing import Any, Protocol
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
@@ -29,6 +29,7 @@ from forecourt.edge.origin import from_foreign_page, own_host
 from forecourt.edge.respond import respond
 
 _log = logging.getLogger("forecourt.aws")
+_T = TypeVar("_T")
 
 DEFAULT_REGION = "us-east-1"
 
@@ -76,9 +77,14 @@ class Dispatcher(Protocol):
         self, context: CallContext, service: str, operation: str, params: Mapping[str, Any]
     ) -> dict[str, Any]: ...
 
-    async def authorize(
-        self, context: CallContext, service: str, operation: str, params: Mapping[str, Any]
-    ) -> None: ...
+    async def pass_on(
+        self,
+        context: CallContext,
+        service: str,
+        operation: str,
+        params: Mapping[str, Any],
+        carry_out: Callable[[CallContext], Awaitable[_T]],
+    ) -> _T: ...
 
 
 class AwsApi:
@@ -151,17 +157,21 @@ class AwsApi:
         return await authenticator.authenticate(signed, target.protocol, anonymous_allowed=target.unsigned)
 
     async def _pass_on(self, context: CallContext, target: wire.Target, request: wire.HttpRequest) -> wire.HttpResponse:
-        if context.principal.kind != "root":
-            params = wire.decode(target, request)
-            await self._dispatcher.authorize(context, target.service, target.operation, params)
-        status, headers, body = await self._backing.http(
+        params = wire.decode(target, request)
+        status, headers, body = await self._dispatcher.pass_on(
             context,
             target.service,
-            request.method,
-            request.raw_path,
-            request.query_string,
-            request.headers,
-            request.body,
+            target.operation,
+            params,
+            lambda context: self._backing.http(
+                context,
+                target.service,
+                request.method,
+                request.raw_path,
+                request.query_string,
+                request.headers,
+                request.body,
+            ),
         )
         return wire.HttpResponse(status, headers, body)
 

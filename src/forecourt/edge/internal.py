@@ -43,8 +43,14 @@ class InternalAws:
                 result = await self._dispatcher.run(context, target.service, target.operation, params)
                 response = wire.encode(target, result, context.request_id)
             else:
-                await self._dispatcher.authorize(context, target.service, target.operation, params)
-                return await self._backing.http(context, target.service, method, raw_path, query_string, named, body)
+                service = target.service
+                return await self._dispatcher.pass_on(
+                    context,
+                    service,
+                    target.operation,
+                    params,
+                    lambda context: self._backing.http(context, service, method, raw_path, query_string, named, body),
+                )
         except ServiceError as error:
             response = wire.encode_error(target, error, context.request_id)
         except Exception:

@@ -17,6 +17,7 @@ from typing import NamedTuple
 Key = tuple[str, ...]
 
 _END = b"\x00\x01"
+_BORDER = _END.decode()
 _ESCAPED_NUL = b"\x00\xff"
 _BEYOND = b"\xff"
 
@@ -29,7 +30,11 @@ class Range(NamedTuple):
 
 
 def encode(components: Iterable[str]) -> bytes:
-    return b"".join([_component(component) + _END for component in components])
+    parts = tuple(components)
+    text = _BORDER.join(parts)
+    if parts and text.count("\x00") == len(parts) - 1:  # no component holds a NUL
+        return text.encode() + _END
+    return b"".join([_component(component) + _END for component in parts])
 
 
 def span(prefix: Key, starts_with: str | None = None, after: Key | None = None, *, reverse: bool = False) -> Range:

@@ -2,6 +2,8 @@
 
 - On disk: WAL with `synchronous=FULL`. One connection writes; every thread that reads has its own and sees the last
   commit, never waiting for the writer.
+- What the log (WAL) holds is copied into the database by a thread of its own, so that no commit waits for it; the
+  writer then copies the little that came meanwhile, and the log begins anew.
 - In memory: one connection that writer and readers take turns at (`turn`), since SQLite's shared in-memory databases
   lock readers out while a transaction is open.
 
@@ -32,10 +34,12 @@ _BUSY_SECONDS = 5.0
 _PRAGMAS = (
     "journal_mode=WAL",
     "synchronous=FULL",
-    "wal_autocheckpoint=4000",
+    "wal_autocheckpoint=16000",  # in case no checkpoint of ours comes through
     "cache_size=-8192",
     "journal_size_limit=67108864",
 )
+_ROWS_PER_CHECKPOINT = 8_000
+_CHECKPOINT = "PRAGMA wal_checkpoint(PASSIVE)"
 _MEMORY_PRAGMAS = ("cache_size=-8192",)
 
 _ADVICE = {
@@ -50,6 +54,9 @@ _ADVICE = {
 }
 
 
+Parameters = dict[str, Any] | tuple[()]
+
+
 class Connection:
     """One DBAPI connection. `failure` is the first error since `begin` that makes the whole transaction void."""
 
@@ -58,13 +65,13 @@ class Connection:
         self.turn = turn
         self.failure: StoreUnavailable | None = None
 
-    def fetch(self, sql: str, parameters: dict[str, Any]) -> list[Any]:
+    def fetch(self, sql: str, parameters: Parameters) -> list[Any]:
         try:
             return self.raw.execute(sql, parameters).fetchall()
         except sqlite3.Error as error:
             raise self._judged(error) from None
 
-    def run(self, sql: str, parameters: dict[str, Any]) -> int:
+    def run(self, sql: str, parameters: Parameters) -> int:
         """Returns how many rows changed."""
         try:
             return self.raw.execute(sql, parameters).rowcount
@@ -78,11 +85,21 @@ class Connection:
             raise self._judged(error) from None
 
     def begin(self) -> None:
+        """Waits while another program holds the lock, for `_BUSY_SECONDS` at most."""
+        self.run(f"PRAGMA busy_timeout={_BUSY_SECONDS * 1000:.0f}", ())
+        self._begin()
+
+    def begin_at_once(self) -> None:
+        """Fails where another program holds the lock."""
+        self.run("PRAGMA busy_timeout=0", ())
+        self._begin()
+
+    def _begin(self) -> None:
         self.failure = None
-        self.run("BEGIN IMMEDIATE", {})
+        self.run("BEGIN IMMEDIATE", ())
 
     def commit(self) -> None:
-        self.run("COMMIT", {})
+        self.run("COMMIT", ())
 
     def rollback(self) -> None:
         """Never fails: SQLite may have rolled back by itself."""
@@ -107,11 +124,11 @@ class Sqlite:
     def __init__(self, folder: Path | None) -> None:
         self.folder = folder
         self.statements = Statements(DIALECT, dialect.insert)
-        # A group in memory is short, since readers wait for it; one on disk shares its fsync with as many as it can.
-        self.group_size = 64 if folder is None else 512
         self._memory = Connection(_connect(":memory:", _MEMORY_PRAGMAS), threading.Lock()) if folder is None else None
         self._readers = threading.local()
         self._open: list[Connection] = []
+        self._checkpoint: threading.Thread | None = None
+        self._checkpointed_rows = 0
         self.writer = self._memory or self._new(_PRAGMAS)
 
     def reader(self) -> Connection:
@@ -122,6 +139,29 @@ class Sqlite:
         if connection is None:
             connection = self._readers.connection = self._new(("query_only=ON", "cache_size=-8192"))
         return connection
+
+    def checkpoint_when_due(self) -> None:
+        """To be called after a commit, by whoever made it. What goes wrong here is tried again with the next one."""
+        rows = self.writer.raw.total_changes
+        if self._checkpoint is None:
+            if rows - self._checkpointed_rows >= _ROWS_PER_CHECKPOINT:
+                self._checkpoint = threading.Thread(target=self._copy_log, name="forecourt-checkpoint", daemon=True)
+                self._checkpoint.start()
+        elif not self._checkpoint.is_alive():
+            self._checkpoint, self._checkpointed_rows = None, rows
+            with contextlib.suppress(sqlite3.Error):
+                self.writer.raw.execute(_CHECKPOINT).fetchall()
+
+    def _copy_log(self) -> None:
+        with contextlib.suppress(sqlite3.Error, StoreUnavailable):
+            raw = _connect(str(self._file), ())
+            with contextlib.closing(raw):
+                raw.execute(_CHECKPOINT).fetchall()
+
+    @property
+    def _file(self) -> Path:
+        assert self.folder is not None
+        return self.folder / FILE
 
     def tables(self, connection: Connection) -> set[str]:
         return {name for (name,) in connection.fetch("SELECT name FROM sqlite_master WHERE type = 'table'", {})}
@@ -138,12 +178,13 @@ class Sqlite:
         return create_engine("sqlite://", creator=lambda: connection.raw, poolclass=StaticPool)
 
     def close(self) -> None:
+        if self._checkpoint is not None:
+            self._checkpoint.join()
         for connection in (*self._open, *([self._memory] if self._memory else [])):
             connection.close()
 
     def _new(self, pragmas: tuple[str, ...]) -> Connection:
-        assert self.folder is not None
-        connection = Connection(_connect(str(self.folder / FILE), pragmas), contextlib.nullcontext())
+        connection = Connection(_connect(str(self._file), pragmas), contextlib.nullcontext())
         self._open.append(connection)
         return connection
 

@@ -109,15 +109,20 @@ class Store:
         return self._read(lambda queries: queries.due(queue, until, limit))
 
     async def write(self, change: Callable[[Tx], T]) -> T:
-        """Runs `change` in a transaction on the writer's thread; returns what it returned once that is durable.
+        """Runs `change` in a transaction; returns what it returned once that is durable.
 
-        What `change` raises undoes just this change and is raised here. It must be quick and must not touch asyncio.
+        What `change` raises undoes just this change and is raised here. It must be quick, since the event loop waits
+        for it, and must not touch asyncio.
         """
         return await self._writer.write(change)
 
+    async def write_long(self, change: Callable[[Tx], T]) -> T:
+        """As `write`, for a change that may touch more than a few hundred documents: it runs in a thread."""
+        return await self._writer.write_long(change)
+
     async def reset(self) -> None:
         """Forgets everything. Subscribers get no notices: who resets, resets them too."""
-        await self.write(lambda tx: tx.empty())
+        await self.write_long(lambda tx: tx.empty())
 
     async def close(self) -> None:
         await self._writer.close()
@@ -128,7 +133,7 @@ class Store:
 
     async def _prepare(self, kind: type[Document]) -> None:
         if kind not in self._writer.ready:
-            await self.write(lambda tx: tx.prepare(kind))
+            await self.write_long(lambda tx: tx.prepare(kind))
 
     def _read(self, query: Callable[[Queries], _R]) -> _R:
         connection = self._database.reader()

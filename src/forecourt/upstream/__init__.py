@@ -13,8 +13,16 @@
 """
 
 from forecourt.upstream.client import Limits, Upstream
-from forecourt.upstream.connection import Response
-from forecourt.upstream.errors import BadResponse, ConnectFailed, ResponseTooLarge, TimedOut, UpstreamError
+from forecourt.upstream.connection import OnReply, Response
+from forecourt.upstream.errors import (
+    BadResponse,
+    ConnectFailed,
+    ResponseTooLarge,
+    TimedOut,
+    TlsFailed,
+    UnknownHost,
+    UpstreamError,
+)
 from forecourt.upstream.message import Body, Headers, InvalidRequest, Origin, Request, end_to_end
 
 __all__ = [
@@ -24,11 +32,14 @@ __all__ = [
     "Headers",
     "InvalidRequest",
     "Limits",
+    "OnReply",
     "Origin",
     "Request",
     "Response",
     "ResponseTooLarge",
     "TimedOut",
+    "TlsFailed",
+    "UnknownHost",
     "Upstream",
     "UpstreamError",
     "end_to_end",

@@ -8,12 +8,13 @@ anything was written is no failure: the next one, at last a new one, gets the re
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from collections import deque
 from dataclasses import dataclass
 
 from forecourt.upstream.connection import Connection, OnReply, Response
-from forecourt.upstream.errors import ConnectFailed, TimedOut
+from forecourt.upstream.errors import ConnectFailed, TimedOut, TlsFailed, UnknownHost
 from forecourt.upstream.message import Origin, Request, render_head
 
 
@@ -178,9 +179,9 @@ class _Pool:
         except TimeoutError:
             self._next_in_line()
             raise ConnectFailed(f"no connection to {origin.authority} in time") from None
-        except (OSError, ssl.SSLError, UnicodeError) as error:
+        except (OSError, UnicodeError) as error:
             self._next_in_line()
-            raise ConnectFailed(f"cannot connect to {origin.authority}: {error}") from error
+            raise _refusal(error)(f"cannot connect to {origin.authority}: {error}") from error
         finally:
             self._connecting -= 1
         self._all.add(connection)
@@ -218,3 +219,9 @@ class _Pool:
     def close(self) -> None:
         for connection in list(self._all):
             connection.close()
+
+
+def _refusal(error: OSError | UnicodeError) -> type[ConnectFailed]:
+    if isinstance(error, ssl.SSLError):
+        return TlsFailed
+    return UnknownHost if isinstance(error, socket.gaierror | UnicodeError) else ConnectFailed

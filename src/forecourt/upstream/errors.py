@@ -11,6 +11,14 @@ class ConnectFailed(UpstreamError):
     """Nothing was sent: the name does not resolve, nobody listens, TLS failed, or the pool is exhausted."""
 
 
+class UnknownHost(ConnectFailed):
+    """The origin's name does not resolve."""
+
+
+class TlsFailed(ConnectFailed):
+    """The origin's certificate is not to be trusted, or there was no agreement on how to speak."""
+
+
 class TimedOut(UpstreamError):
     """The response was not there (or not whole) in time."""
 

@@ -77,14 +77,28 @@ def _secret_conditions(operation: str, params: Params) -> Mapping[str, Any]:
     return {key: params[name] for name, key in names.items() if isinstance(params.get(name), str)}
 
 
-SECRETSMANAGER = Table(
+def _secret(id: str) -> str:
+    return id if id.startswith("arn:") else f"secret:{id}"
+
+
+class _Secrets(Table):
+    """Several values at once are several values, each to be allowed."""
+
+    def demands(self, operation: str, params: Params, context: CallContext) -> Iterator[Demand]:
+        yield from super().demands(operation, params, context)
+        if operation == "BatchGetSecretValue":
+            for id in params.get("SecretIdList") or ("*",):
+                yield from super().demands("GetSecretValue", {"SecretId": id}, context)
+
+
+SECRETSMANAGER = _Secrets(
     "secretsmanager",
     """
 SecretId        {SecretId}
 @CreateSecret   secret:{Name}
 *               *
 """,
-    normalize={"SecretId": lambda id: id if id.startswith("arn:") else f"secret:{id}"},
+    normalize={"SecretId": _secret},
     conditions=_secret_conditions,
 )
 
@@ -138,16 +152,25 @@ PutTargets Targets[].RoleArn events.amazonaws.com
 """,
 )
 
+
+def _parameter(name: str) -> str:
+    """A name, with or without a slash before it, or an ARN; a version or label (`name:3`) is none of the ARN's."""
+    if name.startswith("arn:"):
+        return ":".join(name.split(":")[:6])
+    return f"parameter/{name.partition(':')[0].removeprefix('/')}"
+
+
 SSM = Table(
     "ssm",
     """
-@GetParametersByPath   parameter{Path}
+@GetParametersByPath   {Path}
 @DescribeParameters, @ListDocuments, @DescribeDocument   *
-@GetParameter, @PutParameter, @DeleteParameter, @GetParameterHistory, @LabelParameterVersion   parameter{Name}
-@UnlabelParameterVersion   parameter{Name}
+@GetParameter, @PutParameter, @DeleteParameter, @GetParameterHistory, @LabelParameterVersion   {Name}
+@UnlabelParameterVersion   {Name}
+@GetParameters, @DeleteParameters   {Names[]}
 *                      *
 """,
-    normalize={"Name": lambda name: name if name.startswith("/") else f"/{name}"},
+    normalize={"Name": _parameter, "Names": _parameter, "Path": _parameter},
 )
 
 KMS = Table(

@@ -64,13 +64,15 @@ stateMachineArn            {stateMachineArn}
 )
 
 
-def function_name(given: str) -> str:
-    """`name`, `name:qualifier`, `123456789012:function:name` or a whole ARN, to `name`."""
-    if given.startswith("arn:"):
-        given = given.split(":", 6)[6]
-    elif ":function:" in given:
-        given = given.partition(":function:")[2]
-    return given.partition(":")[0]
+_FUNCTION = re.compile(r"(?:arn:aws[a-zA-Z-]*:lambda:([a-z0-9-]+):)?(?:(\d{12}):)?(?:function:)?(.*)", re.DOTALL)
+
+
+def function(given: str) -> str:
+    """`name`, `name:qualifier`, `123456789012:function:name`, `123456789012:name` or a whole ARN, as an ARN: that of
+    another account stays that account's. The forms are those of `services/functions/names`."""
+    found = _FUNCTION.fullmatch(given)
+    region, account, name = found.groups() if found is not None else (None, None, given)
+    return f"arn:aws:lambda:{region or '<region>'}:{account or '<account>'}:function:{name}"
 
 
 def _lambda_conditions(operation: str, params: Params) -> Mapping[str, Any]:
@@ -79,37 +81,61 @@ def _lambda_conditions(operation: str, params: Params) -> Mapping[str, Any]:
         found["lambda:Principal"] = params["Principal"]
     if operation in ("CreateFunctionUrlConfig", "UpdateFunctionUrlConfig") and params.get("AuthType"):
         found["lambda:FunctionUrlAuthType"] = params["AuthType"]
+    if operation.endswith("EventSourceMapping") and params.get("FunctionName"):
+        found["lambda:FunctionArn"] = params["FunctionName"]
     if params.get("Layers"):
         found["lambda:Layer"] = tuple(params["Layers"])
     return found
 
 
-def _layer_name(given: str) -> str:
-    return given.split(":")[6] if given.startswith("arn:") else given
+def _layer(given: str) -> str:
+    """A name or an ARN, of a version perhaps, without the version."""
+    return ":".join(given.split(":")[:7]) if given.startswith("arn:") else f"layer:{given}"
+
+
+class _Lambda(Table):
+    """A version or an alias may be named apart from its function, and is a resource of its own: "Lambda makes
+    authorization decisions by comparing the resource element in the IAM policy to both the FunctionName and Qualifier".
+    """
+
+    def demands(self, operation: str, params: Params, context: CallContext) -> Iterator[Demand]:
+        name, qualifier = params.get("FunctionName"), params.get("Qualifier")
+        if name and qualifier and not str(name).endswith(f":{qualifier}"):
+            params = {**params, "FunctionName": f"{name}:{qualifier}"}
+        yield from super().demands(operation, params, context)
+        if operation in ("CreateEventSourceMapping", "UpdateEventSourceMapping") and name:
+            yield from self._another_accounts(str(name), operation, context)
+        for layer in params.get("Layers") or ():
+            yield Demand("lambda:GetLayerVersion", str(layer), {})
+
+    def _another_accounts(self, name: str, operation: str, context: CallContext) -> Iterator[Demand]:
+        """A mapping is named by its id, or not yet; whose function it feeds is nobody else's business."""
+        arn = self._resource("{FunctionName}", {"FunctionName": name}, context)
+        if arn.split(":")[4] != context.account:
+            yield Demand(f"lambda:{operation}", arn, {})
 
 
 _INVOKE = "@Invoke, @InvokeAsync, @InvokeWithResponseStream"
 
-LAMBDA = Table(
+LAMBDA = _Lambda(
     "lambda",
     f"""
-{_INVOKE} = InvokeFunction   function:{{FunctionName}}
+{_INVOKE} = InvokeFunction   {{FunctionName}}
 @GetLayerVersionByArn = GetLayerVersion   {{Arn}}
 @CreateEventSourceMapping, @ListEventSourceMappings   *
-@GetFunctionConfiguration   function:{{FunctionName}}
 Resource             {{Resource}}
 ResourceArn          {{ResourceArn}}
 DurableExecutionArn  {{DurableExecutionArn}}
 UUID                 event-source-mapping:{{UUID}}
-FunctionName         function:{{FunctionName}}
-VersionNumber        layer:{{LayerName}}:{{VersionNumber}}
-LayerName            layer:{{LayerName}}
+FunctionName         {{FunctionName}}
+VersionNumber        {{LayerName}}:{{VersionNumber}}
+LayerName            {{LayerName}}
 CodeSigningConfigArn {{CodeSigningConfigArn}}
 CapacityProviderName capacity-provider:{{CapacityProviderName}}
 *                    *
 """,
     pass_role="CreateFunction,UpdateFunctionConfiguration Role lambda.amazonaws.com",
-    normalize={"FunctionName": function_name, "LayerName": _layer_name},
+    normalize={"FunctionName": function, "LayerName": _layer},
     conditions=_lambda_conditions,
 )
 

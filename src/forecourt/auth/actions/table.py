@@ -37,6 +37,7 @@ Normalize = Callable[[str], str]
 Conditions = Callable[[str, Params], Mapping[str, Any]]
 
 
+_PARAMETER = re.compile(r"\{(\w+)\}")
 _MANY = re.compile(r"\{([\w.]+\[\][\w.]*)\}")
 
 
@@ -46,9 +47,7 @@ class Rule(NamedTuple):
     action: str
     resource: str
 
-    def fits(self, operation: str, params: Params) -> bool:
-        if self.operations:
-            return operation in self.operations
+    def fits(self, params: Params) -> bool:
         return not self.parameter or params.get(self.parameter) not in (None, "")
 
 
@@ -61,6 +60,8 @@ class PassRole(NamedTuple):
 
 
 class Table:
+    """`normalize` makes of a parameter's value what stands for it in the ARN: the end of one, or a whole one."""
+
     def __init__(
         self,
         prefix: str,
@@ -72,12 +73,13 @@ class Table:
     ) -> None:
         self.prefix = prefix
         self._rules = [_rule(line) for line in rules.strip().splitlines()]
+        self._candidates: dict[str, list[Rule]] = {}
         self._pass_role = [_pass_role(line) for line in pass_role.strip().splitlines()]
         self._normalize = normalize or {}
         self._conditions = conditions
 
     def demands(self, operation: str, params: Params, context: CallContext) -> Iterator[Demand]:
-        rule = next(rule for rule in self._rules if rule.fits(operation, params))
+        rule = next(rule for rule in self._candidates_for(operation) if rule.fits(params))
         if rule.resource != "-":
             own = self._conditions(operation, params) if self._conditions is not None else {}
             action = f"{self.prefix}:{rule.action or operation}"
@@ -87,12 +89,23 @@ class Table:
             if operation in passed.operations:
                 yield from role_demands(at(params, passed.path), passed.service, context)
 
+    def _candidates_for(self, operation: str) -> list[Rule]:
+        found = self._candidates.get(operation)
+        if found is None:
+            found = [rule for rule in self._rules if not rule.operations or operation in rule.operations]
+            self._candidates[operation] = found
+        return found
+
     def _resources(self, template: str, params: Params, context: CallContext) -> Iterator[str]:
         """One, or as many as a list in the parameters names (`{AlarmNames[]}`)."""
         many = _MANY.search(template)
-        values = at(params, many[1]) if many is not None else [""]
-        for value in values:
-            yield self._resource(template.replace(f"{{{many[1]}}}", value) if many else template, params, context)
+        if many is None:
+            yield self._resource(template, params, context)
+            return
+        name = many[1].partition("[")[0]
+        for value in at(params, many[1]):
+            filled = self._normalize[name](value) if name in self._normalize else value
+            yield self._resource(template.replace(f"{{{many[1]}}}", filled), params, context)
 
     def _resource(self, template: str, params: Params, context: CallContext) -> str:
         if template == "*":
@@ -103,7 +116,7 @@ class Table:
             given = str(params.get(name) or "")
             return self._normalize[name](given) if name in self._normalize else given
 
-        filled = re.sub(r"\{(\w+)\}", value, template)
+        filled = _PARAMETER.sub(value, template) if "{" in template else template
         if filled.startswith("arn:"):
             return filled.replace("<region>", context.region).replace("<account>", context.account)
         return f"arn:aws:{self.prefix}:{context.region}:{context.account}:{filled}"

@@ -102,6 +102,15 @@ def evaluate(request: Request, policies: PolicySet) -> Decision:
     return Decision(Effect.ALLOW, IDENTITY) if identity is None else _decision(identity, IDENTITY)
 
 
+def depends_on_circumstances(request: Request, policies: PolicySet) -> bool:
+    """Whether the decision may be another one for the same caller, action and resource: some statement about them has a
+    condition, a variable or a principal."""
+    group = [*policies.identity, *(policies.session or ())]
+    group += [policy for policy in (policies.boundary, policies.resource) if policy is not None]
+    found = (statement for policy in group for statement in policy.concerned(request.action, request.resource))
+    return any(statement.depends_on_circumstances for statement in found)
+
+
 class _Own(NamedTuple):
     """What the caller's own policies say; None where there is no such layer (or, for the root, no need of one)."""
 
@@ -134,6 +143,8 @@ def _any_of(request: Request, group: Sequence[Policy]) -> Verdict:
     """The union of a layer's policies: a deny in one of them denies, an allow in one of them allows."""
     found = _NOTHING
     for policy in group:
+        if not policy.concerned(request.action, request.resource):
+            continue
         verdict = policy.evaluate(request)
         if verdict.effect is Effect.EXPLICIT_DENY:
             return verdict

@@ -63,6 +63,12 @@ class Statement:
     def name(self) -> str:
         return f"statement {self.index}" + (f" ({self.sid})" if self.sid else "")
 
+    @property
+    def depends_on_circumstances(self) -> bool:
+        """On more than action and resource."""
+        varying = self.resources is not None and self.resources.varying
+        return varying or bool(self.conditions) or self.principals is not None
+
     def covers_action(self, action: str) -> bool:
         """`action` in lower case."""
         return any(match(action, {}) for match in self.actions) is not self.not_actions

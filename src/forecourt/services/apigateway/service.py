@@ -16,6 +16,7 @@ from forecourt.base.ids import Ids
 from forecourt.base.ports import LogSink, RoleSessions, TokenVerifier
 from forecourt.services.apigateway.authorizers.results import AuthorizerCaches
 from forecourt.services.apigateway.limits import ACCOUNT_LIMIT, Limit, Throttles, Usage
+from forecourt.services.apigateway.plan.backends import Backends
 from forecourt.services.apigateway.plan.caching import StageCaches
 from forecourt.services.apigateway.plan.errors import GatewayError
 from forecourt.services.apigateway.plan.gateway_responses import default_response
@@ -26,7 +27,9 @@ from forecourt.services.apigateway.plan.registry import Registry
 from forecourt.services.apigateway.plan.respond import request_headers, send_response
 from forecourt.services.apigateway.plan.state import Shared
 from forecourt.services.apigateway.plan.tester import Tester
+from forecourt.services.apigateway.plan.vpc_links import VpcLinks
 from forecourt.store import Store
+from forecourt.store.sealing import Sealer
 from forecourt.upstream import Upstream
 
 
@@ -34,7 +37,7 @@ class ApiGateway:
     """An `ApiInvoker`, and the control plane's `Caches`. `start` returns when every stage there is serves.
 
     What is None is not there: without `tokens` no user pool's token is valid, without `authenticator` nobody can sign,
-    without `aws` no service but Lambda can be an integration.
+    without `aws` no service but Lambda can be an integration, without `sealer` no client certificate is presented.
     """
 
     def __init__(
@@ -51,14 +54,19 @@ class ApiGateway:
         authenticator: Authenticator | None = None,
         authorizer: Authorizer | None = None,
         aws: AwsHttp | None = None,
+        sealer: Sealer | None = None,
         upstream: Upstream | None = None,
         usage: Usage | None = None,
         account_limit: Limit = ACCOUNT_LIMIT,
     ) -> None:
         self._upstream = upstream or Upstream()
         self._owns_upstream = upstream is None
+        self._backends = Backends(self._upstream, store, sealer)
+        self._links = VpcLinks(store, caller)
         self._ports = Ports(
             upstream=self._upstream,
+            backends=self._backends,
+            links=self._links,
             caller=caller,
             clock=clock,
             ids=ids,
@@ -86,11 +94,13 @@ class ApiGateway:
         await self._registry.stop()
         self._ports.meter.flush()
         await self.usage.stop()
+        await self._backends.close()
         if self._owns_upstream:
             await self._upstream.close()
 
     async def reset(self) -> None:
         self._registry.reset()
+        self._links.reset()
         await self.usage.reset()
         self._shared.limits.keys.reset()
         self._shared.limits.throttles.reset()

@@ -225,7 +225,14 @@ def _add_headers(environ: dict[str, Any], headers: Headers) -> None:
 
 
 # What moto's inference knows a service by, where that is not what botocore signs with.
-_SIGNING_NAMES = {"dynamodbstreams": "dynamodb", "s3control": "s3", "sesv2": "ses", "iot-data": "iotdata"}
+_SIGNING_NAMES = {
+    "dynamodbstreams": "dynamodb",
+    "elb": "elasticloadbalancing",
+    "elbv2": "elasticloadbalancing",
+    "iot-data": "iotdata",
+    "s3control": "s3",
+    "sesv2": "ses",
+}
 
 
 def _signing_name(request: Request) -> str:

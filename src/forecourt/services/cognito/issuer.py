@@ -168,6 +168,8 @@ class Issuer:
 
     async def roles(self, user: User) -> Roles:
         """The user's groups by precedence, their roles, and the one of the first group where that is unambiguous."""
+        if not await self._records.has_groups(user.pool_id):
+            return Roles((), (), "")
         store = self._records.store
         memberships = await store.find(Membership, "by_user", user.pool_id, user.key)
         if not memberships:

@@ -303,6 +303,23 @@ class Spent(Document):
     body: bytes = b""
 
 
+class Tally(Document):
+    """Failed attempts (`count`, `last`, `locked_until`) or messages sent (`sent`), by whom they concern."""
+
+    __kind__ = "cognito.Tally"
+    __key__ = ("pool_id", "purpose", "name")
+    __indexes__ = (Index("by_expiry", values=lambda tally: [(moment(tally.expires_at),)]),)
+
+    pool_id: str
+    purpose: str
+    name: str
+    expires_at: float
+    count: int = 0
+    last: float = 0.0
+    locked_until: float = 0.0
+    sent: list[float] = []
+
+
 class Passkey(Document):
     __kind__ = "cognito.Passkey"
     __key__ = ("pool_id", "user_key", "credential_id")
@@ -470,7 +487,7 @@ class AuthorizationCode(Document):
 
 OF_A_POOL: tuple[type[Document], ...] = (
     SigningKey, Client, ResourceServer, Group, Membership, User, Device, Grant, Code, Passkey, AuthEvent,
-    RiskConfiguration, Customization, Branding, Terms, ImportJob, BrowserSession,
+    RiskConfiguration, Customization, Branding, Terms, ImportJob, BrowserSession, Tally,
 )  # fmt: skip
 OF_A_USER: tuple[type[Document], ...] = (Device, Grant, Code, Passkey, AuthEvent)
-EXPIRING: tuple[type[Document], ...] = (Grant, Code, Spent, BrowserSession, AuthorizationCode, AuthEvent)
+EXPIRING: tuple[type[Document], ...] = (Grant, Code, Spent, BrowserSession, AuthorizationCode, AuthEvent, Tally)

@@ -142,6 +142,7 @@ class UserPools:
 
     async def start(self) -> None:
         self._sweeper = asyncio.create_task(self._sweep())
+        await self.kit.threat.start()
         await self._imports.resume()
 
     async def stop(self) -> None:
@@ -150,14 +151,14 @@ class UserPools:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._sweeper
         await self.courier.stop()
+        await self.kit.threat.stop()
         self._hashing.close()
 
     async def reset(self) -> None:
         """The store was emptied."""
         self.records.forget()
         self.kit.device_attempts.clear()
-        self.kit.threat.lockout.clear()
-        self.kit.threat.sending.clear()
+        self.kit.threat.forget()
         self.mailbox.clear()
 
     async def _sweep(self) -> None:

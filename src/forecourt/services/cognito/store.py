@@ -1,7 +1,9 @@
 """What a user pool keeps and how it is found again.
 
 Pools, clients, domains and keys are read on every call and change seldom: they are cached, and dropped from the cache
-by the store's change notices. Users and what belongs to them always come from the store.
+by the store's change notices. So are the users who were asked for last, since a sign-in takes several calls; that
+somebody does not exist is kept as well, or the second question would take longer for nobody than for somebody. What
+belongs to users always comes from the store.
 """
 
 from __future__ import annotations
@@ -11,6 +13,8 @@ import hmac
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, TypeVar
+
+import msgspec
 
 from forecourt.base.call import CallContext
 from forecourt.base.clock import Clock
@@ -23,6 +27,7 @@ from forecourt.services.cognito.model import (
     BrowserSession,
     Client,
     Domain,
+    Group,
     Membership,
     Pool,
     SigningKey,
@@ -31,11 +36,16 @@ from forecourt.services.cognito.model import (
     moment,
 )
 from forecourt.store import AlreadyExists, Document, Store, Tx
+from forecourt.store.changes import Change
+from forecourt.store.document import encode
 from forecourt.store.sealing import Sealer
 
+_K = TypeVar("_K")
 _T = TypeVar("_T")
+_decode_user = msgspec.msgpack.Decoder(User).decode
 _SWEEP_BATCH = 500
 CACHE_SIZE = 4096
+_MOST_TOUCHED = 50_000
 
 
 class Records:
@@ -47,13 +57,30 @@ class Records:
         self._pools: dict[str, Pool] = {}
         self._clients: dict[str, Client] = {}
         self._keys: dict[str, list[tokens.Key]] = {}
+        self._with_groups: dict[str, bool] = {}
+        # As they are stored: every reader gets a user of his own. Empty where there is none.
+        self._users: dict[tuple[str, ...], bytes] = {}
+        # Who made a sealed token: this process, or one before it.
+        self.maker = ids.lower(12)
+        self._touched: dict[str, None] = {}
         store.changes.subscribe(Pool, lambda _: self._pools.clear())
         store.changes.subscribe(Client, lambda _: self._clients.clear())
         store.changes.subscribe(SigningKey, lambda _: self._keys.clear())
+        store.changes.subscribe(Group, lambda _: self._with_groups.clear())
+        store.changes.subscribe(User, self._forget_users)
+        store.changes.subscribe(Spent, self._note_touched)
 
     def forget(self) -> None:
-        for cache in (self._pools, self._clients, self._keys):
+        for cache in (self._pools, self._clients, self._keys, self._with_groups, self._users, self._touched):
             cache.clear()
+
+    def _forget_users(self, changed: Iterable[Change]) -> None:
+        for change in changed:
+            self._users.pop(change.key, None)
+
+    def _note_touched(self, changed: Iterable[Change]) -> None:
+        for change in changed:
+            _keep(self._touched, change.key[0], None, _MOST_TOUCHED)
 
     # Pools, clients, keys ---------------------------------------------------------------------------------------
 
@@ -117,14 +144,29 @@ class Records:
             sealed=self.sealer.seal(der, "cognito.signing-key"),
         )
 
+    async def has_groups(self, pool_id: str) -> bool:
+        """Most pools have none; then no sign-in looks for its user's."""
+        cached = self._with_groups.get(pool_id)
+        if cached is None:
+            cached = _keep(self._with_groups, pool_id, bool(await self.store.list(Group, pool_id, limit=1)))
+        return cached
+
     async def domain_of(self, pool_id: str) -> list[Domain]:
         return await self.store.find(Domain, "by_pool", pool_id)
 
     # Users ------------------------------------------------------------------------------------------------------
 
+    async def user_by_key(self, pool_id: str, key: str) -> User | None:
+        place = (pool_id, key)
+        cached = self._users.get(place)
+        if cached is None:
+            found = await self.store.get(User, pool_id, key)
+            cached = _keep(self._users, place, encode(found) if found else b"")
+        return _decode_user(cached) if cached else None
+
     async def find_user(self, pool: Pool, name: str) -> User | None:
         """By username, by `sub`, or by an alias that signs in: three look-ups at most, each by an index."""
-        found = await self.store.get(User, pool.id, names.fold(pool.settings, name))
+        found = await self.user_by_key(pool.id, names.fold(pool.settings, name))
         if found is not None:
             return found
         for kind in names.alias_kinds(pool.settings, name):
@@ -187,12 +229,17 @@ class Records:
 
     def made_up(self, pool: Pool, purpose: str, name: str, size: int) -> bytes:
         """The same bytes for the same name, and no telling that they were made up."""
-        blocks = [self.keyed_hash(pool, purpose, str(index), name) for index in range(-(-size // 32))]
-        return b"".join(blocks)[:size]
+        return hashlib.shake_256(self.keyed_hash(pool, purpose, name)).digest(size)
 
     # Single use -------------------------------------------------------------------------------------------------
 
-    async def is_spent(self, token_id: str) -> bool:
+    async def is_spent(self, token_id: str, maker: str) -> bool:
+        """Saves work that would come to nothing: what counts is the transaction that spends the token.
+
+        Of a token that this process made, it knows whether the store has anything to tell.
+        """
+        if maker == self.maker and token_id not in self._touched:
+            return False
         spent = await self.store.get(Spent, token_id)
         return spent is not None and spent.spent
 
@@ -216,7 +263,20 @@ class Records:
             while expired := await self._expired(kind, now):
                 await self.store.write(partial(_delete, documents=expired))
                 deleted += len(expired)
-        return deleted
+        return deleted + await self._drop_outlived_keys()
+
+    async def _drop_outlived_keys(self) -> int:
+        """A pool's newest key signs; one before it goes when the last token that it signed has expired."""
+        newest: dict[str, float] = {}
+        outlived: list[SigningKey] = []
+        for key in sorted(await self.store.list(SigningKey), key=lambda key: -key.created_at):
+            successor = newest.get(key.pool_id)
+            if successor is not None and successor + tokens.LONGEST_LIFE_SECONDS < self.clock.now():
+                outlived.append(key)
+            newest[key.pool_id] = key.created_at
+        if outlived:
+            await self.store.write(partial(_delete, documents=outlived))
+        return len(outlived)
 
     async def _expired(self, kind: type[Document], now: str) -> list[Document]:
         batch: list[Any] = await self.store.find(kind, "by_expiry", limit=_SWEEP_BATCH)
@@ -266,8 +326,8 @@ def _delete(tx: Tx, documents: Iterable[Document]) -> None:
         tx.delete(type(document), *(getattr(document, field) for field in document.__key__))
 
 
-def _keep(cache: dict[str, _T], key: str, value: _T) -> _T:
-    if len(cache) >= CACHE_SIZE:
+def _keep(cache: dict[_K, _T], key: _K, value: _T, most: int = CACHE_SIZE) -> _T:
+    if len(cache) >= most:
         cache.pop(next(iter(cache)))
     cache[key] = value
     return value

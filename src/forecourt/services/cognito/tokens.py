@@ -19,6 +19,8 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 _PADDING = padding.PKCS1v15()
 _SHA256 = hashes.SHA256()
 KEY_BITS = 2048
+# What AccessTokenValidity and IdTokenValidity may be at most: a day.
+LONGEST_LIFE_SECONDS = 86400
 SIGN_IN_SCOPE = "aws.cognito.signin.user.admin"
 
 

@@ -15,8 +15,7 @@ from forecourt.base.principal import ANONYMOUS
 from forecourt.services.apigateway.authorizers.resource_policy import ACTION, circumstances, method_arn
 from forecourt.services.apigateway.authorizers.results import Results
 from forecourt.services.apigateway.http.model import Authorizer
-from forecourt.services.apigateway.integrations.binary import BinaryMediaTypes
-from forecourt.services.apigateway.integrations.http_api import event_2
+from forecourt.services.apigateway.integrations.http_api import event_1, event_2
 from forecourt.services.apigateway.integrations.http_parameters import Seen, compile_source
 from forecourt.services.apigateway.integrations.lambda_function import (
     FunctionError,
@@ -24,7 +23,6 @@ from forecourt.services.apigateway.integrations.lambda_function import (
     function_of,
     invoke,
 )
-from forecourt.services.apigateway.integrations.lambda_proxy import build_event
 from forecourt.services.apigateway.plan.errors import GatewayError
 from forecourt.services.apigateway.plan.messages import MethodRequest, MethodResponse, Served
 from forecourt.services.apigateway.plan.ports import Handler, Ports
@@ -80,7 +78,7 @@ def _event_2(request: MethodRequest, identity: list[str | None]) -> dict[str, An
 
 
 def _event_1(request: MethodRequest, identity: list[str | None]) -> dict[str, Any]:
-    event = build_event(request, BinaryMediaTypes([]))
+    event = event_1(request)
     for name in ("body", "isBase64Encoded"):
         event.pop(name, None)
     joined = ",".join(str(value) for value in identity)

@@ -87,9 +87,13 @@ def _identity(principal: Principal) -> dict[str, str | None]:
     for name, key in (
         ("cognitoIdentityId", "cognito-identity.amazonaws.com:sub"),
         ("cognitoIdentityPoolId", "cognito-identity.amazonaws.com:aud"),
-        ("cognitoAuthenticationType", "cognito-identity.amazonaws.com:amr"),
     ):
         value = context.get(key)
         if value is not None:
             found[name] = value if isinstance(value, str) else ",".join(value)
+    means = context.get("cognito-identity.amazonaws.com:amr")
+    if means:
+        # `authenticated`, and by whom
+        kind, *providers = [means] if isinstance(means, str) else means
+        found |= {"cognitoAuthenticationType": kind, "cognitoAuthenticationProvider": ",".join(providers) or None}
     return found

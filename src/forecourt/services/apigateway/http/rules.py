@@ -32,6 +32,16 @@ SUBTYPES: dict[str, tuple[str, ...]] = {
 
 _REQUEST_TARGET = re.compile(r"(append|overwrite|remove):(header|querystring)\..+|overwrite:path")
 _RESPONSE_TARGET = re.compile(r"(append|overwrite|remove):header\..+|overwrite:statuscode")
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-parameter-mapping.html#http-api-mapping-reserved-headers
+_RESERVED = re.compile(
+    r"(?:append|overwrite|remove):header\.(?:access-control-.*|apigw-.*|authorization|connection|content-encoding"
+    r"|content-length|content-location|forwarded|keep-alive|origin|proxy-authenticate|proxy-authorization|te|trailers"
+    r"|transfer-encoding|upgrade|x-amz-.*|x-amzn-.*|x-forwarded-for|x-forwarded-host|x-forwarded-proto|via)",
+    re.IGNORECASE,
+)
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html
+_MOST_AUDIENCES = 50
+_MOST_SCOPES = 10
 _STATUS = re.compile(r"[2-5]\d\d")
 _SOURCE = re.compile(r"\$(request\.(header|querystring|path|body)(\..+)?|context\..+|stageVariables\..+|\{.+\})")
 
@@ -52,6 +62,8 @@ def need_route(route: Route) -> None:
         raise BadRequestException(f"An authorizer is required for authorization type {route.authorization_type}")
     if route.authorization_scopes and route.authorization_type != "JWT":
         raise BadRequestException("Authorization scopes are only supported for JWT authorization")
+    if len(route.authorization_scopes or ()) > _MOST_SCOPES:
+        raise BadRequestException(f"A route can have at most {_MOST_SCOPES} authorization scopes")
 
 
 def _is_route_path(path: str) -> bool:
@@ -119,6 +131,7 @@ def _need_request_parameters(integration: Integration) -> None:
     for target, source in (integration.request_parameters or {}).items():
         if not _REQUEST_TARGET.fullmatch(target):
             raise BadRequestException(f"Invalid mapping expression specified: {target}")
+        _need_free(target)
         _need_source(source)
 
 
@@ -129,6 +142,13 @@ def _need_response_parameters(integration: Integration) -> None:
         for target in mappings:
             if not _RESPONSE_TARGET.fullmatch(target):
                 raise BadRequestException(f"Invalid mapping expression specified: {target}")
+            _need_free(target)
+
+
+def _need_free(target: str) -> None:
+    if _RESERVED.fullmatch(target):
+        name = target.partition(".")[2]
+        raise BadRequestException(f"Operations on header {name} are restricted")
 
 
 def _need_source(source: str) -> None:
@@ -144,6 +164,8 @@ def need_authorizer(authorizer: Authorizer) -> None:
             raise BadRequestException("JwtConfiguration with Issuer and Audience is required for JWT authorizers")
         if urlsplit(jwt.issuer).scheme not in ("http", "https"):
             raise BadRequestException("Invalid issuer: must be a valid URL")
+        if len(jwt.audience) > _MOST_AUDIENCES:
+            raise BadRequestException(f"A JWT authorizer can have at most {_MOST_AUDIENCES} audiences")
         if len(authorizer.identity_source) != 1:
             raise BadRequestException("JWT authorizers require exactly one identity source")
         return

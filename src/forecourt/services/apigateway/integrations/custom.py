@@ -104,10 +104,18 @@ def _values(sources: tuple[tuple[str, Any], ...], request: MethodRequest) -> lis
 def _overridden(pairs: list[tuple[str, str]], overrides: Any) -> tuple[tuple[str, str], ...]:
     if not overrides:
         return tuple(pairs)
-    texts = {name: text_of(value) for name, value in overrides.items()}
-    lowered = {name.lower() for name in texts}
-    kept = [(name, value) for name, value in pairs if name.lower() not in lowered]
-    return (*kept, *((name, value) for name, value in texts.items() if value is not None))
+    lowered = {name.lower() for name in overrides}
+    return (*(pair for pair in pairs if pair[0].lower() not in lowered), *_texts(overrides))
+
+
+def _texts(overrides: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """A list stands for as many headers or parameters of one name."""
+    pairs = [
+        (name, text_of(item))
+        for name, value in overrides.items()
+        for item in (value if isinstance(value, list) else (value,))
+    ]
+    return [(name, text) for name, text in pairs if text is not None]
 
 
 class _Selected(NamedTuple):
@@ -135,9 +143,8 @@ class _ResponseMapper:
         content_type, template = selected.templates.for_response(request.header(b"accept"))
         status = selected.status
         if template is not None:
-            seen = {name.decode("latin-1"): value.decode("latin-1") for name, value in response.headers}
             text = body.decode("utf-8", "replace")
-            body, overrides = render_response(template, request, text, seen, response.status)
+            body, overrides = render_response(template, request, text, response.headers, response.status)
             headers, status = _apply_overrides(headers, status, overrides)
         if not any(name == b"content-type" for name, _ in headers):
             headers.append((b"content-type", content_type.encode("latin-1", "replace")))
@@ -145,7 +152,14 @@ class _ResponseMapper:
             raise configuration_error("the response is larger than allowed maximum")
         if any(b"\r" in value or b"\n" in value or b"\0" in value for _, value in headers):
             raise configuration_error("a header's value holds a line break")
-        return MethodResponse(status=status, headers=headers, body=body, integration_latency_ms=latency_ms)
+        return MethodResponse(
+            status=status,
+            headers=headers,
+            body=body,
+            integration_latency_ms=latency_ms,
+            integration_status=response.status,
+            integration_request_id=_request_id(response.headers),
+        )
 
     def _select(self, response: IntegrationResponse) -> _Selected:
         """An error's text is matched where there is one, else the status; the whole of it."""
@@ -174,11 +188,17 @@ def _selected(response: model.IntegrationResponse, served: Served) -> _Selected:
 
 def _apply_overrides(headers: Headers, status: int, overrides: Mapping[str, Any]) -> tuple[Headers, int]:
     own = overrides.get("header") or {}
-    texts = {name.lower().encode(): text_of(value) for name, value in own.items()}
-    headers = [header for header in headers if header[0] not in texts]
-    headers += [(name, value.encode()) for name, value in texts.items() if value is not None]
+    replaced = {name.lower().encode() for name in own}
+    headers = [header for header in headers if header[0] not in replaced]
+    headers += [(name.lower().encode(), text.encode()) for name, text in _texts(own)]
     asked = str(overrides.get("status", ""))
     return headers, int(asked) if asked.isdigit() and 100 <= int(asked) <= 599 else status
+
+
+def _request_id(headers: Headers) -> str | None:
+    """The AWS endpoint's."""
+    found = next((value for name, value in headers if name.lower() in (b"x-amzn-requestid", b"x-amz-request-id")), None)
+    return None if found is None else found.decode("latin-1")
 
 
 def _content_type(headers: Headers) -> bytes | None:

@@ -18,6 +18,7 @@ from forecourt.services.apigateway.integrations.custom import Backend, Mapped
 from forecourt.services.apigateway.integrations.headers import NOT_TO_BACKEND, from_backend
 from forecourt.services.apigateway.integrations.mapping import RequestMappings, compile_request_mappings
 from forecourt.services.apigateway.integrations.uri import UriTemplate
+from forecourt.services.apigateway.plan.backends import Sender
 from forecourt.services.apigateway.plan.errors import GatewayError, configuration_error
 from forecourt.services.apigateway.plan.messages import (
     MAX_PAYLOAD_BYTES,
@@ -37,7 +38,8 @@ from forecourt.upstream import (
     Response,
     ResponseTooLarge,
     TimedOut,
-    Upstream,
+    TlsFailed,
+    UnknownHost,
     UpstreamError,
 )
 
@@ -140,7 +142,7 @@ def http_backend(integration: Integration, served: Served, ports: Ports) -> Back
     return call
 
 
-async def send_to_backend(upstream: Upstream, origin: Origin, request: Request, timeout: float) -> Response:
+async def send_to_backend(upstream: Sender, origin: Origin, request: Request, timeout: float) -> Response:
     """Raises `GatewayError` for what goes wrong on the way there and back."""
     try:
         return await upstream.send(origin, request, timeout)
@@ -149,8 +151,10 @@ async def send_to_backend(upstream: Upstream, origin: Origin, request: Request, 
 
 
 def as_gateway_error(error: Exception) -> GatewayError:
-    if isinstance(error, InvalidRequest):
+    if isinstance(error, InvalidRequest | TlsFailed):
         return configuration_error(str(error))
+    if isinstance(error, UnknownHost):
+        return configuration_error(f"Invalid endpoint address: {error}")
     if isinstance(error, TimedOut):
         return GatewayError("INTEGRATION_TIMEOUT", detail=str(error))
     if isinstance(error, ResponseTooLarge):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote, quote_plus
@@ -34,12 +34,17 @@ from forecourt.services.apigateway.integrations.lambda_function import (
 )
 from forecourt.services.apigateway.integrations.lambda_proxy import build_event, read_answer
 from forecourt.services.apigateway.integrations.mapping import query_pairs
-from forecourt.services.apigateway.integrations.uri import UriTemplate
-from forecourt.services.apigateway.plan.context import context_value
+from forecourt.services.apigateway.integrations.uri import Target, UriTemplate, substitute_stage_variables
+from forecourt.services.apigateway.plan.context import (
+    context_value,
+    path_with_stage,
+    request_context,
+)
 from forecourt.services.apigateway.plan.errors import GatewayError, configuration_error
 from forecourt.services.apigateway.plan.messages import Headers, MethodRequest, MethodResponse, Served
 from forecourt.services.apigateway.plan.ports import Handler, Ports
-from forecourt.upstream import Request, end_to_end
+from forecourt.services.apigateway.plan.reach import http_way
+from forecourt.upstream import Origin, Request, end_to_end
 
 _EVERYTHING = BinaryMediaTypes(["*/*"])
 _TEXTS = ("text/", "application/json", "application/xml", "application/javascript")
@@ -51,7 +56,7 @@ def compile_integration(integration: Integration, served: Served, ports: Ports) 
     elif integration.integration_type == "AWS_PROXY":
         handler = _lambda(integration, served, ports)
     else:
-        handler = _http(integration, served, ports)
+        handler = _http(integration, served, http_way(integration, served, ports))
     return _with_response_parameters(handler, integration, served)
 
 
@@ -68,7 +73,7 @@ def _lambda(integration: Integration, served: Served, ports: Ports) -> Handler:
 
     async def proxy(request: MethodRequest) -> MethodResponse:
         await request.body.read()
-        event = event_2(request) if is_second else {"version": "1.0", **build_event(request, _binary_of(request))}
+        event = event_2(request) if is_second else event_1(request)
         started = now()
         try:
             context = await context_of(request)
@@ -88,6 +93,16 @@ def _is_text(request: MethodRequest) -> bool:
 
 def _binary_of(request: MethodRequest) -> BinaryMediaTypes:
     return BinaryMediaTypes([]) if _is_text(request) else _EVERYTHING
+
+
+def event_1(request: MethodRequest) -> dict[str, Any]:
+    """Payload format 1.0: a REST API's event, but that there is one request id, and no resource's."""
+    context = request_context(request)
+    context |= {"requestId": request.extended_request_id, "resourceId": None}
+    jwt = request.authorizer.get("jwt")
+    context["authorizer"] = jwt or request.authorizer.get("lambda") or {"claims": None, "scopes": None}
+    context.pop("operationName", None)
+    return {"version": "1.0", **build_event(request, _binary_of(request)), "requestContext": context}
 
 
 def event_2(request: MethodRequest) -> dict[str, Any]:
@@ -141,7 +156,33 @@ def context_2(request: MethodRequest) -> dict[str, Any]:
     }
     if request.authorizer:
         context["authorizer"] = dict(request.authorizer)
+    elif request.principal is not None:
+        context["authorizer"] = {"iam": _iam(request.identity)}
     return context
+
+
+def _iam(identity: Mapping[str, Any]) -> dict[str, Any]:
+    """Who signed the request."""
+    cognito = None
+    if "cognitoIdentityId" in identity:
+        cognito = {
+            "amr": [identity.get("cognitoAuthenticationType"), *_providers(identity)],
+            "identityId": identity["cognitoIdentityId"],
+            "identityPoolId": identity.get("cognitoIdentityPoolId"),
+        }
+    return {
+        "accessKey": identity.get("accessKey"),
+        "accountId": identity.get("accountId"),
+        "callerId": identity.get("caller"),
+        "cognitoIdentity": cognito,
+        "principalOrgId": identity.get("principalOrgId"),
+        "userArn": identity.get("userArn"),
+        "userId": identity.get("user"),
+    }
+
+
+def _providers(identity: Mapping[str, Any]) -> list[str]:
+    return [name for name in str(identity.get("cognitoAuthenticationProvider") or "").split(",") if name]
 
 
 def _joined_headers(request: MethodRequest) -> dict[str, str]:
@@ -187,7 +228,9 @@ def _answer_2(request: MethodRequest, payload: bytes, latency_ms: float) -> Meth
         raise configuration_error("the function's answer is not JSON") from error
     if not isinstance(answer, dict) or "statusCode" not in answer:
         body = answer.encode() if isinstance(answer, str) else payload
-        return MethodResponse(200, [(b"content-type", b"application/json")], body, None, latency_ms)
+        return MethodResponse(
+            200, [(b"content-type", b"application/json")], body, None, latency_ms, integration_service_status=200
+        )
     try:
         status = int(answer["statusCode"])
         headers = [(k.lower().encode(), str(v).encode()) for k, v in (answer.get("headers") or {}).items()]
@@ -204,7 +247,7 @@ def _answer_2(request: MethodRequest, payload: bytes, latency_ms: float) -> Meth
         headers.append(
             (b"content-type", b"application/json" if not isinstance(text, str) else b"text/plain;charset=UTF-8")
         )
-    return MethodResponse(status, headers, body, None, latency_ms)
+    return MethodResponse(status, headers, body, None, latency_ms, integration_service_status=200)
 
 
 # -- HTTP
@@ -213,7 +256,7 @@ def _answer_2(request: MethodRequest, payload: bytes, latency_ms: float) -> Meth
 def _http(integration: Integration, served: Served, ports: Ports) -> Handler:
     changes = compile_changes(integration.request_parameters, served.variables)
     needs_body = any("$request.body" in str(value) for value in (integration.request_parameters or {}).values())
-    uri = UriTemplate(integration.integration_uri or "", served.variables)
+    target_of = _target_of(integration, served)
     method = integration.integration_method or "ANY"
     timeout = integration.timeout_in_millis / 1000
     now = asyncio.get_running_loop().time
@@ -223,8 +266,7 @@ def _http(integration: Integration, served: Served, ports: Ports) -> Handler:
             await request.body.read()
         request.body.check_length()
         seen = Seen(request, [], request.body.whole if request.body.is_whole else b"")
-        raw = request.raw_path_parameters
-        target = uri.render(lambda name: raw[name].decode("latin-1") if name in raw else None)
+        host, target = target_of(request)
         path, _, own_query = target.path.partition("?")
         for change in changes:
             if change.place == "path" and (value := change.source(seen)) is not None:
@@ -233,7 +275,7 @@ def _http(integration: Integration, served: Served, ports: Ports) -> Handler:
         outgoing = Request(
             (request.method if method == "ANY" else method).encode(),
             f"{path}?{query}".encode("latin-1") if query else path.encode("latin-1"),
-            [(b"host", target.origin.authority.encode()), *_backend_headers(request, changes, seen)],
+            [(b"host", host), *_backend_headers(request, changes, seen)],
             request.body.whole if request.body.is_whole else request.body.stream(),
             request.body.length,
         )
@@ -245,6 +287,25 @@ def _http(integration: Integration, served: Served, ports: Ports) -> Handler:
         return MethodResponse(response.status, kept, content, length, (now() - started) * 1000)
 
     return proxy
+
+
+def _target_of(integration: Integration, served: Served) -> Callable[[MethodRequest], tuple[bytes, Target]]:
+    """The `Host` that the backend sees, and where it is."""
+    uri = integration.integration_uri or ""
+    if substitute_stage_variables(uri, served.variables).startswith("arn:"):
+        # A private integration: what answers is behind a VPC link, and gets host and path as the client sent them.
+        origin = Origin(
+            "https" if integration.tls_config else "http", "vpc-link", 443 if integration.tls_config else 80
+        )
+        return lambda request: (request.header(b"host") or b"", Target(origin, path_with_stage(request)))
+    template = UriTemplate(uri, served.variables)
+
+    def target(request: MethodRequest) -> tuple[bytes, Target]:
+        raw = request.raw_path_parameters
+        found = template.render(lambda name: raw[name].decode("latin-1") if name in raw else None)
+        return found.origin.authority.encode(), found
+
+    return target
 
 
 def _changed_query(request: MethodRequest, own: str, changes: Any, seen: Seen) -> str:
@@ -308,6 +369,12 @@ def _subtype(integration: Integration, served: Served, ports: Ports) -> Handler:
         except ServiceError as error:
             body = {"__type": error.code, "message": error.message}
             return MethodResponse(error.status, [(b"content-type", b"application/json")], msgspec.json.encode(body))
+        if service == "appconfig":
+            # The configuration is the body, of its own type.
+            kind = str(result.get("ContentType") or "application/octet-stream").encode()
+            version = str(result.get("ConfigurationVersion") or "").encode()
+            headers = [(b"content-type", kind), (b"configuration-version", version)]
+            return MethodResponse(200, headers, result.get("Content") or b"", None, 1.0)
         result.pop("ResponseMetadata", None)
         return MethodResponse(
             200, [(b"content-type", b"application/json")], msgspec.json.encode(result, enc_hook=_plain), None, 1.0

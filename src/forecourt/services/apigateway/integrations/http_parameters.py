@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from forecourt.services.apigateway.integrations.mapping import query_pairs, text_of
-from forecourt.services.apigateway.plan.context import context_value
+from forecourt.services.apigateway.plan.context import http_context_value
 from forecourt.services.apigateway.plan.errors import configuration_error
 from forecourt.services.apigateway.plan.messages import Headers, MethodRequest, decode_component
 from forecourt.services.apigateway.vtl import JsonPath
@@ -51,7 +51,7 @@ def compile_source(expression: str, variables: Mapping[str, str]) -> Source:
 def _selection(text: str, variables: Mapping[str, str]) -> Source:
     head, _, rest = text.partition(".")
     if head == "context":
-        return lambda seen: text_of(context_value(seen.request, rest))
+        return lambda seen: text_of(http_context_value(seen.request, rest))
     if head == "stageVariables":
         return lambda seen: variables.get(rest)
     place, _, name = rest.partition(".")

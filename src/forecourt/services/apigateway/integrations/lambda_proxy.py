@@ -186,6 +186,7 @@ def read_answer(request: MethodRequest, payload: bytes, binary: BinaryMediaTypes
         headers=[*_answer_headers(answer), _trace(request)],
         body=_answer_body(answer, request, binary),
         integration_latency_ms=latency_ms,
+        integration_service_status=200,
     )
 
 

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 from forecourt.services.apigateway.integrations.mapping import query_pairs
 from forecourt.services.apigateway.plan.context import context_tree
 from forecourt.services.apigateway.plan.errors import GatewayError, configuration_error
-from forecourt.services.apigateway.plan.messages import MethodRequest
-from forecourt.services.apigateway.vtl import Input, Template, TemplateError, Util
+from forecourt.services.apigateway.plan.messages import Headers, MethodRequest
+from forecourt.services.apigateway.vtl import Input, Parameters, Template, TemplateError, Util
 
 _DEFAULT_TYPE = "application/json"
 _UTIL = Util()
@@ -70,39 +70,36 @@ def choose_for_request(templates: Templates, passthrough: str, request: MethodRe
 
 def render_request(template: Template, request: MethodRequest, body: str) -> Rendered:
     """Raises `GatewayError` (500)."""
-    tree = context_tree(request)
-    return _render(template, request, body, tree, "requestOverride")
+    return _render(template, request, Input(body, lambda: parameters_of(request)), {}, "requestOverride")
 
 
-def render_response(
-    template: Template, request: MethodRequest, body: str, headers: Mapping[str, str], status: int
-) -> Rendered:
-    tree = context_tree(request)
-    tree["integration"] = {"status": status}
-    tree["status"] = status
-    return _render(template, request, body, tree, "responseOverride", headers)
+def render_response(template: Template, request: MethodRequest, body: str, headers: Headers, status: int) -> Rendered:
+    """`headers`, `status`: the backend's. Raises `GatewayError` (500)."""
+
+    def parameters() -> Parameters:
+        seen = {name.decode("latin-1"): value.decode("latin-1") for name, value in headers}
+        return {**parameters_of(request), "header": seen}
+
+    known = {"integration": {"status": status}, "status": status}
+    return _render(template, request, Input(body, parameters), known, "responseOverride")
 
 
 def _render(
-    template: Template,
-    request: MethodRequest,
-    body: str,
-    tree: dict[str, Any],
-    overrides: str,
-    headers: Mapping[str, str] | None = None,
+    template: Template, request: MethodRequest, body: Input, known: Mapping[str, Any], overrides: str
 ) -> Rendered:
-    parameters = parameters_of(request) if headers is None else {**parameters_of(request), "header": headers}
+    context = context_tree(request)
+    context.update(known)
     variables = {
-        "input": Input(body, parameters),
+        "input": body,
         "util": _UTIL,
-        "context": tree,
+        "context": context,
         "stageVariables": dict(request.served.variables),
     }
     try:
         text = template.render(variables)
     except TemplateError as error:
         raise configuration_error(f"Unable to transform: {error}") from error
-    return Rendered(text.encode("utf-8", "surrogatepass"), tree[overrides])
+    return Rendered(text.encode("utf-8", "surrogatepass"), context[overrides])
 
 
 def parameters_of(request: MethodRequest) -> dict[str, dict[str, str]]:

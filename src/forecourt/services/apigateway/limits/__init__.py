@@ -38,7 +38,7 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-request
 .../api-gateway-create-usage-plans.html, .../api-gateway-caching.html
 """
 
-from forecourt.services.apigateway.limits.cache import CachedResponse, StageCache, bytes_of_cluster, cache_key
+from forecourt.services.apigateway.limits.cache import CachedResponse, Key, StageCache, bytes_of_cluster, cache_key
 from forecourt.services.apigateway.limits.quota import Period, Quota
 from forecourt.services.apigateway.limits.throttle import ACCOUNT_LIMIT, Limit, Throttles, TokenBucket, admit
 from forecourt.services.apigateway.limits.usage import DayUsage, Usage, UsageKey
@@ -47,6 +47,7 @@ __all__ = [
     "ACCOUNT_LIMIT",
     "CachedResponse",
     "DayUsage",
+    "Key",
     "Limit",
     "Period",
     "Quota",

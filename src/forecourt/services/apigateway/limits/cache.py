@@ -8,7 +8,7 @@ cache key parameters, absent and empty being different.
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 DEFAULT_TTL_SECONDS = 300
 MOST_TTL_SECONDS = 3600
@@ -23,6 +23,8 @@ class CachedResponse(NamedTuple):
     status: int
     headers: tuple[tuple[bytes, bytes], ...]
     body: bytes
+    # The response in the form in which a hit is answered, made once
+    ready: Any = None
 
     @property
     def size(self) -> int:

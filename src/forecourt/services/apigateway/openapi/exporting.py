@@ -35,6 +35,7 @@ class Wanted:
     integrations: bool
     authorizers: bool
     documentation: bool
+    postman: bool
     everything: bool
 
 
@@ -49,6 +50,7 @@ def wanted(extensions: str | None) -> Wanted:
         integrations=with_integrations,
         authorizers=with_integrations or "authorizers" in given,
         documentation=everything or "documentation" in given,
+        postman="postman" in given,
         everything=everything,
     )
 
@@ -139,6 +141,8 @@ class _Export:
             extensions[EXTENSION + "request-validator"] = validator.name
         if method.method_integration and self.want.integrations:
             extensions[EXTENSION + "integration"] = integrations.write(method.method_integration)
+        if method.authorization_type == "AWS_IAM" and self.want.postman:
+            extensions["x-postman-meta"] = _postman(self.snapshot.region)
         return extensions
 
     def _security(self, method: Method) -> dict[str, list[str]]:
@@ -239,6 +243,18 @@ def _content(models: dict[str, str]) -> Json:
         content_type: {"schema": {"$ref": f"#/components/schemas/{name}"}}
         for content_type, name in sorted(models.items())
     }
+
+
+def _postman(region: str) -> Json:
+    """How Postman is to sign: its importer reads this of an operation."""
+    attributes = {
+        "id": "awsSigV4",
+        "accessKey": "{{aws_access_key_id}}",
+        "secretKey": "{{aws_secret_access_key}}",
+        "region": region,
+        "service": "execute-api",
+    }
+    return {"currentHelper": "awsSigV4", "helperAttributes": attributes}
 
 
 def _authorizer(authorizer: Authorizer, want: Wanted) -> Json:

@@ -12,7 +12,7 @@ import msgspec
 
 from forecourt.base.clock import Clock
 from forecourt.services.apigateway.integrations.mapping import RequestSource, compile_request_source
-from forecourt.services.apigateway.limits import CachedResponse, StageCache, bytes_of_cluster, cache_key
+from forecourt.services.apigateway.limits import CachedResponse, Key, StageCache, bytes_of_cluster, cache_key
 from forecourt.services.apigateway.plan.errors import GatewayError
 from forecourt.services.apigateway.plan.messages import MethodRequest, MethodResponse, Served
 from forecourt.services.apigateway.plan.meter import Tally
@@ -64,13 +64,11 @@ class Caching(NamedTuple):
 
 def cached(handler: Handler, caching: Caching, integration: Integration, served: Served, path: str) -> Handler:
     cache, setting, clock, tally, may_invalidate = caching
-    sources = _key_sources(integration, served)
-    namespace = integration.cache_namespace or path
+    key_of = _key(integration, served, path)
     ttl = float(setting.cache_ttl_in_seconds)
 
     async def answer(request: MethodRequest) -> MethodResponse:
-        values = tuple(_text(source(request)) for source in sources)
-        key = cache_key(namespace, request.method, path, values)
+        key = key_of(request)
         now = clock.now()
         warnings: list[tuple[bytes, bytes]] = []
         if _asks_to_invalidate(request):
@@ -81,15 +79,30 @@ def cached(handler: Handler, caching: Caching, integration: Integration, served:
         hit = cache.get(key, now)
         if hit is not None:
             tally.cached += 1
-            return MethodResponse(status=hit.status, headers=[*hit.headers, *warnings], body=hit.body)
-        tally.uncached += 1
-        response = await handler(request)
-        if isinstance(response.body, bytes) and 200 <= response.status < 300:
-            kept = CachedResponse(response.status, tuple(response.headers), response.body)
-            cache.put(key, kept, ttl, now)
+            response: MethodResponse = hit.ready
+        else:
+            tally.uncached += 1
+            response = await handler(request)
+            if isinstance(response.body, bytes) and 200 <= response.status < 300:
+                cache.put(key, _kept(response, response.body), ttl, now)
         return msgspec.structs.replace(response, headers=[*response.headers, *warnings]) if warnings else response
 
     return answer
+
+
+def _kept(response: MethodResponse, body: bytes) -> CachedResponse:
+    ready = MethodResponse(status=response.status, headers=response.headers, body=body)
+    return CachedResponse(response.status, tuple(response.headers), body, ready)
+
+
+def _key(integration: Integration, served: Served, path: str) -> Callable[[MethodRequest], Key]:
+    namespace = integration.cache_namespace or path
+    sources = _key_sources(integration, served)
+    if not sources:
+        return lambda request: cache_key(namespace, request.method, path, ())
+    return lambda request: cache_key(
+        namespace, request.method, path, tuple([_text(source(request)) for source in sources])
+    )
 
 
 def _key_sources(integration: Integration, served: Served) -> list[RequestSource]:

@@ -28,17 +28,21 @@ from forecourt.services.apigateway.integrations.lambda_proxy import lambda_proxy
 from forecourt.services.apigateway.integrations.mock import mock
 from forecourt.services.apigateway.limits import Limit
 from forecourt.services.apigateway.plan.caching import Caching, cached
+from forecourt.services.apigateway.plan.compression import unpacking
 from forecourt.services.apigateway.plan.errors import configuration_error
+from forecourt.services.apigateway.plan.execution_logs import Logged, execution_log, is_traced
 from forecourt.services.apigateway.plan.gateway_responses import GatewayResponses
 from forecourt.services.apigateway.plan.invocation import Answering
 from forecourt.services.apigateway.plan.limiting import throttled, with_api_key
-from forecourt.services.apigateway.plan.logs import access_log, execution_log
+from forecourt.services.apigateway.plan.logs import access_log
 from forecourt.services.apigateway.plan.messages import MethodRequest, MethodResponse, ResourceMethod, Served
 from forecourt.services.apigateway.plan.meter import Tally
 from forecourt.services.apigateway.plan.plan import Plan, no_method
 from forecourt.services.apigateway.plan.ports import Handler, Ports
+from forecourt.services.apigateway.plan.reach import rest_way
 from forecourt.services.apigateway.plan.router import Route, Router
 from forecourt.services.apigateway.plan.state import Shared
+from forecourt.services.apigateway.plan.tracing import noting, traced
 from forecourt.services.apigateway.plan.validation import validating
 from forecourt.services.apigateway.rest.model import (
     Authorizer,
@@ -96,6 +100,10 @@ def _served(snapshot: Snapshot, stage: Stage, canary: bool) -> Served:
     )
 
 
+# Of requests that found no method
+_NOTHING = Logged()
+
+
 class _Compiler:
     def __init__(self, snapshot: Snapshot, stage: Stage, served: Served, ports: Ports, shared: Shared) -> None:
         self.served = served
@@ -125,14 +133,15 @@ class _Compiler:
             resource=ResourceMethod(resource.path, resource.id, method.operation_name or ""),
             handler=handler,
             tally=tally,
-            logs=self.logs(setting),
+            logs=self.logs(setting, _logged(resource, method)),
         )
 
     def unguarded(self, resource: Resource, method: Method) -> Handler:
         if method.method_integration is None:
             return _misconfigured("No integration defined for method")
         try:
-            return self._validating(self._integration(method.method_integration), method)
+            handler = self._integration(method.method_integration, noting(self._ports, self.served.api_id))
+            return traced(self._validating(handler, method))
         except (TemplateError, re.error, ValueError) as error:
             return _misconfigured(str(error))
 
@@ -141,11 +150,14 @@ class _Compiler:
         integration = method.method_integration
         if integration is None:
             return _misconfigured("No integration defined for method")
-        handler = self._integration(integration)
+        ports = noting(self._ports, self.served.api_id) if is_traced(setting) else self._ports
+        handler = self._integration(integration, ports)
         handler = self._cached(handler, resource, method, integration, setting, tally)
         handler = self._validating(handler, method)
+        handler = self._unpacking(handler)
         handler = self._limited(handler, resource, method)
-        return self._authorized(handler, method)
+        handler = self._authorized(handler, method)
+        return traced(handler) if is_traced(setting) else handler
 
     # -- the steps
 
@@ -186,6 +198,10 @@ class _Compiler:
         is_default = limit == (defaults.throttling_rate_limit, defaults.throttling_burst_limit)
         return None if is_default or limit.rate < 0 or limit.burst < 0 else limit
 
+    def _unpacking(self, handler: Handler) -> Handler:
+        from_bytes = self._snapshot.minimum_compression_size
+        return handler if from_bytes is None else unpacking(handler, from_bytes)
+
     def _validating(self, handler: Handler, method: Method) -> Handler:
         validator = self._validators.get(method.request_validator_id or "")
         if validator is None:
@@ -221,29 +237,34 @@ class _Compiler:
             return False
         return True
 
-    def _integration(self, integration: Integration) -> Handler:
+    def _integration(self, integration: Integration, ports: Ports) -> Handler:
         build = _INTEGRATIONS.get(integration.type)
         if build is None:
             return _misconfigured(f"the integration type {integration.type} is not known")
-        return build(self, integration)
+        return build(self, integration, ports)
 
-    def _http_proxy(self, integration: Integration) -> Handler:
-        return http_proxy(integration, self.served, self._ports)
+    def _http_proxy(self, integration: Integration, ports: Ports) -> Handler:
+        return http_proxy(integration, self.served, self._way_of(integration, ports))
 
-    def _http(self, integration: Integration) -> Handler:
-        return self._custom(integration, http_backend(integration, self.served, self._ports))
+    def _http(self, integration: Integration, ports: Ports) -> Handler:
+        return self._custom(integration, http_backend(integration, self.served, self._way_of(integration, ports)))
 
-    def _mock(self, integration: Integration) -> Handler:
+    def _way_of(self, integration: Integration, ports: Ports) -> Ports:
+        way = rest_way(integration, self.served, self._stage.client_certificate_id, ports)
+        # A traced method's way is its own, so it is here that what passes is noted.
+        return way if ports is self._ports else noting(way, self.served.api_id)
+
+    def _mock(self, integration: Integration, ports: Ports) -> Handler:
         return self._custom(integration, mock())
 
-    def _aws(self, integration: Integration) -> Handler:
-        return self._custom(integration, aws(integration, self.served, self._ports))
+    def _aws(self, integration: Integration, ports: Ports) -> Handler:
+        return self._custom(integration, aws(integration, self.served, ports))
 
     def _custom(self, integration: Integration, backend: Backend) -> Handler:
         return custom(integration, self.served, self._binary, backend)
 
-    def _lambda_proxy(self, integration: Integration) -> Handler:
-        return lambda_proxy(integration, self.served, self._ports, self._binary)
+    def _lambda_proxy(self, integration: Integration, ports: Ports) -> Handler:
+        return lambda_proxy(integration, self.served, ports, self._binary)
 
     # -- what is seen of it
 
@@ -258,21 +279,25 @@ class _Compiler:
                 dimensions.append((*by_stage, ("Resource", resource.path), ("Method", verb)))
         return Tally(self._ports.meter, tuple((served.account, served.region, names) for names in dimensions))
 
-    def logs(self, setting: MethodSetting) -> tuple[Callable[..., None], ...]:
+    def logs(self, setting: MethodSetting, logged: Logged = _NOTHING) -> tuple[Callable[..., None], ...]:
         found = (
             access_log(self._stage.access_log_settings, self.served, self._ports.logs),
-            execution_log(setting, self.served, self._ports.logs),
+            execution_log(setting, logged, self.served, self._ports.logs),
         )
         return tuple(log for log in found if log is not None)
 
 
-_INTEGRATIONS: Mapping[str, Callable[[_Compiler, Integration], Handler]] = {
+_INTEGRATIONS: Mapping[str, Callable[[_Compiler, Integration, Ports], Handler]] = {
     "HTTP_PROXY": _Compiler._http_proxy,
     "HTTP": _Compiler._http,
     "AWS_PROXY": _Compiler._lambda_proxy,
     "AWS": _Compiler._aws,
     "MOCK": _Compiler._mock,
 }
+
+
+def _logged(resource: Resource, method: Method) -> Logged:
+    return Logged(f"{method.http_method} {resource.path}", method.authorizer_id or "", method.api_key_required)
 
 
 def _misconfigured(detail: str) -> Handler:

@@ -1,4 +1,5 @@
-"""Answers compressed for clients that take it, from `minimumCompressionSize` on.
+"""Answers compressed for clients that take it, and requests that came compressed unpacked, from
+`minimumCompressionSize` on.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-gzip-compression-decompression.html
 """
@@ -9,7 +10,16 @@ import zlib
 
 import msgspec
 
-from forecourt.services.apigateway.plan.messages import MethodRequest, MethodResponse
+from forecourt.base.asgi import Message
+from forecourt.services.apigateway.plan.errors import GatewayError
+from forecourt.services.apigateway.plan.messages import (
+    MAX_PAYLOAD_BYTES,
+    Headers,
+    MethodRequest,
+    MethodResponse,
+    RequestBody,
+)
+from forecourt.services.apigateway.plan.ports import Handler
 
 # gzip is deflate with another wrapper.
 _WINDOW_BITS = {b"gzip": zlib.MAX_WBITS | 16, b"deflate": zlib.MAX_WBITS}
@@ -29,9 +39,87 @@ def compressed(request: MethodRequest, response: MethodResponse, from_bytes: int
 
 
 def _accepted(accept_encoding: bytes | None) -> bytes | None:
-    """The first of ours that is not refused with `q=0`."""
+    """The coding that the client likes best (RFC 9110 §12.5.3), if it is one of ours; `*` is any, so gzip."""
+    liked: list[bytes] = []
+    most = 0.0
     for part in (accept_encoding or b"").split(b","):
-        coding, _, quality = part.strip().lower().partition(b";")
-        if coding.strip() in _WINDOW_BITS and quality.replace(b" ", b"") not in (b"q=0", b"q=0.0"):
-            return coding.strip()
-    return None
+        coding, _, parameter = part.strip().lower().partition(b";")
+        quality = _quality(parameter)
+        if quality > most:
+            liked, most = [], quality
+        if quality == most > 0:
+            liked.append(b"gzip" if coding.strip() == b"*" else coding.strip())
+    return next((coding for coding in liked if coding in _WINDOW_BITS), None)
+
+
+def _quality(parameter: bytes) -> float:
+    name, _, value = parameter.partition(b"=")
+    if name.strip() != b"q":
+        return 1.0
+    try:
+        return float(value)
+    except ValueError:
+        return 0.0
+
+
+# -- requests
+
+
+def unpacking(handler: Handler, from_bytes: int) -> Handler:
+    """A body with a `Content-Encoding` of ours reaches everything behind this step as it was before it was packed."""
+
+    async def unpack(request: MethodRequest) -> MethodResponse:
+        coding = (request.header(b"content-encoding") or b"identity").strip().lower()
+        if coding == b"identity":
+            return await handler(request)
+        if coding not in _WINDOW_BITS:
+            raise GatewayError("UNSUPPORTED_MEDIA_TYPE", detail=f"the content coding {coding!r} is not supported")
+        packed = await request.body.read()
+        if not packed or len(packed) < from_bytes:
+            return await handler(request)
+        return await handler(await _with_body(request, unpacked(packed, coding)))
+
+    return unpack
+
+
+def unpacked(packed: bytes, coding: bytes) -> bytes:
+    """Raises `GatewayError`: 415 for what is not packed so, 413 for what becomes too large."""
+    try:
+        return _inflated(packed, _WINDOW_BITS[coding])
+    except zlib.error as error:
+        if coding != b"deflate":
+            raise GatewayError("UNSUPPORTED_MEDIA_TYPE", detail=f"the body is not {coding!r}: {error}") from error
+    try:
+        # Many take "deflate" for the bare format, without zlib's wrapper.
+        return _inflated(packed, -zlib.MAX_WBITS)
+    except zlib.error as error:
+        raise GatewayError("UNSUPPORTED_MEDIA_TYPE", detail=f"the body is not {coding!r}: {error}") from error
+
+
+def _inflated(packed: bytes, window_bits: int) -> bytes:
+    unpacker = zlib.decompressobj(window_bits)
+    plain = unpacker.decompress(packed, MAX_PAYLOAD_BYTES + 1)
+    if len(plain) > MAX_PAYLOAD_BYTES:
+        raise GatewayError("REQUEST_TOO_LARGE")
+    if not unpacker.eof:
+        raise zlib.error("the body ends too early")
+    return plain
+
+
+async def _with_body(request: MethodRequest, body: bytes) -> MethodRequest:
+    headers: Headers = []
+    names: list[bytes] = []
+    for (name, value), spelt in zip(request.headers, request.header_names, strict=False):
+        if name not in (b"content-encoding", b"content-length", b"transfer-encoding"):
+            headers.append((name, value))
+            names.append(spelt)
+    headers.append((b"content-length", b"%d" % len(body)))
+    names.append(b"Content-Length")
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    whole = RequestBody({"headers": headers}, receive)
+    await whole.read()
+    scope = {**request.scope, "header_names": names}
+    return request.with_(headers=headers, body=whole, scope=scope)

@@ -6,11 +6,19 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-mapping
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from datetime import UTC, datetime
 from typing import Any
 
 from forecourt.services.apigateway.plan.messages import MethodRequest
+
+DEFAULT_STAGE = "$default"
+
+
+def path_with_stage(request: MethodRequest) -> str:
+    """As the client sent it. An HTTP API's `$default` stage has no prefix."""
+    stage, path = request.served.stage, request.raw_path.decode("latin-1")
+    return path if stage == DEFAULT_STAGE else f"/{stage}{path}"
 
 
 def _host(request: MethodRequest) -> str:
@@ -38,7 +46,7 @@ _PLAIN: Mapping[str, Callable[[MethodRequest], Any]] = {
     "httpMethod": lambda r: r.method,
     "extendedRequestId": lambda r: r.extended_request_id,
     "requestTime": _request_time,
-    "path": lambda r: f"/{r.served.stage}{r.raw_path.decode('latin-1')}",
+    "path": path_with_stage,
     "accountId": lambda r: r.served.account,
     "protocol": lambda r: f"HTTP/{r.scope['http_version']}",
     "stage": lambda r: r.served.stage,
@@ -75,20 +83,44 @@ _IDENTITY_OF_EVENT = (
 )
 
 
+# Where an HTTP API's names differ: there is one request id, and routes have keys.
+_OF_HTTP_API: Mapping[str, Callable[[MethodRequest], Any]] = {
+    "requestId": lambda r: r.extended_request_id,
+    "routeKey": lambda r: r.resource.operation_name,
+}
+
+Look = Callable[[MethodRequest, str], Any]
+
+
 def context_value(request: MethodRequest, name: str) -> Any:
-    """`$context.{name}`; None where there is no such thing."""
+    """`$context.{name}` of a REST API; None where there is no such thing."""
     known = _PLAIN.get(name) or _FURTHER.get(name)
     if known is not None:
         return known(request)
     head, _, rest = name.partition(".")
-    if head == "authorizer" and rest.startswith("claims."):
-        return request.authorizer.get("claims", {}).get(rest.removeprefix("claims."))
-    branch: Mapping[str, Any] = {
-        "authorizer": request.authorizer,
-        "identity": request.identity,
-        "error": request.error,
-    }.get(head, {})
+    if head == "authorizer":
+        return _of_authorizer(request.authorizer, request.authorizer.get("claims", {}), rest)
+    branch: Mapping[str, Any] = {"identity": request.identity, "error": request.error}.get(head, {})
     return branch.get(rest)
+
+
+def http_context_value(request: MethodRequest, name: str) -> Any:
+    """`$context.{name}` of an HTTP API."""
+    known = _OF_HTTP_API.get(name)
+    if known is not None:
+        return known(request)
+    if name.startswith("authorizer."):
+        claims = request.authorizer.get("jwt", {}).get("claims", {})
+        own = request.authorizer.get("lambda", {})
+        return _of_authorizer(own, claims, name.removeprefix("authorizer."))
+    return context_value(request, name)
+
+
+def _of_authorizer(own: Mapping[str, Any], claims: Mapping[str, Any], name: str) -> Any:
+    """A claim by its name; all of them together are null, as AWS has it."""
+    if name == "claims":
+        return None
+    return claims.get(name.removeprefix("claims.")) if name.startswith("claims.") else own.get(name)
 
 
 def identity_of_event(request: MethodRequest) -> dict[str, Any]:
@@ -112,16 +144,61 @@ def request_context(request: MethodRequest) -> dict[str, Any]:
     return context
 
 
-def context_tree(request: MethodRequest) -> dict[str, Any]:
+def context_tree(request: MethodRequest) -> ContextTree:
     """All of `$context`, as a template sees it."""
-    tree = {name: known(request) for name, known in _PLAIN.items()}
-    for name, known in _FURTHER.items():
-        if "." not in name:
-            tree[name] = known(request)
-    identity = {name: value for name, value in identity_of_event(request).items() if value is not None}
-    tree["identity"] = identity
-    tree["authorizer"] = dict(request.authorizer)
-    tree["error"] = dict(request.error)
-    tree["requestOverride"] = {"header": {}, "path": {}, "querystring": {}}
-    tree["responseOverride"] = {"header": {}}
-    return tree
+    return ContextTree(request)
+
+
+class ContextTree(MutableMapping[str, Any]):
+    """A map whose values are computed when they are first asked for; a template may change and add to it."""
+
+    __slots__ = ("_known", "_request")
+
+    def __init__(self, request: MethodRequest) -> None:
+        self._request = request
+        self._known: dict[str, Any] = {}
+
+    def get(self, name: str, default: Any = None) -> Any:
+        known = self._known
+        if name in known:
+            return known[name]
+        compute = _TREE.get(name)
+        if compute is None:
+            return default
+        known[name] = value = compute(self._request)
+        return value
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self:
+            raise KeyError(name)
+        return self.get(name)
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        self._known[name] = value
+
+    def __delitem__(self, name: str) -> None:
+        self[name] = None
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._known or name in _TREE
+
+    def __iter__(self) -> Iterator[str]:
+        return iter({**_TREE, **self._known})
+
+    def __len__(self) -> int:
+        return len({**_TREE, **self._known})
+
+
+def _identity(request: MethodRequest) -> dict[str, Any]:
+    return {name: value for name, value in identity_of_event(request).items() if value is not None}
+
+
+_TREE: Mapping[str, Callable[[MethodRequest], Any]] = {
+    **_PLAIN,
+    **{name: known for name, known in _FURTHER.items() if "." not in name},
+    "identity": _identity,
+    "authorizer": lambda request: dict(request.authorizer),
+    "error": lambda request: dict(request.error),
+    "requestOverride": lambda request: {"header": {}, "path": {}, "querystring": {}},
+    "responseOverride": lambda request: {"header": {}},
+}

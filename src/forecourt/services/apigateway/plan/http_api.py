@@ -19,6 +19,7 @@ from forecourt.services.apigateway.authorizers.jwt import with_jwt
 from forecourt.services.apigateway.http.model import DEFAULT_ROUTE, Cors, HttpSnapshot, Route, RouteSettings, Stage
 from forecourt.services.apigateway.integrations.http_api import compile_integration
 from forecourt.services.apigateway.limits import Limit
+from forecourt.services.apigateway.plan.context import http_context_value
 from forecourt.services.apigateway.plan.errors import GatewayError, configuration_error
 from forecourt.services.apigateway.plan.invocation import Answering, Invocation
 from forecourt.services.apigateway.plan.limiting import throttled
@@ -275,6 +276,7 @@ class _Compiler:
             rest.AccessLogSettings(format=settings.format, destination_arn=settings.destination_arn),
             self.served,
             self._ports.logs,
+            http_context_value,
         )
         return (found,) if found is not None else ()
 

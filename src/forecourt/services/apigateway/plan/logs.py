@@ -1,4 +1,4 @@
-"""Access logs in the stage's own format, and execution logs, to CloudWatch Logs.
+"""Access logs in the stage's own format, to CloudWatch Logs.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-logging.html. What has no value is a dash in an
 access log. A stage without logs has none of this.
@@ -13,16 +13,14 @@ from typing import Any, NamedTuple
 
 from forecourt.base.arn import Arn
 from forecourt.base.ports import LogSink
-from forecourt.services.apigateway.plan.context import context_value
+from forecourt.services.apigateway.plan.context import Look, context_value
 from forecourt.services.apigateway.plan.errors import GatewayError
 from forecourt.services.apigateway.plan.messages import MethodRequest, MethodResponse, Served
-from forecourt.services.apigateway.rest.model import AccessLogSettings, MethodSetting
+from forecourt.services.apigateway.rest.model import AccessLogSettings
 
 _VARIABLE = re.compile(r"\$context\.([A-Za-z0-9_.-]*[A-Za-z0-9_])")
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html: a log entry
 _MOST_BYTES = 1024 * 1024
-# Execution logs truncate what is larger.
-_MOST_EVENT_BYTES = 1024
 
 
 class Answered(NamedTuple):
@@ -37,10 +35,10 @@ class Answered(NamedTuple):
 Log = Callable[[Answered], None]
 
 
-# -- access logs
-
-
-def access_log(settings: AccessLogSettings | None, served: Served, sink: LogSink) -> Log | None:
+def access_log(
+    settings: AccessLogSettings | None, served: Served, sink: LogSink, look: Look = context_value
+) -> Log | None:
+    """`look`: how the API's kind answers `$context`."""
     if settings is None or not settings.format or not settings.destination_arn:
         return None
     try:
@@ -55,7 +53,8 @@ def access_log(settings: AccessLogSettings | None, served: Served, sink: LogSink
     def write(answered: Answered) -> None:
         parts = [literals[0]]
         for name, literal in zip(names, literals[1:], strict=True):
-            parts.append(_text(_value(answered, name)))
+            known = _OF_ANSWER.get(name)
+            parts.append(_text(known(answered) if known is not None else look(answered.request, name)))
             parts.append(literal)
         message = "".join(parts)[:_MOST_BYTES]
         timestamp = int(answered.request.time * 1000)
@@ -72,79 +71,102 @@ def _text(value: Any) -> str:
     return str(value)
 
 
-def _value(answered: Answered, name: str) -> Any:
-    known = _OF_ANSWER.get(name)
-    return known(answered) if known is not None else context_value(answered.request, name)
-
-
 def _length(answered: Answered) -> int | None:
     body = answered.response.body
     return len(body) if isinstance(body, bytes) else answered.response.length
 
 
-def _of_error(name: str) -> Callable[[Answered], Any]:
-    return lambda answered: None if answered.error is None else getattr(answered.error, name)
+_INTEGRATION_ERRORS = frozenset(("API_CONFIGURATION_ERROR", "INTEGRATION_FAILURE", "INTEGRATION_TIMEOUT"))
+_AUTHORIZER_ERRORS = frozenset(
+    ("ACCESS_DENIED", "AUTHORIZER_CONFIGURATION_ERROR", "AUTHORIZER_FAILURE", "UNAUTHORIZED")
+)
+_SIGNATURE_ERRORS = frozenset(("EXPIRED_TOKEN", "INVALID_SIGNATURE", "MISSING_AUTHENTICATION_TOKEN"))
+
+
+def _of_error(member: str, types: frozenset[str] | None = None) -> Callable[[Answered], Any]:
+    """`types`: the errors of one step."""
+
+    def value(answered: Answered) -> Any:
+        error = answered.error
+        if error is None or (types is not None and error.type not in types):
+            return None
+        return getattr(error, member)
+
+    return value
+
+
+def _quoted(answered: Answered) -> str | None:
+    return None if answered.error is None else f'"{answered.error.message}"'
+
+
+def _validation(answered: Answered) -> Any:
+    return None if answered.error is None else answered.error.variables.get("validation_errors")
+
+
+def _integration_latency(answered: Answered) -> int | None:
+    return int(answered.response.integration_latency_ms) or None
+
+
+def _integration_status(answered: Answered) -> int | None:
+    """What the backend, or the function in its answer, said."""
+    response = answered.response
+    return response.integration_status or (response.status if response.integration_latency_ms else None)
+
+
+def _service_status(answered: Answered) -> int | None:
+    """What Lambda said, whatever the function in its answer did; other backends speak for themselves."""
+    response = answered.response
+    return response.integration_service_status or _integration_status(answered)
+
+
+def _authorizer_latency(answered: Answered) -> Any:
+    return answered.request.authorizer.get("integrationLatency")
+
+
+def _authorizer_status(answered: Answered) -> int | None:
+    if answered.error is not None and answered.error.type in _AUTHORIZER_ERRORS:
+        return answered.error.status
+    return 200 if answered.request.authorizer else None
+
+
+def _authenticate_status(answered: Answered) -> int | None:
+    if answered.error is not None and answered.error.type in _SIGNATURE_ERRORS:
+        return answered.error.status
+    return 200 if answered.request.principal is not None else None
+
+
+def _authorize_status(answered: Answered) -> int | None:
+    """Of a request that was signed: may its signer?"""
+    if answered.error is not None and answered.error.type == "ACCESS_DENIED":
+        return answered.error.status
+    return 200 if answered.request.principal is not None else None
 
 
 _OF_ANSWER: Mapping[str, Callable[[Answered], Any]] = {
     "status": lambda a: a.response.status,
     "responseLength": _length,
+    "dataProcessed": lambda a: (a.request.body.length or 0) + (_length(a) or 0),
     "responseLatency": lambda a: int(a.latency_ms),
-    "integrationLatency": lambda a: int(a.response.integration_latency_ms) or None,
-    "integration.latency": lambda a: int(a.response.integration_latency_ms) or None,
-    "integration.status": lambda a: a.response.status if a.response.integration_latency_ms else None,
-    "integrationStatus": lambda a: a.response.status if a.response.integration_latency_ms else None,
-    "integration.error": _of_error("detail"),
-    "integrationErrorMessage": _of_error("detail"),
+    "integrationLatency": _integration_latency,
+    "integration.latency": _integration_latency,
+    "integration.status": _integration_status,
+    "integration.integrationStatus": _service_status,
+    "integrationStatus": _service_status,
+    "integration.requestId": lambda a: a.response.integration_request_id,
+    "awsEndpointRequestId": lambda a: a.response.integration_request_id,
+    "integration.error": _of_error("detail", _INTEGRATION_ERRORS),
+    "integrationErrorMessage": _of_error("detail", _INTEGRATION_ERRORS),
+    "authorizer.error": _of_error("message", _AUTHORIZER_ERRORS),
+    "authorizer.latency": _authorizer_latency,
+    "authorizer.integrationLatency": _authorizer_latency,
+    "authorizer.status": _authorizer_status,
+    "authorizer.integrationStatus": _authorizer_status,
+    "authenticate.error": _of_error("message", _SIGNATURE_ERRORS),
+    "authenticate.status": _authenticate_status,
+    "authorize.error": _of_error("message", frozenset(("ACCESS_DENIED",))),
+    "authorize.status": _authorize_status,
     "error.message": _of_error("message"),
-    "error.messageString": lambda a: None if a.error is None else f'"{a.error.message}"',
+    "error.messageString": _quoted,
     "error.responseType": _of_error("type"),
-    "error.validationErrorString": lambda a: None if a.error is None else a.error.variables.get("validation_errors"),
+    "error.validationErrorString": _validation,
 }
-
-
-# -- execution logs
-
-
-def execution_log(setting: MethodSetting, served: Served, sink: LogSink) -> Log | None:
-    if setting.logging_level not in ("ERROR", "INFO"):
-        return None
-    group = f"API-Gateway-Execution-Logs_{served.api_id}/{served.stage}"
-    stream = md5(f"{served.arn_prefix}/execution".encode(), usedforsecurity=False).hexdigest()
-    lines_of = execution_lines if setting.logging_level == "INFO" else _error_lines
-
-    def write(answered: Answered) -> None:
-        request = answered.request
-        for line in lines_of(answered):
-            message = f"({request.request_id}) {line}"[:_MOST_EVENT_BYTES]
-            sink.write(served.account, served.region, group, stream, int(request.time * 1000), message)
-
-    return write
-
-
-def _error_lines(answered: Answered) -> list[str]:
-    error = answered.error
-    if error is None:
-        return []
-    return [error.detail or str(error), f"Gateway response type: {error.type} with status code: {error.status}"]
-
-
-def execution_lines(answered: Answered) -> list[str]:
-    request, response = answered.request, answered.response
-    lines = [
-        f"Extended Request Id: {request.extended_request_id}",
-        f"Starting execution for request: {request.request_id}",
-        f"HTTP Method: {request.method}, Resource Path: {request.path_for_event}",
-        f"Method request path: {_map(request.path_parameters)}",
-        f"Method request query string: {{{request.raw_query.decode('latin-1')}}}",
-    ]
-    if response.integration_latency_ms:
-        lines.append(f"Received response. Integration latency: {int(response.integration_latency_ms)} ms")
-    lines += _error_lines(answered)
-    if answered.error is None:
-        lines += ["Successfully completed execution", f"Method completed with status: {response.status}"]
-    return lines
-
-
-def _map(values: Mapping[str, str]) -> str:
-    return "{" + ", ".join(f"{name}={value}" for name, value in values.items()) + "}"

@@ -248,6 +248,11 @@ class MethodResponse(msgspec.Struct, frozen=True):
     length: int | None = None
     # How long the backend took, for metrics and logs; 0 where none was called
     integration_latency_ms: float = 0.0
+    # What the backend itself answered, for logs: its status, and the id that an AWS service gave the request
+    integration_status: int | None = None
+    integration_request_id: str | None = None
+    # What Lambda answered where `integration_status` is what its function said
+    integration_service_status: int | None = None
 
     def __await__(self) -> Generator[None, None, MethodResponse]:
         return self

@@ -11,9 +11,10 @@ from forecourt.base.call import Authorizer, CallContext, Caller
 from forecourt.base.clock import Clock
 from forecourt.base.ids import Ids
 from forecourt.base.ports import LogSink, RoleSessions, TokenVerifier
+from forecourt.services.apigateway.plan.backends import Backends, Sender
 from forecourt.services.apigateway.plan.messages import Headers, MethodRequest, MethodResponse
 from forecourt.services.apigateway.plan.meter import Meter
-from forecourt.upstream import Upstream
+from forecourt.services.apigateway.plan.vpc_links import VpcLinks
 
 # One step, or all steps from here on: a step holds the next one and calls it, or does not. A step that waits for
 # nothing itself is a plain function that returns what the next one does: so it costs nothing while that waits.
@@ -39,7 +40,10 @@ class AwsHttp(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
-    upstream: Upstream
+    # The way to HTTP backends: the connections that all share, or an integration's own (`reach.py`)
+    upstream: Sender
+    backends: Backends
+    links: VpcLinks
     caller: Caller
     clock: Clock
     ids: Ids

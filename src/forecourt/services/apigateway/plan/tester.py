@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from time import perf_counter
 from typing import Any
 
@@ -18,7 +19,8 @@ from forecourt.services.apigateway.authorizers.lambda_authorizer import compile_
 from forecourt.services.apigateway.authorizers.results import Results
 from forecourt.services.apigateway.plan.compile import compile_plan, compile_test
 from forecourt.services.apigateway.plan.errors import GatewayError
-from forecourt.services.apigateway.plan.logs import Answered, execution_lines
+from forecourt.services.apigateway.plan.execution_logs import execution_lines
+from forecourt.services.apigateway.plan.logs import Answered
 from forecourt.services.apigateway.plan.messages import (
     MethodRequest,
     MethodResponse,
@@ -29,6 +31,7 @@ from forecourt.services.apigateway.plan.messages import (
 from forecourt.services.apigateway.plan.ports import Ports
 from forecourt.services.apigateway.plan.router import Route, Router
 from forecourt.services.apigateway.plan.state import Shared
+from forecourt.services.apigateway.plan.tracing import cut, lines_of_request
 from forecourt.services.apigateway.rest.errors import NotFoundException
 from forecourt.services.apigateway.rest.model import Resource, Stage
 from forecourt.services.apigateway.snapshot import Snapshot
@@ -170,6 +173,17 @@ async def _described(answered: Answered) -> dict[str, Any]:
         "body": text,
         "headers": {name: values[-1] for name, values in headers.items()},
         "multiValueHeaders": headers,
-        "log": "".join(f"{line}\n" for line in execution_lines(answered)),
+        "log": _log(answered),
         "latency": int(answered.latency_ms),
     }
+
+
+def _log(answered: Answered) -> str:
+    """As the console shows it: every line with its time."""
+    request = answered.request
+    at = datetime.fromtimestamp(request.time, UTC).strftime("%a %b %d %H:%M:%S UTC %Y")
+    lines = [cut(line) for line in execution_lines(answered, lines_of_request())]
+    return "".join(
+        f"{line}\n"
+        for line in (f"Execution log for request {request.request_id}", *(f"{at} : {line}" for line in lines))
+    )

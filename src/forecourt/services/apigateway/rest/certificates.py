@@ -1,7 +1,12 @@
-"""The certificate that proves API Gateway to a backend (`GenerateClientCertificate`)."""
+"""The certificate that proves API Gateway to a backend: made by `GenerateClientCertificate`, presented by a stage's
+integrations."""
 
 from __future__ import annotations
 
+import os
+import secrets
+import ssl
+import tempfile
 from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
@@ -10,6 +15,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 
 LIFETIME = timedelta(days=365)
+# What a private key is sealed for
+SEAL_PURPOSE = "apigateway.client-certificate"
 
 
 def self_signed(now: float, serial: bytes) -> tuple[str, bytes, int]:
@@ -38,3 +45,23 @@ def self_signed(now: float, serial: bytes) -> tuple[str, bytes, int]:
     )
     pem = certificate.public_bytes(serialization.Encoding.PEM).decode()
     return pem, private, int((starts + LIFETIME).timestamp())
+
+
+def present(context: ssl.SSLContext, pem: str, private: bytes) -> None:
+    """Makes `context` prove itself with the certificate. `private` as `self_signed` gives it.
+
+    OpenSSL reads from files only: the key is there for a moment, and encrypted.
+    """
+    password = secrets.token_bytes(32)
+    key = serialization.load_der_private_key(private, None).private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.BestAvailableEncryption(password),
+    )
+    handle, path = tempfile.mkstemp(prefix="forecourt-", suffix=".pem")
+    try:
+        with open(handle, "wb") as file:
+            file.write(pem.encode() + key)
+        context.load_cert_chain(path, password=password)
+    finally:
+        os.unlink(path)

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import base64
 import binascii
-import copy
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote_plus, unquote_plus
 
@@ -18,53 +17,68 @@ import msgspec
 from forecourt.services.apigateway.vtl.jsonpath import JsonPath
 from forecourt.services.apigateway.vtl.methods import Callables, Method
 from forecourt.services.apigateway.vtl.state import TemplateError
-from forecourt.services.apigateway.vtl.values import text_of
+from forecourt.services.apigateway.vtl.values import json_text, text_of
 
 _UNREAD = object()
+# By place (`path`, `querystring`, `header`) and name.
+Parameters = Mapping[str, Mapping[str, str]]
 
 
 class Input(Callables):
-    """`parameters` has `path`, `querystring` and `header`, each a map from names to values."""
+    """A request's body and parameters, or a response's. The body is parsed when a path first asks for it, once.
+
+    The document is one: what a template changes in it by `$input.path` shows in `$input.json`, too.
+    """
 
     METHODS: Mapping[str, Method]
 
-    def __init__(self, body: str, parameters: Mapping[str, Mapping[str, str]] | None = None) -> None:
+    def __init__(self, body: str, parameters: Callable[[], Parameters]) -> None:
+        """`parameters` is called when the template asks for one."""
         self._body = body
-        self._parameters = parameters or {}
+        self._parameters = parameters
+        self._known: Parameters | None = None
         self._document: Any = _UNREAD
 
     def member(self, name: str) -> Any:
         return self._body if name == "body" else None
 
     def path(self, path: str) -> Any:
-        """The node, which the template may change: everybody gets a copy."""
-        return copy.deepcopy(self._find(path))
+        return self._find(path)
 
     def json(self, path: str) -> str:
-        """The node as JSON; what is not there is an empty string, quoted."""
+        """The node as JSON; what is not there is an empty string, quoted. A body that is not there is `{}`."""
         found = self._find(path)
-        return '""' if found is None else msgspec.json.encode(found).decode()
+        if found is None:
+            return "{}" if path == "$" and not self._body.strip() else '""'
+        return json_text(found)
 
     def _find(self, path: str) -> Any:
-        if self._document is _UNREAD:
+        document = self._document
+        if document is _UNREAD:
             try:
-                self._document = msgspec.json.decode(self._body) if self._body.strip() else {}
+                document = msgspec.json.decode(self._body) if self._body.strip() else None
             except msgspec.DecodeError:
                 # A body that is not JSON is a string.
-                self._document = self._body
+                document = self._body
+            self._document = document
+        if path == "$":
+            return document
         try:
-            return _compiled(path).find(self._document)
+            return _compiled(path).find(document)
         except ValueError as error:
             raise TemplateError(str(error)) from error
 
     def params(self, name: str | None = None) -> Any:
         """Without a name all parameters by place; else the path's, the query's, the header's, in this order."""
+        known = self._known
+        if known is None:
+            known = self._known = self._parameters()
         if name is None:
-            return {place: dict(self._parameters.get(place, {})) for place in ("path", "querystring", "header")}
+            return {place: dict(known.get(place, {})) for place in ("path", "querystring", "header")}
         for place in ("path", "querystring"):
-            if name in self._parameters.get(place, {}):
-                return self._parameters[place][name]
-        headers = self._parameters.get("header", {})
+            if name in known.get(place, {}):
+                return known[place][name]
+        headers = known.get("header", {})
         if name in headers:
             return headers[name]
         return next((value for key, value in headers.items() if key.lower() == name.lower()), "")
@@ -89,7 +103,11 @@ class Util(Callables):
     METHODS: Mapping[str, Method]
 
     def escape_javascript(self, text: Any) -> str:
-        return _TO_ESCAPE.sub(lambda found: _ESCAPES.get(found[0]) or _escape(found[0]), text_of(text))
+        given = text if type(text) is str else text_of(text)
+        # Most text has nothing to escape, which one search finds out.
+        if _TO_ESCAPE.search(given) is None:
+            return given
+        return _TO_ESCAPE.sub(lambda found: _ESCAPES.get(found[0]) or _escape(found[0]), given)
 
     def parse_json(self, text: Any) -> Any:
         try:
@@ -134,8 +152,8 @@ _ESCAPES = {
     "\f": "\\f",
     "\r": "\\r",
 }
-# Most text has little to escape: it is found by one search, not looked at letter by letter.
-_TO_ESCAPE = re.compile(r"[^ -~]|['\"\\/]")
+# What is not printable ASCII, and quotes, slash and backslash: as one set, which `re` searches fastest.
+_TO_ESCAPE = re.compile(r"[^ !#-&(-.0-\[\]-~]")
 
 
 def _escape(char: str) -> str:

@@ -85,24 +85,28 @@ class JsonPath:
 
 
 def _member(name: str) -> tuple[Step, bool]:
-    if name == "*":
-        return _children, False
+    return (_children, False) if name == "*" else (_named(name), True)
 
+
+def _named(name: str) -> Step:
     def step(node: Any) -> Iterator[Any]:
         if isinstance(node, dict) and name in node:
             yield node[name]
 
-    return step, True
+    return step
 
 
 def _names(text: str) -> tuple[Step, bool]:
+    """One name is a member. Of several a map is made that has those which are there."""
     names = [re.sub(r"\\(.)", r"\1", a or b) for a, b in _QUOTED.findall(text)]
+    if len(names) == 1:
+        return _named(names[0]), True
 
     def step(node: Any) -> Iterator[Any]:
         if isinstance(node, dict):
-            yield from (node[name] for name in names if name in node)
+            yield {name: node[name] for name in names if name in node}
 
-    return step, len(names) == 1
+    return step, True
 
 
 def _index(text: str) -> tuple[Step, bool]:
@@ -148,7 +152,7 @@ def _star(text: str) -> tuple[Step, bool]:
 
 
 def _deep(name: str) -> tuple[Step, bool]:
-    inner = _children if name == "*" else _member(name)[0] if name else None
+    inner = _children if name == "*" else _named(name) if name else None
 
     def step(node: Any) -> Iterator[Any]:
         pending = [node]

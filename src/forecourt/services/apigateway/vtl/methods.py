@@ -6,13 +6,21 @@ What is not in a table does not exist: the reference is then null, as Velocity h
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
-from forecourt.services.apigateway.vtl.state import MAX_BYTES, MAX_ITEMS, TemplateError, bounded
-from forecourt.services.apigateway.vtl.values import Entry, equal, text_of
+import regex  # type: ignore[import-untyped]
+
+from forecourt.services.apigateway.vtl.state import MAX_BYTES, MAX_ITEMS, Broken, TemplateError, bounded
+from forecourt.services.apigateway.vtl.values import Entry, JavaList, equal, text_of
 
 Method = Callable[..., Any]
+_PATTERN_SECONDS = 0.1
+
+
+class Loop(dict[str, Any]):
+    """`$foreach`."""
 
 
 class Callables:
@@ -25,24 +33,36 @@ class Callables:
         return None
 
 
+# What a method raises that does not take the arguments it is given: the call is then null.
+Refused = (TypeError, ValueError, IndexError, KeyError, AttributeError, regex.error)
+
+
 def call(value: Any, name: str, arguments: list[Any]) -> Any:
     """Null where there is no such method, or it does not take these arguments."""
-    method = _method(value, name)
+    method = methods_of(type(value)).get(name)
     if method is None:
         return None
     try:
         return method(value, *arguments)
-    except (TypeError, ValueError, IndexError, KeyError, AttributeError, re.error):
+    except Refused:
         return None
 
 
-def _method(value: Any, name: str) -> Method | None:
-    if isinstance(value, Callables):
-        return type(value).METHODS.get(name)
-    for kind, table in _TABLES:
-        if isinstance(value, kind):
-            return table.get(name) or _ANY.get(name)
-    return None
+def methods_of(kind: type) -> Mapping[str, Method]:
+    known = _known.get(kind)
+    if known is None:
+        known = _known[kind] = _table_of(kind)
+    return known
+
+
+def _table_of(kind: type) -> Mapping[str, Method]:
+    if issubclass(kind, Callables):
+        return kind.METHODS
+    table = next((table for known, table in _TABLES if issubclass(kind, known)), None)
+    return {} if table is None else {**_ANY, **table}
+
+
+_known: dict[type, Mapping[str, Method]] = {}
 
 
 def property_of(value: Any, name: str) -> Any:
@@ -64,7 +84,7 @@ def index_of(value: Any, index: Any) -> Any:
     """`$value[index]`."""
     if isinstance(value, Mapping):
         return value.get(index if isinstance(index, str) else text_of(index))
-    if isinstance(value, list | tuple | range) and isinstance(index, int) and not isinstance(index, bool):
+    if isinstance(value, list) and isinstance(index, int) and not isinstance(index, bool):
         return value[index] if -len(value) <= index < len(value) else None
     return None
 
@@ -79,10 +99,10 @@ def _replace(text: str, old: str, new: str) -> str:
     return text.replace(old, new)
 
 
-def _java_replacement(replacement: str) -> Callable[[re.Match[str]], str]:
+def _java_replacement(replacement: str) -> Callable[[regex.Match[str]], str]:
     """`$1` and `${name}` are groups; a backslash takes the next character as it is."""
 
-    def group(found: re.Match[str], token: re.Match[str]) -> str:
+    def group(found: regex.Match[str], token: re.Match[str]) -> str:
         if token[1] is not None:
             return token[1]
         return found[int(token[2])] or "" if token[2] else found[token[3]] or ""
@@ -90,25 +110,42 @@ def _java_replacement(replacement: str) -> Callable[[re.Match[str]], str]:
     return lambda found: re.sub(r"\\(.)|\$(\d)|\$\{(\w+)\}", lambda token: group(found, token), replacement)
 
 
+def _pattern(text: str) -> regex.Pattern[str]:
+    """`regex` reads Java's patterns nearly as they are: `(?<name>…)`, `\\p{L}`, possessive quantifiers."""
+    return regex.compile(text.replace(r"\p{Punct}", r"[!-/:-@\[-`{-~]"), regex.VERSION0)
+
+
+@contextmanager
+def _in_time() -> Iterator[None]:
+    try:
+        yield
+    except TimeoutError as error:
+        raise TemplateError("a pattern takes too long to match") from error
+
+
 def _replace_regex(text: str, pattern: str, replacement: str, count: int = 0) -> str:
-    compiled = re.compile(_java_pattern(pattern))
-    matches = sum(1 for _ in compiled.finditer(text))
-    if len(text) + matches * (len(replacement) + 64) > MAX_BYTES:
-        raise TemplateError("a string is larger than 10 MB")
-    return bounded(compiled.sub(_java_replacement(replacement), text, count=count))
+    compiled = _pattern(pattern)
+    with _in_time():
+        matches = sum(1 for _ in compiled.finditer(text, timeout=_PATTERN_SECONDS))
+        if len(text) + matches * (len(replacement) + 64) > MAX_BYTES:
+            raise TemplateError("a string is larger than 10 MB")
+        replaced = compiled.sub(_java_replacement(replacement), text, count=count, timeout=_PATTERN_SECONDS)
+    return bounded(replaced)
 
 
-def _java_pattern(pattern: str) -> str:
-    return pattern.replace(r"\p{Alpha}", "[A-Za-z]").replace(r"\p{Punct}", r"[!-/:-@\[-`{-~]").replace("(?<", "(?P<")
+def _matches(text: str, pattern: str) -> bool:
+    with _in_time():
+        return _pattern(pattern).fullmatch(text, timeout=_PATTERN_SECONDS) is not None
 
 
-def _split(text: str, pattern: str, limit: int = 0) -> list[str]:
-    """Empty strings at the end are dropped, as Java does without a limit."""
-    parts = re.split(_java_pattern(pattern), text, maxsplit=max(limit - 1, 0))
+def _split(text: str, pattern: str, limit: int = 0) -> JavaList:
+    """Empty strings at the end are dropped, as Java does without a limit; one at the start that nothing made, too."""
+    with _in_time():
+        parts = _pattern(pattern).split(text, maxsplit=max(limit - 1, 0), timeout=_PATTERN_SECONDS)
     if limit == 0:
         while parts and parts[-1] == "":
             parts.pop()
-    return parts or [text]
+    return JavaList(parts or [text])
 
 
 def _substring(text: str, start: int, end: int | None = None) -> str | None:
@@ -139,7 +176,7 @@ _STRING: Mapping[str, Method] = {
     "replace": _replace,
     "replaceAll": _replace_regex,
     "replaceFirst": lambda s, pattern, new: _replace_regex(s, pattern, new, 1),
-    "matches": lambda s, pattern: re.fullmatch(_java_pattern(pattern), s) is not None,
+    "matches": _matches,
     "split": _split,
     "toLowerCase": str.lower,
     "toUpperCase": str.upper,
@@ -151,8 +188,8 @@ _STRING: Mapping[str, Method] = {
     "compareTo": _compare,
     "compareToIgnoreCase": lambda s, other: _compare(s.lower(), other.lower()),
     "repeat": _repeat,
-    "getBytes": lambda s: list(s.encode()),
-    "toCharArray": list,
+    "getBytes": lambda s: JavaList(s.encode()),
+    "toCharArray": JavaList,
 }
 
 
@@ -205,8 +242,8 @@ _LIST: Mapping[str, Method] = {
     "contains": lambda items, value: any(equal(item, value) for item in items),
     "containsAll": lambda items, values: all(any(equal(item, value) for item in items) for value in values),
     "indexOf": lambda items, value: items.index(value) if value in items else -1,
-    "subList": lambda items, start, end: items[start:end] if 0 <= start <= end <= len(items) else None,
-    "toArray": list,
+    "subList": lambda items, start, end: JavaList(items[start:end]) if 0 <= start <= end <= len(items) else None,
+    "toArray": JavaList,
 }
 
 # -- Map
@@ -227,9 +264,9 @@ _MAP: Mapping[str, Method] = {
     "putAll": lambda table, more: table.update(more),
     "containsKey": lambda table, key: text_of(key) in table,
     "containsValue": lambda table, value: any(equal(item, value) for item in table.values()),
-    "keySet": list,
-    "values": lambda table: list(table.values()),
-    "entrySet": lambda table: [Entry(key=key, value=value) for key, value in table.items()],
+    "keySet": JavaList,
+    "values": lambda table: JavaList(table.values()),
+    "entrySet": lambda table: JavaList(Entry(key=key, value=value) for key, value in table.items()),
     "size": len,
     "isEmpty": lambda table: not table,
     "remove": lambda table, key: table.pop(text_of(key), None),
@@ -238,6 +275,21 @@ _MAP: Mapping[str, Method] = {
     "getValue": lambda entry: entry["value"] if isinstance(entry, Entry) else None,
 }
 
+
+def _leave(loop: Loop) -> None:
+    raise Broken(loop)
+
+
+_LOOP: Mapping[str, Method] = {
+    "hasNext": lambda loop: loop["hasNext"],
+    "getIndex": lambda loop: loop["index"],
+    "getCount": lambda loop: loop["count"],
+    "isFirst": lambda loop: loop["first"],
+    "isLast": lambda loop: loop["last"],
+    "getParent": lambda loop: loop["parent"],
+    "getTopmost": lambda loop: loop["topmost"],
+    "stop": _leave,
+}
 _NUMBER: Mapping[str, Method] = {
     "intValue": int,
     "longValue": int,
@@ -266,6 +318,13 @@ _TABLES: tuple[tuple[Any, Mapping[str, Method]], ...] = (
     (str, _STRING),
     (bool, _BOOLEAN),
     ((int, float), _NUMBER),
+    (Loop, _LOOP),
     (Mapping, _MAP),
-    ((list, tuple, range), _LIST),
+    (list, _LIST),
+)
+
+# Methods whose time grows with what they are asked of.
+WALKING = frozenset(
+    {*_STRING, *_LIST, *_MAP, *_ANY}
+    - {"size", "length", "isEmpty", "get", "getOrDefault", "charAt", "containsKey", "add", "set", "put"}
 )

@@ -11,13 +11,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from forecourt.services.apigateway.vtl.nodes import (
-    OPERATORS,
     Binary,
     Block,
     Both,
     Break,
     Call,
-    Defined,
+    Define,
     Either,
     EscapedReference,
     Expression,
@@ -263,7 +262,7 @@ class _Parser:
             raise self.error("#define needs a reference")
         self._close()
         block, _ = self.block(("end",))
-        return Defined(reference.name, block)
+        return Define(reference.name, block)
 
     def stop_directive(self) -> Node:
         self._skip_arguments()
@@ -502,7 +501,7 @@ def _binary(symbol: str, left: Expression, right: Expression) -> Expression:
         return Either(left, right)
     if symbol == "&&":
         return Both(left, right)
-    return Binary(OPERATORS[symbol], left, right)
+    return Binary(symbol, left, right)
 
 
 def _word_of(name: str, ends: tuple[str, ...]) -> str:

@@ -2,6 +2,9 @@
 
 AWS bounds a `#foreach` to 1,000 turns (further ones silently do not happen, as Velocity's `maxloops`) and a payload to
 10 MB. The other bounds keep a template from taking the process's time or memory; AWS has a time-out in their place.
+
+Work is counted in units of about a microsecond: a block costs what is in it whenever it is gone through, a long string
+or list that is made or searched costs its length.
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ from typing import Any
 
 MAX_TURNS = 1_000
 MAX_BYTES = 10 * 1024 * 1024
-MAX_STEPS = 200_000
+MAX_WORK = 200_000
 MAX_DEPTH = 64
 MAX_ITEMS = 100_000
 
@@ -24,29 +27,39 @@ class Stopped(Exception):
 
 
 class Broken(Exception):
-    """`#break`: out of the innermost `#foreach`."""
+    """`#break`: out of the innermost `#foreach`; `$foreach.parent.stop()`: out of the one that `loop` is of."""
+
+    def __init__(self, loop: Any = None) -> None:
+        super().__init__()
+        self.loop = loop
 
 
-class State:
-    __slots__ = ("_size", "_steps", "depth", "macros", "out", "variables")
+class State(dict[str, Any]):
+    """The template's variables by name, and what rendering has used."""
 
-    def __init__(self, variables: dict[str, Any]) -> None:
-        self.variables = variables
+    __slots__ = ("depth", "macros", "out", "size", "work")
+
+    def __init__(self, variables: Any) -> None:
+        super().__init__(variables)
         self.macros: dict[str, Any] = {}
         self.out: list[str] = []
         self.depth = 0
-        self._size = 0
-        self._steps = 0
+        self.size = 0
+        self.work = 0
 
     def write(self, text: str) -> None:
-        self._size += len(text)
-        if self._size > MAX_BYTES:
-            raise TemplateError("the output is larger than 10 MB")
+        self.grow(len(text))
         self.out.append(text)
 
-    def step(self) -> None:
-        self._steps += 1
-        if self._steps > MAX_STEPS:
+    def grow(self, size: int) -> None:
+        """So much is about to be written."""
+        self.size += size
+        if self.size > MAX_BYTES:
+            raise TemplateError("the output is larger than 10 MB")
+
+    def charge(self, work: int) -> None:
+        self.work += work
+        if self.work > MAX_WORK:
             raise TemplateError("the template does not come to an end")
 
     def enter(self) -> None:
@@ -62,3 +75,10 @@ def bounded(text: str) -> str:
     if len(text) > MAX_BYTES:
         raise TemplateError("a string is larger than 10 MB")
     return text
+
+
+def weigh(value: Any) -> int:
+    """What it costs to make or to search `value`."""
+    if type(value) is str:
+        return len(value) >> 10
+    return len(value) >> 2 if isinstance(value, list | dict) else 0

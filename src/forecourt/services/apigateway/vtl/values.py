@@ -1,10 +1,17 @@
-"""Values as Velocity sees them: how they print (as Java prints them), when they are true, how they compare."""
+"""Values as Velocity sees them: how they print (as Java prints them), when they are true, how they compare.
+
+A map prints as Java's do, `{a=1, b=2}`, and so does a list that a template made, `[1, 2]`. A list of a JSON document,
+a plain `list` here, prints as JSON, and so does all that is in it: that is how json-smart, AWS's parser, has it.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
 from typing import Any
+
+import msgspec
 
 from forecourt.services.apigateway.vtl.state import MAX_BYTES, TemplateError
 
@@ -13,23 +20,49 @@ class Entry(dict[str, Any]):
     """One of a map's `entrySet()`: `$entry.key`, `$entry.value`; prints as `key=value`."""
 
 
+class JavaList(list[Any]):
+    """A list that does not come from a JSON document."""
+
+
 def text_of(value: Any) -> str:
     """`toString()` of `value`."""
-    if isinstance(value, str):
-        return value
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float):
-        return _double(value)
-    if isinstance(value, Entry):
-        return f"{text_of(value['key'])}={text_of(value['value'])}"
+    known = _TEXTS.get(type(value))
+    return known(value) if known is not None else _text_of_other(value)
+
+
+def _text_of_other(value: Any) -> str:
     if isinstance(value, Mapping):
-        return "{" + _joined([f"{text_of(key)}={text_of(item)}" for key, item in value.items()]) + "}"
-    if isinstance(value, list | tuple | range):
-        return "[" + _joined([text_of(item) for item in value]) + "]"
+        return _text_of_map(value)
     return str(value)
+
+
+def _text_of_map(value: Mapping[Any, Any]) -> str:
+    return "{" + _joined([f"{text_of(key)}={text_of(item)}" for key, item in value.items()]) + "}"
+
+
+def _text_of_list(value: Sequence[Any]) -> str:
+    return "[" + _joined([text_of(item) for item in value]) + "]"
+
+
+def json_text(value: Any) -> str:
+    """`value` as JSON. A template can make one whose text would be exponentially long: it is measured first."""
+    if isinstance(value, list | dict) and _measure(value, {}) > MAX_BYTES:
+        raise TemplateError("a value is larger than 10 MB")
+    return msgspec.json.encode(value, enc_hook=text_of).decode()
+
+
+def _measure(value: list[Any] | dict[Any, Any], known: dict[int, int]) -> int:
+    """About how long the text is. `known`: what was measured already, by identity."""
+    size = known.get(id(value))
+    if size is None:
+        size = 2 + len(value)
+        for item in value if isinstance(value, list) else chain(value, value.values()):
+            if type(item) is str:
+                size += len(item)
+            elif isinstance(item, list | dict):
+                size += _measure(item, known)
+        known[id(value)] = size
+    return size
 
 
 def _joined(parts: list[str]) -> str:
@@ -48,6 +81,19 @@ def _double(value: float) -> str:
     digits = repr(value).replace("-", "").replace(".", "").partition("e")[0].strip("0") or "0"
     sign = "-" if value < 0 else ""
     return f"{sign}{digits[0]}.{digits[1:] or '0'}E{int(exponent)}" if mantissa else repr(value)
+
+
+_TEXTS: Mapping[type, Callable[[Any], str]] = {
+    str: str,
+    int: str,
+    bool: lambda value: "true" if value else "false",
+    type(None): lambda value: "null",
+    float: _double,
+    dict: _text_of_map,
+    list: json_text,
+    JavaList: _text_of_list,
+    Entry: lambda entry: f"{text_of(entry['key'])}={text_of(entry['value'])}",
+}
 
 
 def is_true(value: Any) -> bool:

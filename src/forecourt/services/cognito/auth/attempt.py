@@ -58,6 +58,8 @@ class Attempt(msgspec.Struct, kw_only=True):
     username: str
     user_key: str
     expires_at: float
+    # `Records.maker` where the attempt began.
+    maker: str = ""
     # What may be answered now.
     challenges: list[str] = []
     # Factors proven so far: PASSWORD, EMAIL_OTP, SMS_MFA, DEVICE, …

@@ -38,6 +38,7 @@ class Kit(msgspec.Struct, frozen=True, kw_only=True):
             username=username,
             user_key=user.key if user else "",
             expires_at=self.session_end(visit.client),
+            maker=self.records.maker,
             device_key=visit.parameters.get("DEVICE_KEY", ""),
         )
 
@@ -58,7 +59,7 @@ class Kit(msgspec.Struct, frozen=True, kw_only=True):
         return Challenge(name, asked, dict(parameters), available)
 
     async def user_of(self, attempt: Attempt) -> User | None:
-        return await self.records.store.get(User, attempt.pool_id, attempt.user_key) if attempt.user_key else None
+        return await self.records.user_by_key(attempt.pool_id, attempt.user_key) if attempt.user_key else None
 
     async def known_user(self, attempt: Attempt) -> User:
         """Where only an existing user can have come so far."""

@@ -59,7 +59,7 @@ async def find(kit: Kit, visit: Visit, refresh_token: str) -> tuple[Grant, User]
     if _reused(grant, hashed, now):
         await kit.records.store.write(lambda tx: tx.delete(Grant, grant.pool_id, grant.user_key, grant.id))
         raise errors.RefreshTokenReuseException(REUSED)
-    user = await kit.records.store.get(User, grant.pool_id, grant.user_key)
+    user = await kit.records.user_by_key(grant.pool_id, grant.user_key)
     if user is None:
         raise errors.user_not_found()
     if not user.enabled:

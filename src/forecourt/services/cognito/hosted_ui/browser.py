@@ -40,7 +40,7 @@ class Browsers:
         found = await self._records.store.get(BrowserSession, pool.id, token_hash(cookie)) if cookie else None
         if found is None or found.expires_at <= self._records.clock.now():
             return None
-        user = await self._records.store.get(User, pool.id, found.user_key)
+        user = await self._records.user_by_key(pool.id, found.user_key)
         return SignedInBrowser(found, user) if user is not None and user.enabled else None
 
     async def finish(self, visit: Visit, request: Request, authorize: AuthorizeRequest, passed: Passed) -> Response:

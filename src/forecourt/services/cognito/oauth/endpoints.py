@@ -138,7 +138,7 @@ class Endpoints:
             and code.redirect_uri == form.get("redirect_uri", "")
             and authorize.proves(code.challenge, form.get("code_verifier", ""))
         )
-        user = await self._records.store.get(User, code.pool_id, code.user_key)
+        user = await self._records.user_by_key(code.pool_id, code.user_key)
         if not good or user is None or not user.enabled:
             raise OAuthError("invalid_grant")
         refresh_token = self._kit.issuer.new_refresh_token()

@@ -140,7 +140,7 @@ class ImportsApi:
             return
         for start in range(job.position, len(rows), _BATCH):
             batch = partial(self._import_batch, pool=pool, job=job, rows=rows[start : start + _BATCH])
-            if not await self._records.store.write(batch):
+            if not await self._records.store.write_long(batch):
                 return
         done = {"status": "Succeeded", "message": "import_succeeded", "completed_at": self._records.clock.now()}
         await self._change(job, csv=b"", **done)

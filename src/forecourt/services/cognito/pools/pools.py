@@ -100,7 +100,7 @@ class PoolsApi:
             raise errors.InvalidParameterException(
                 "User pool cannot be deleted. It has a domain configured that should be deleted first."
             )
-        await self._records.store.write(lambda tx: self._records.delete_pool(tx, pool))
+        await self._records.store.write_long(lambda tx: self._records.delete_pool(tx, pool))
         return {}
 
     @operation("AddCustomAttributes")
@@ -158,7 +158,7 @@ class PoolsApi:
         return {"Certificate": self_signed(key.private, pool.id, pool.created_at)}
 
     async def rotate_key(self, pool_id: str) -> str:
-        """A new signing key, and its id; the old ones stay in the key set, for the tokens that they signed."""
+        """A new signing key, and its id. The old ones stay for as long as a token that they signed may live."""
         if await self._records.find_pool(pool_id) is None:
             raise errors.pool_not_found(pool_id)
         key = self._records.new_key(pool_id, await self._hashing.run(tokens.generate_key))

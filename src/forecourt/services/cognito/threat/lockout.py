@@ -2,8 +2,8 @@
 about fifteen minutes; attempts while locked out are refused unseen and change nothing; a success or fifteen quiet
 minutes forget.
 
-Names of users who do not exist are counted the same, so that a lock-out tells nothing. Kept in memory, bounded: the
-oldest entries that lock nobody out go first.
+Names of users who do not exist are counted the same, so that a lock-out tells nothing. Judged in memory, bounded: the
+oldest entries that lock nobody out go first. A journal keeps them over a restart.
 https://docs.aws.amazon.com/cognito/latest/developerguide/authentication.html#authentication-flow-lockout-behavior
 """
 
@@ -13,7 +13,10 @@ import msgspec
 
 from forecourt.base.clock import Clock
 from forecourt.services.cognito.errors import NotAuthorizedException
+from forecourt.services.cognito.model import Tally
+from forecourt.services.cognito.threat.journal import Journal
 
+PURPOSE = "failures"
 FREE_ATTEMPTS = 4
 LONGEST_SECONDS = 900.0
 FORGOTTEN_AFTER_SECONDS = 900.0
@@ -32,8 +35,9 @@ def lock_seconds(failures: int) -> float:
 
 
 class Lockout:
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, journal: Journal) -> None:
         self._clock = clock
+        self._journal = journal
         self._failures: dict[tuple[str, str], Failures] = {}
 
     def check(self, pool_id: str, name: str) -> None:
@@ -49,15 +53,21 @@ class Lockout:
             found = Failures(0, now, 0.0)
         count = found.count + 1
         self._make_room(now)
-        self._failures[key] = Failures(count, now, now + lock_seconds(count))
+        failures = Failures(count, now, now + lock_seconds(count))
+        self._failures[key] = failures
+        self._journal.put(_tally(pool_id, name, failures))
         return count
 
     def succeeded(self, pool_id: str, name: str) -> None:
-        self._failures.pop((pool_id, name), None)
+        if self._failures.pop((pool_id, name), None) is not None:
+            self._journal.delete(pool_id, PURPOSE, name)
 
     def recent(self, pool_id: str, name: str) -> int:
         found = self._failures.get((pool_id, name))
         return found.count if found else 0
+
+    def load(self, tally: Tally) -> None:
+        self._failures[tally.pool_id, tally.name] = Failures(tally.count, tally.last, tally.locked_until)
 
     def clear(self) -> None:
         self._failures.clear()
@@ -68,3 +78,15 @@ class Lockout:
         stale = [key for key, failures in self._failures.items() if failures.locked_until <= now]
         for key in stale[: _LARGEST // 10] or list(self._failures)[:1]:
             del self._failures[key]
+
+
+def _tally(pool_id: str, name: str, failures: Failures) -> Tally:
+    return Tally(
+        pool_id=pool_id,
+        purpose=PURPOSE,
+        name=name,
+        expires_at=max(failures.last + FORGOTTEN_AFTER_SECONDS, failures.locked_until),
+        count=failures.count,
+        last=failures.last,
+        locked_until=failures.locked_until,
+    )

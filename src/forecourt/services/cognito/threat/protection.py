@@ -18,8 +18,9 @@ from forecourt.services.cognito import errors, messages
 from forecourt.services.cognito.messages import Message
 from forecourt.services.cognito.model import AuthEvent, Pool, RiskConfiguration, User
 from forecourt.services.cognito.store import Records
-from forecourt.services.cognito.threat import compromised, feedback, risk
+from forecourt.services.cognito.threat import compromised, feedback, lockout, risk, sending
 from forecourt.services.cognito.threat.delivery import Delivery
+from forecourt.services.cognito.threat.journal import Journal
 from forecourt.services.cognito.threat.lockout import Lockout
 from forecourt.services.cognito.threat.sending import SendLimit
 from forecourt.store import Tx
@@ -49,9 +50,25 @@ class Threat:
         self._notifier = notifier
         self.delivery = delivery
         self._range_url = range_url
-        self.lockout = Lockout(records.clock)
-        self.sending = SendLimit(records.clock)
+        self._journal = Journal(records.store)
+        self.lockout = Lockout(records.clock, self._journal)
+        self.sending = SendLimit(records.clock, self._journal)
         self._writing: set[asyncio.Future[None]] = set()
+
+    async def start(self) -> None:
+        """Goes on counting where the last process stopped."""
+        counters: dict[str, Lockout | SendLimit] = {lockout.PURPOSE: self.lockout, sending.PURPOSE: self.sending}
+        for tally in await self._journal.tallies():
+            counters[tally.purpose].load(tally)
+
+    async def stop(self) -> None:
+        await self._journal.stop()
+
+    def forget(self) -> None:
+        """The store was emptied."""
+        self._journal.clear()
+        self.lockout.clear()
+        self.sending.clear()
 
     # The lock-out -----------------------------------------------------------------------------------------------
 

@@ -1,20 +1,25 @@
 """How many one-time codes are sent to one user: so many per hour, whoever asks, so that nobody's mailbox is flooded.
 
-Counted for users who do not exist as well. In memory, bounded: the oldest entries go first.
+Counted for users who do not exist as well. Judged in memory, bounded: the oldest entries go first;
+a journal keeps them over a restart.
 """
 
 from __future__ import annotations
 
 from forecourt.base.clock import Clock
 from forecourt.services.cognito.errors import LimitExceededException
+from forecourt.services.cognito.model import Tally
+from forecourt.services.cognito.threat.journal import Journal
 
+PURPOSE = "sent"
 PER_HOUR = 30
 _LARGEST = 100_000
 
 
 class SendLimit:
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, journal: Journal) -> None:
         self._clock = clock
+        self._journal = journal
         self._sent: dict[tuple[str, str], list[float]] = {}
 
     def count(self, pool_id: str, name: str) -> None:
@@ -26,6 +31,12 @@ class SendLimit:
         self._sent[key] = recent if len(recent) >= PER_HOUR else [*recent, now]
         if len(recent) >= PER_HOUR:
             raise LimitExceededException("Attempt limit exceeded, please try after some time.")
+        self._journal.put(
+            Tally(pool_id=key[0], purpose=PURPOSE, name=key[1], expires_at=now + 3600, sent=self._sent[key])
+        )
+
+    def load(self, tally: Tally) -> None:
+        self._sent[tally.pool_id, tally.name] = tally.sent
 
     def clear(self) -> None:
         self._sent.clear()

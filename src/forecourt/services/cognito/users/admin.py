@@ -52,7 +52,7 @@ class AdminUsersApi:
         given = schema.as_mapping(request.get("UserAttributes", ()))
         schema.check_values(pool.schema, given)
         user = draft_user(self._kit, pool, request["Username"], given)
-        if await self._records.store.get(User, pool.id, user.key) is not None:
+        if await self._records.user_by_key(pool.id, user.key) is not None:
             raise errors.UsernameExistsException("User account already exists")
         password = self._first_password(pool, request)
         if password:

@@ -203,7 +203,7 @@ class SignUpApi:
 
     async def _check_free(self, pool: Pool, username: str, user: User) -> None:
         """Before any work is done and any function asked; the transaction checks again."""
-        if await self._records.store.get(User, pool.id, user.key) is not None:
+        if await self._records.user_by_key(pool.id, user.key) is not None:
             raise errors.UsernameExistsException("User already exists")
         if user.username != username and await self._records.find_user(pool, username) is not None:
             raise _alias_taken(username)

@@ -31,10 +31,10 @@ from forecourt.services.stepfunctions.run.logs import ExecutionLogs
 from forecourt.services.stepfunctions.run.machines import Machines
 from forecourt.services.stepfunctions.run.persist import RETENTION, RETENTION_SECONDS, Batch, Pending, Stored
 from forecourt.services.stepfunctions.run.start import StartRequest
-from forecourt.store import Store, StoreUnavailable, Task, Tx
+from forecourt.store import AlreadyExists, Store, StoreUnavailable, Task, Tx
 
 _log = logging.getLogger("forecourt.stepfunctions")
-_MOST_IDLE = 5_000
+_MOST_IDLE = 1_000
 _FIRST_PAUSE = 0.1
 _FIRST_STEPS = 120  # how far an execution may come before StartExecution answers
 
@@ -108,10 +108,12 @@ class Shell:
         persist.record_of(record, execution)
 
         def change(tx: Tx) -> ExecutionRecord | None:
-            existing = tx.get(ExecutionRecord, *request.key)
-            if existing is None:
-                self._write(tx, live, batch, record_changed=True)
-            return existing
+            try:
+                tx.insert(record)
+            except AlreadyExists:
+                return tx.get(ExecutionRecord, *request.key)
+            self._write(tx, live, batch)
+            return None
 
         # Whoever has an event for it already waits until it is known whether this is the execution of that name
         starting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -249,22 +251,24 @@ class Shell:
             batch = Batch(live.key, live.execution, turns, live.stored, settled, kept, fired)
             persist.record_of(live.record, live.execution)
             redriven = any(isinstance(letter.event, events.Redrive) for letter in taken)
-            await self._committer.commit(lambda tx: self._write(tx, live, batch, record_changed=redriven))
+            write = self._write_with_record if redriven or batch.finished else self._write
+            await self._committer.commit(lambda tx: write(tx, live, batch))
             self._after_commit(live, turns, batch)
         for letter in taken:
             if letter.answer is not None and not letter.answer.done():
                 letter.answer.set_result(live.execution)
 
-    def _write(self, tx: Tx, live: _Live, batch: Batch, *, record_changed: bool) -> None:
-        """On the writer's thread."""
+    def _write_with_record(self, tx: Tx, live: _Live, batch: Batch) -> None:
+        self._write(tx, live, batch)
+        tx.put(live.record)
+
+    def _write(self, tx: Tx, live: _Live, batch: Batch) -> None:
         batch.write(tx)
         if batch.finished and live.record.status == model.SUCCEEDED:
             persist.delete_state(tx, live.key)
         if batch.finished:
             key = "\t".join(live.key)
             tx.enqueue(Task(RETENTION, key, live.record.stopped_at + RETENTION_SECONDS))
-        if record_changed or batch.finished:
-            tx.put(live.record)
 
     def _after_commit(self, live: _Live, turns: list[Turn], batch: Batch) -> None:
         self._logs.write(live.record, [event for turn in turns for event in turn.events])

@@ -14,8 +14,6 @@ from forecourt.services.apigateway.rest.quotas import need_room
 from forecourt.services.apigateway.rest.store import Found, patched, with_tags
 from forecourt.services.apigateway.rest.tagging import need_tags
 
-SEAL_PURPOSE = "apigateway.client-certificate"
-
 
 class AccountApi(Noun):
     @operation("GetAccount")
@@ -52,7 +50,7 @@ class ClientCertificatesApi(Noun):
     async def generate_client_certificate(self, context: CallContext, request: Request) -> Reply:
         need_tags(request.get("tags"), self.quotas)
         # Imported for the first certificate: a start does not wait for it.
-        from forecourt.services.apigateway.rest.certificates import self_signed
+        from forecourt.services.apigateway.rest.certificates import SEAL_PURPOSE, self_signed
 
         # A 2048-bit key takes a tenth of a second to find.
         now = self.now()

@@ -1,0 +1,230 @@
+"""What logs tell: `$context` in access logs, the steps of a request in execution logs."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from tests.apigateway_plan.harness import API, Gateway, backend, function_uri, gateway, http_proxy, mock, proxy
+from tests.apigateway_plan.test_http_apis import deploy as deploy_http
+from tests.apigateway_plan.test_http_apis import function, http
+
+from forecourt.services.apigateway.http import model as http_model
+from forecourt.services.apigateway.rest import model
+
+GROUP = "arn:aws:logs:us-east-1:000000000000:log-group:access"
+ENTITY = {"account": "000000000000", "region": "us-east-1"}
+
+
+def access(*names: str) -> dict[str, Any]:
+    """A stage whose access log has these variables, a bar between them."""
+    written = "|".join(f"$context.{name}" for name in names)
+    return {"access_log_settings": model.AccessLogSettings(format=written, destination_arn=GROUP)}
+
+
+def execution(level: str = "INFO", data: bool = False) -> dict[str, Any]:
+    return {"method_settings": {"*/*": model.MethodSetting(logging_level=level, data_trace_enabled=data)}}
+
+
+def accessed(made: Gateway) -> list[str]:
+    return next(line for group, line in made.logs.lines if group == "access").split("|")
+
+
+def steps(made: Gateway) -> list[str]:
+    """The lines of an execution log, without the request's id before each."""
+    return [line.partition(") ")[2] for group, line in made.logs.lines if group.startswith("API-Gateway-Execution")]
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("accountId", "000000000000"),
+        ("apiId", API),
+        ("authorizer.claims", "-"),
+        ("authorizer.principalId", "-"),
+        ("deploymentId", "d1"),
+        ("domainName", f"{API}.execute-api.us-east-1.amazonaws.com"),
+        ("domainPrefix", API),
+        ("error.message", "-"),
+        ("httpMethod", "GET"),
+        ("identity.apiKey", "-"),
+        ("identity.sourceIp", "203.0.113.7"),
+        ("identity.userAgent", "agent/1"),
+        ("isCanaryRequest", "false"),
+        ("path", "/prod/pets/7"),
+        ("protocol", "HTTP/1.1"),
+        ("resourcePath", "/pets/{id}"),
+        ("stage", "prod"),
+        ("status", "201"),
+        ("responseLength", "2"),
+        ("integration.status", "201"),
+        ("integrationStatus", "200"),
+        ("integration.integrationStatus", "200"),
+        ("authorize.status", "-"),
+        ("wafResponseCode", "-"),
+        ("nosuch.variable", "-"),
+    ],
+)
+async def test_access_variables_of_a_rest_api(name: str, expected: str) -> None:
+    async with gateway() as made:
+        made.services.functions["pets"] = lambda event: {"statusCode": 201, "body": "ok"}
+        await made.deploy({"GET /pets/{id}": proxy("pets")}, stage=access("requestId", name))
+        await made.ask("/pets/7", headers=[("User-Agent", "agent/1")])
+        # Lambda answers within a millisecond here: its status is told all the same.
+        assert accessed(made)[1] == expected
+
+
+async def test_access_variables_of_a_refused_request() -> None:
+    async with gateway() as made:
+        names = ("error.message", "error.messageString", "error.responseType", "integration.error", "status")
+        await made.deploy({"GET /": mock()}, stage=access(*names))
+        await made.ask("/nowhere")
+        said = "Missing Authentication Token"
+        assert accessed(made) == [said, f'"{said}"', "MISSING_AUTHENTICATION_TOKEN", "-", "403"]
+
+
+async def test_access_variables_of_an_http_api() -> None:
+    async with gateway() as made:
+        made.services.functions |= {
+            "f": lambda event: seen.append(event) or {"statusCode": 202},  # type: ignore[func-returns-value]
+            "auth": lambda event: {"isAuthorized": True, "context": {"team": "blue"}},
+        }
+        seen: list[dict[str, Any]] = []
+        authorizer = http_model.Authorizer(
+            **ENTITY,
+            api_id=API,
+            authorizer_id="au",
+            name="au",
+            authorizer_type="REQUEST",
+            authorizer_uri=function_uri("auth"),
+            authorizer_payload_format_version="2.0",
+            enable_simple_responses=True,
+            identity_source=["$request.header.key"],
+        )
+        names = ("requestId", "extendedRequestId", "routeKey", "authorizer.team", "path", "integrationStatus", "status")
+        settings = http_model.AccessLogSettings(
+            format="|".join(f"$context.{name}" for name in names), destination_arn=GROUP
+        )
+        await deploy_http(
+            made,
+            {"GET /pets": function("f", "1.0")},
+            settings={"access_log_settings": settings},
+            route={"authorization_type": "CUSTOM", "authorizer_id": "au"},
+            authorizers=[authorizer],
+        )
+        answer = await made.ask("/pets", headers=[("key", "k")], stage="")
+        own = answer.header("apigw-requestid")
+        assert accessed(made) == [own, own, "GET /pets", "blue", "/pets", "200", "202"]
+        context = seen[0]["requestContext"]
+        assert (context["requestId"], context["resourceId"], context["path"]) == (own, None, "/pets")
+        assert context["authorizer"] == {"team": "blue"}, "payload 1.0 has the values themselves"
+
+
+async def test_a_mapping_takes_what_an_http_apis_authorizer_said() -> None:
+    async with gateway() as made, backend() as behind:
+        mapping = {"append:header.route": "$context.routeKey", "append:header.id": "$context.requestId"}
+        await deploy_http(made, {"GET /pets": http(behind.url, request_parameters=mapping)})
+        answer = await made.ask("/pets", stage="")
+        received = behind.received[0]
+        assert received.header("route") == "GET /pets"
+        assert received.header("id") == answer.header("apigw-requestid")
+
+
+# -- execution logs
+
+
+async def test_the_steps_of_a_request() -> None:
+    async with gateway() as made:
+        await made.deploy({"GET /pets/{id}": mock(out="ok")}, stage=execution())
+        answer = await made.ask("/pets/7?a=1")
+        request_id = answer.header("x-amzn-requestid")
+        assert steps(made) == [
+            f"Extended Request Id: {answer.header('x-amz-apigw-id')}",
+            f"Verifying Usage Plan for request: {request_id}. API Key:  API Stage: {API}/prod",
+            "API Key  authorized because method 'GET /pets/{id}' does not require API Key. "
+            "Request will not contribute to throttle or quota limits",
+            f"Usage Plan check succeeded for API Key  and API Stage {API}/prod",
+            f"Starting execution for request: {request_id}",
+            "HTTP Method: GET, Resource Path: /pets/7",
+            "Method request path: {id=7}",
+            "Method request query string: {a=1}",
+            *([line for line in steps(made) if line.startswith("Received response")]),
+            "Successfully completed execution",
+            "Method completed with status: 200",
+        ]
+
+
+async def test_the_data_of_a_request_and_no_credentials() -> None:
+    async with gateway() as made, backend() as behind:
+        behind.reply = b"HTTP/1.1 201 Created\r\nContent-Length: 6\r\nX-From: there\r\n\r\nanswer"
+        await made.deploy({"POST /": http_proxy(behind.url)}, stage=execution(data=True))
+        headers = [("Authorization", "Bearer abcdefghijklmnop"), ("x-api-key", "0123456789abcdef"), ("X-Own", "1")]
+        await made.ask("/", "POST", headers, b"question")
+        told = steps(made)
+        assert not any("abcdefghij" in line or "0123456789" in line for line in told)
+        request_headers = next(line for line in told if line.startswith("Method request headers"))
+        assert f"Authorization={'*' * 17}klmnop" in request_headers
+        assert "X-Own=1" in request_headers
+        assert "Method request body before transformations: question" in told
+        assert f"Endpoint request URI: {behind.url}/" in told
+        assert any(line.startswith("Endpoint request headers: {") and "x-own=1" in line for line in told)
+        assert "Endpoint request body after transformations: question" in told
+        assert f"Sending request to {behind.url}/" in told
+        assert any(line.startswith("Received response. Status: 201, Integration latency: ") for line in told)
+        assert "Endpoint response body before transformations: answer" in told
+        assert any(line.startswith("Endpoint response headers: {") and "X-From=there" in line for line in told)
+        assert "Method response body after transformations: answer" in told
+        assert told[-1] == "Method completed with status: 201"
+
+
+async def test_events_are_cut_at_1024_bytes() -> None:
+    async with gateway() as made, backend() as behind:
+        await made.deploy({"POST /": http_proxy(behind.url)}, stage=execution(data=True))
+        await made.ask("/", "POST", body="é".encode() * 3000)
+        cut = [line for _, line in made.logs.lines if line.endswith(" [TRUNCATED]")]
+        assert len(cut) == 2
+        assert all(1000 < len(line.encode()) <= 1024 for line in cut)
+
+
+async def test_binary_bodies_are_not_logged() -> None:
+    async with gateway() as made, backend() as behind:
+        await made.deploy({"POST /": http_proxy(behind.url)}, stage=execution(data=True))
+        await made.ask("/", "POST", body=b"\xff\xfe\x00")
+        assert "Method request body before transformations: [Binary Data]" in steps(made)
+
+
+async def test_a_functions_call_is_traced() -> None:
+    async with gateway() as made:
+        made.services.functions["pets"] = lambda event: {"statusCode": 200, "body": "ok"}
+        await made.deploy({"GET /": proxy("pets")}, stage=execution(data=True))
+        await made.ask("/")
+        told = steps(made)
+        uri = next(line for line in told if line.startswith("Endpoint request URI: "))
+        assert uri.startswith("Endpoint request URI: https://lambda.us-east-1.amazonaws.com/2015-03-31/functions/arn:")
+        event = next(line for line in told if line.startswith("Endpoint request body after"))
+        assert '"httpMethod":"GET"' in event
+        answer = next(line for line in told if line.startswith("Endpoint response body before"))
+        assert json.loads(answer.partition(": ")[2])["statusCode"] == 200
+
+
+async def test_without_data_trace_no_data_and_at_error_only_errors() -> None:
+    async with gateway() as made, backend() as behind:
+        await made.deploy({"POST /": http_proxy(behind.url)}, stage=execution("ERROR", data=True))
+        await made.ask("/", "POST", body=b"question")
+        assert steps(made) == []
+        await made.deploy({"POST /": http_proxy(behind.url)}, stage=execution(), deployment="d2")
+        await made.ask("/", "POST", body=b"question")
+        assert not any("question" in line for line in steps(made))
+
+
+async def test_a_key_that_is_refused() -> None:
+    async with gateway() as made:
+        guarded = mock(api_key_required=True)
+        await made.deploy({"GET /": guarded}, stage=execution())
+        await made.ask("/")
+        told = steps(made)
+        assert any("requires API Key and API Key is not associated with a Usage Plan" in line for line in told)
+        assert not any(line.startswith("Starting execution") for line in told)
+        assert told[-1] == "Method completed with status: 403"
+        assert "Gateway response type: INVALID_API_KEY with status code: 403" in told
