@@ -16,6 +16,7 @@ from tests.cognito.conftest import PASSWORD, Cloud, raises
 from forecourt.base.call import CallContext, operations
 from forecourt.base.principal import root
 from forecourt.services.cognito import tokens
+from forecourt.testing import free_port
 
 
 async def test_a_pool_has_awss_defaults(cloud: Cloud) -> None:
@@ -489,6 +490,42 @@ async def test_activity_goes_to_firehose_and_a_bucket(cloud: Cloud) -> None:
     for line in (record["Record"]["Data"], kept["Body"]):
         message = msgspec.json.decode(line)["message"]
         assert (message["userName"], message["eventType"], message["eventResponse"]) == ("anna", "SignIn", "Pass")
+
+
+class Lines:
+    """A log sink that keeps what it gets."""
+
+    def __init__(self) -> None:
+        self.written: list[tuple[str, str, str, str]] = []
+
+    def write(self, account: str, region: str, group: str, stream: str, timestamp_ms: int, message: str) -> None:
+        self.written.append((account, region, group, message))
+
+
+async def test_a_message_that_can_not_be_delivered_is_logged() -> None:
+    lines, port = Lines(), free_port()
+    cloud = Cloud(logs=lines, smtp_url=f"smtp://127.0.0.1:{port}")
+    pool = await cloud.pool(AutoVerifiedAttributes=["email"])
+    app = await cloud.app(pool, "USER_PASSWORD_AUTH")
+    group = {"LogGroupArn": "arn:aws:logs:us-east-1:000000000000:log-group:failures"}
+    told = {"LogLevel": "ERROR", "EventSource": "userNotification", "CloudWatchLogsConfiguration": group}
+    await cloud("SetLogDeliveryConfiguration", UserPoolId=pool, LogConfigurations=[told])
+    attributes = [{"Name": "email", "Value": "anna@example.com"}]
+    await cloud.client("SignUp", ClientId=app, Username="anna", Password=PASSWORD, UserAttributes=attributes)
+    while not lines.written:
+        await asyncio.sleep(0.01)
+        cloud.clock.advance(1)
+    [(account, region, name, message)] = lines.written
+    assert (account, region, name) == ("000000000000", "us-east-1", "failures")
+    entry = msgspec.json.decode(message)
+    assert (entry["eventSource"], entry["logLevel"]) == ("USER_NOTIFICATION", "ERROR")
+    assert entry["logSourceId"] == {"userPoolId": pool}
+    assert "anna" not in entry["message"]["details"]
+    for wrong in ({**told, "LogLevel": "INFO"}, {k: v for k, v in told.items() if k != "CloudWatchLogsConfiguration"}):
+        with raises("InvalidParameterException"):
+            await cloud("SetLogDeliveryConfiguration", UserPoolId=pool, LogConfigurations=[wrong])
+    await cloud.pools.stop()
+    await cloud.store.close()
 
 
 async def test_rotating_the_key_of_no_pool(cloud: Cloud) -> None:

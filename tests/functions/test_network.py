@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import os
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -161,3 +164,30 @@ def test_nothing_acknowledged_is_lost_when_the_server_is_killed(tmp_path: Path) 
         assert time.monotonic() - started < 5
     finally:
         server.kill()
+
+
+def test_code_can_be_downloaded_for_ten_minutes(server: Forecourt) -> None:
+    functions = server.client("lambda")
+    made = make(server, "net-download")
+    address = functions.get_function(FunctionName="net-download")["Code"]["Location"]
+    with urllib.request.urlopen(address) as answer:
+        code = answer.read()
+        assert answer.headers["content-type"] == "application/zip"
+    assert base64.b64encode(hashlib.sha256(code).digest()).decode() == made["CodeSha256"]
+    layer = functions.publish_layer_version(LayerName="net-download", Content={"ZipFile": code})
+    with urllib.request.urlopen(layer["Content"]["Location"]) as answer:
+        assert answer.read() == code
+    token = address.rpartition("/")[2]
+    changed = address[:-10] + ("A" if token[-10] != "A" else "B") + address[-9:]
+    assert _status(changed) == 403
+    assert _status(address + "=%") in (403, 404)
+    server.advance_clock(601)
+    assert _status(address) == 403
+
+
+def _status(address: str) -> int:
+    try:
+        with urllib.request.urlopen(address) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code

@@ -13,7 +13,7 @@ from botocore.credentials import Credentials
 from tests.functions.harness import Lambda
 
 from forecourt.auth.authenticate import Authenticator
-from forecourt.auth.authorize import Grants, PolicyAuthorizer
+from forecourt.auth.authorize import Grants, Owned, PolicyAuthorizer, Unfinished
 from forecourt.auth.sessions import Sessions
 from forecourt.base.ids import Ids
 from forecourt.base.principal import Principal
@@ -155,9 +155,10 @@ class Site:
         )
         self.urls = functions.functions.urls(authenticator, authorizer)
 
-    async def _policy(self, arn: str, account: str) -> str | None:
-        policy = await self.functions.functions.permissions.policy(parse_function(arn, account, "us-east-1"))
-        return None if policy is None else json.dumps(policy)
+    async def _policy(self, demand: Unfinished) -> Owned:
+        id = parse_function(demand.resource, demand.principal.account, "us-east-1")
+        policy = await self.functions.functions.permissions.policy(id)
+        return Owned(None if policy is None else json.dumps(policy))
 
     async def make(self, handler: str, auth_type: str = "NONE", *, public: bool = True, **more: Any) -> str:
         runtime = "nodejs20.x" if handler.startswith("index.") else "python3.11"

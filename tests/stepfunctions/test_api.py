@@ -481,3 +481,13 @@ def test_events_and_topics(server: Forecourt, sfn: SFNClient) -> None:
     assert output["published"]["MessageId"]
     assert output["put"]["FailedEntryCount"] == 0
     assert output["topic"]["Attributes"]["TopicArn"] == topic
+
+
+def test_start_sync_execution_where_the_sync_host_does_not_resolve(
+    server: Forecourt, sfn: SFNClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The SDKs' setting that keeps `sync-` from the host, read by boto3 and the CLI from the environment."""
+    monkeypatch.setenv("AWS_DISABLE_HOST_PREFIX_INJECTION", "true")
+    machine = create(sfn, type="EXPRESS")
+    client = server.client("stepfunctions")
+    assert client.start_sync_execution(stateMachineArn=machine, input="{}")["status"] == "SUCCEEDED"

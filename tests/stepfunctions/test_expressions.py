@@ -356,6 +356,13 @@ $who.name & '!' | {} => "Ada!"
 $states.context.Execution.Name | {} => "run"
 $sum($list) | {} => 3
 $count($states.input.a) | {"a":[1,2,3]} => 3
+5.5 % 2 | {} => 1.5
+$string(5890840712243076) & '' & 1e20 | {} => "5890840712243076100000000000000000000"
+$sort([{"k":1,"v":"a"},{"k":1,"v":"b"},{"k":0,"v":"c"}], function($a,$b){$a.k > $b.k}).v | {} => ["c","a","b"]
+$replace('68F', /(\d+)F/, function($m){ $m.groups[0] & 'K' }) | {} => "68K"
+$length("\uD834\uDD1E") | {} => 1
+$join('a', ',') | {} => "a"
+($f := function($n){ $n = 0 ? 0 : 1 + $f($n - 1) }; $f(90)) | {} => 90
 $map([1..3], function($x){ $x * 2 }) | {} => [2,4,6]
 $filter($states.input.a, function($x){ $x > 1 }) | {"a":[1,2,3]} => [2,3]
 $reduce([1..4], function($p,$c){ $p * $c }) | {} => 24
@@ -431,7 +438,20 @@ def test_jsonata_that_does_not_end_well_fails_soon(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["a[1,2)", '"unterminated', "1 +", '{"a":}', "$x :=", '$match("a", /abc', "(" * 3000, "/(a+)+/", "/(/"]
+    "text",
+    [
+        "a[1,2)",
+        '"unterminated',
+        "1 +",
+        '{"a":}',
+        "$x :=",
+        '$match("a", /abc',
+        "(" * 3000,
+        "/(a+)+/",
+        "/(/",
+        "[1!2]",
+        "1 /* open",
+    ],
 )
 def test_jsonata_that_does_not_parse_is_refused(text: str) -> None:
     with pytest.raises(DefinitionError):

@@ -621,6 +621,16 @@ async def test_failed_iterations_of_a_tested_map(w: World) -> None:
     assert answer["error"] == "States.ExceedToleratedFailureThreshold"
 
 
+async def test_batches_of_a_tested_map(w: World) -> None:
+    state = distributed(ItemBatcher={"MaxItemsPerBatch": 2, "BatchInput": {"by": 1}})
+    given = {"definition": json.dumps(state), "mock": {"result": "[]"}, "inspectionLevel": "DEBUG"}
+    answer = await w.api("TestState", **given, input="[1,2,3]")
+    assert json.loads(answer["inspectionData"]["afterItemBatcher"]) == [
+        {"BatchInput": {"by": 1}, "Items": [1, 2]},
+        {"BatchInput": {"by": 1}, "Items": [3]},
+    ]
+
+
 async def test_reader_data_of_a_tested_map(w: World) -> None:
     state = distributed(
         ItemReader={**_READER, "Parameters": {"Bucket": "b", "Key": "k"}},

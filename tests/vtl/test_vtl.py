@@ -128,6 +128,10 @@ GREEDY = {
         '#foreach($i in [1..1000])#foreach($j in [1..1000])#if($s.contains("y"))#end#end#end'
     ),
     "a pattern that tries everything": '#set($s = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab")$s.matches("(a|a)+c")',
+    "a filter that tries everything": (
+        '#set($v = $input.path("$").put("owner", {"name": "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab"}))'
+        "#foreach($i in [1..1000])$input.path('$[?(@.name =~ /(a|a)+c/)]')#end"
+    ),
     "printing a growing list": "#set($l = [])#foreach($i in [1..1000])#set($v = $l.add($name))$l#end",
 }
 
@@ -197,7 +201,21 @@ def test_text_without_marks_renders_to_itself(text: str) -> None:
     assert Template.compile(text).render({}) == text
 
 
-@pytest.mark.parametrize("path", ["$.", "$..", "$[", "$['a", "$.a[?(]", "$ a", "$.a.length().b", "$[?(@.a ~ 1)]"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "$.",
+        "$..",
+        "$[",
+        "$['a",
+        "$.a[?(]",
+        "$ a",
+        "$.a.length().b",
+        "$[?(@.a ~ 1)]",
+        "$[?(@.a =~ /(/)]",
+        "$[?(" + "(" * 3000 + ")]",
+    ],
+)
 def test_not_a_path(path: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011
         JsonPath(path)

@@ -8,6 +8,7 @@
 | any                                    | `/restapis/{api}/{stage}/_user_request_/…`       | the API's invocation   |
 | `{url}.lambda-url.{anything}`          | `/…`                                             | the function's URL     |
 | any                                    | `/_aws/lambda-url/{url}/…`                       | the function's URL     |
+| any                                    | `/_aws/lambda-code/{token}`                      | a function's zip       |
 | `{prefix}.auth.{region}.{anything}`    | `/…`                                             | the pool's hosted UI   |
 | any                                    | `/_aws/cognito/{domain or pool}/…`               | the pool's hosted UI   |
 | any                                    | `/{poolId}/.well-known/…`                        | the pool's public keys |
@@ -42,6 +43,7 @@ _USER_REQUEST_PATH = re.compile(rb"^/restapis/([A-Za-z0-9]{3,64})/([^/]+)/_user_
 _COGNITO_PATH = re.compile(rb"^/_aws/cognito/([A-Za-z0-9_-]{1,128})(/.*)?$", re.DOTALL)
 _FUNCTION_URL_HOST = re.compile(rb"^([a-z0-9]{3,64})\.lambda-url\.", re.IGNORECASE)
 _FUNCTION_URL_PATH = re.compile(rb"^/_aws/lambda-url/([A-Za-z0-9]{3,64})(/.*)?$", re.DOTALL)
+_FUNCTION_CODE_PATH = re.compile(rb"^/_aws/lambda-code/([A-Za-z0-9_-]{1,512})$")
 _WELL_KNOWN_PATH = re.compile(rb"^/([a-z]{2,}(?:-[a-z]+)+-\d_[A-Za-z0-9]+)(/\.well-known/.*)$", re.DOTALL)
 
 
@@ -51,6 +53,12 @@ class HostedUi(Protocol):
     async def serve(self, domain: str, raw_path: bytes, scope: Scope, receive: Receive, send: Send) -> None: ...
 
     async def well_known(self, pool_id: str, raw_path: bytes, scope: Scope, receive: Receive, send: Send) -> None: ...
+
+
+class FunctionUrls(ApiInvoker, Protocol):
+    """Function URLs, and the zips that GetFunction gives addresses of."""
+
+    async def download(self, token: str, scope: Scope, send: Send) -> None: ...
 
 
 class Invocation(NamedTuple):
@@ -81,7 +89,7 @@ class Router:
     """The ASGI application."""
 
     def __init__(
-        self, *, aws: App, apis: ApiInvoker, function_urls: ApiInvoker, hosted_ui: HostedUi, own: App, ids: Ids
+        self, *, aws: App, apis: ApiInvoker, function_urls: FunctionUrls, hosted_ui: HostedUi, own: App, ids: Ids
     ) -> None:
         self._aws = aws
         self._apis = apis
@@ -118,6 +126,8 @@ class Router:
             return self._hosted_ui.well_known(found[1].decode(), found[2], scope, receive, send)
         if found := _FUNCTION_URL_PATH.match(raw_path):
             return self._function_urls.invoke(found[1].decode().lower(), found[2] or b"/", scope, receive, send)
+        if found := _FUNCTION_CODE_PATH.match(raw_path):
+            return self._function_urls.download(found[1].decode(), scope, send)
         if found := _FUNCTION_URL_HOST.match(host):
             return self._function_urls.invoke(found[1].decode().lower(), raw_path, scope, receive, send)
         if found := _HOSTED_UI_HOST.match(host):

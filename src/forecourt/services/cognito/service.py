@@ -77,7 +77,10 @@ class UserPools:
         self._clock = clock
         self.records = Records(store, sealer, clock, ids)
         self._hashing = Hashing()
-        self.courier = Courier(clock=clock, smtp_url=smtp_url, mail_from=mail_from, sms_webhook=sms_webhook)
+        delivery = Delivery(self.records, logs, caller, ids)
+        self.courier = Courier(
+            clock=clock, failed=delivery.not_delivered, smtp_url=smtp_url, mail_from=mail_from, sms_webhook=sms_webhook
+        )
         triggers = Triggers(caller)
         self.issuer = Issuer(self.records, triggers, clock, ids, public_url, token_issuer)
         messenger = Messenger(self.records, triggers, self.courier, public_url)
@@ -87,7 +90,7 @@ class UserPools:
             triggers=triggers,
             messenger=messenger,
             issuer=self.issuer,
-            threat=Threat(self.records, messenger, Delivery(logs, caller, ids), compromised_password_range_url),
+            threat=Threat(self.records, messenger, delivery, compromised_password_range_url),
             device_attempts={},
         )
         codes = Codes(self.records)

@@ -28,6 +28,7 @@ from forecourt.services.functions.catalog import Catalog
 from forecourt.services.functions.code import CodeFolders, remove_folder
 from forecourt.services.functions.concurrency import Concurrency
 from forecourt.services.functions.destinations import Destinations
+from forecourt.services.functions.downloads import Downloads
 from forecourt.services.functions.event_sources.pollers import Pollers
 from forecourt.services.functions.invoker import Invoker
 from forecourt.services.functions.model import ProvisionedConcurrency
@@ -85,12 +86,13 @@ class Functions:
         self._queue = EventQueue(self._store, self.invoker, destinations, self._act_as, clock)
         self._pollers = Pollers(self._store, self.invoker, caller, destinations, self._act_as, clock, ids)
         shared, code = Shared(self._store, clock, ids), CodeSource(caller)
+        self._downloads = Downloads(blobs, sealer, clock)
         self.permissions = PermissionsApi(shared)
         self.apis: tuple[object, ...] = (
-            FunctionsApi(shared, code, roles),
+            FunctionsApi(shared, code, roles, self._downloads),
             VersionsApi(shared),
             AliasesApi(shared),
-            LayersApi(shared, code),
+            LayersApi(shared, code, self._downloads),
             self.permissions,
             ConcurrencyApi(shared, concurrency, self._provision),
             EventInvokeApi(shared),
@@ -104,7 +106,7 @@ class Functions:
 
     def urls(self, authenticator: Authenticator, authorizer: Authorizer) -> FunctionUrls:
         """What answers the HTTP requests of function URLs."""
-        return FunctionUrls(self._store.store, self.invoker, authenticator, authorizer, self._clock)
+        return FunctionUrls(self._store.store, self.invoker, authenticator, authorizer, self._clock, self._downloads)
 
     async def start(self) -> None:
         await asyncio.to_thread(self._clean)

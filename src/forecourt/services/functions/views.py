@@ -108,11 +108,11 @@ def layer_item(layer: LayerVersion) -> dict[str, Any]:
     return {**view, **{name: value for name, value in optional.items() if value is not None}}
 
 
-def layer_view(layer: LayerVersion) -> dict[str, Any]:
+def layer_view(layer: LayerVersion, location: str) -> dict[str, Any]:
     return {
         **layer_item(layer),
         "LayerArn": layer.arn,
-        "Content": {"CodeSha256": layer.code_sha256, "CodeSize": layer.code_size},
+        "Content": {"CodeSha256": layer.code_sha256, "CodeSize": layer.code_size, "Location": location},
     }
 
 

@@ -19,6 +19,7 @@ from forecourt.base.ids import Ids
 from forecourt.base.ports import TokenVerifier
 from forecourt.base.principal import DEFAULT_ACCOUNT
 from forecourt.services.iam.api.account import AccountApi
+from forecourt.services.iam.api.elsewhere import ElsewhereApi
 from forecourt.services.iam.api.groups import GroupsApi
 from forecourt.services.iam.api.keys import AccessKeysApi, purpose
 from forecourt.services.iam.api.kit import Kit
@@ -73,6 +74,7 @@ class Iam:
             PoliciesOfApi(kit),
             ManagedPoliciesApi(kit),
             AccessKeysApi(kit),
+            ElsewhereApi(kit),
             OidcProvidersApi(kit),
             SamlProvidersApi(kit),
             MfaApi(kit),

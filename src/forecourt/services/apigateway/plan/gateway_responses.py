@@ -1,37 +1,52 @@
 """How an API answers by itself: AWS's defaults, or what its owner made of them.
 
-A type that is not customised takes after DEFAULT_4XX or DEFAULT_5XX where that is. Compiled once; rendering a default
-is a look-up and one encoding.
+A type that is not customised takes after DEFAULT_4XX or DEFAULT_5XX where that is. A body's template is no Velocity:
+variables are put in, and everything else is text. Compiled once; rendering a default is a look-up and one encoding.
 https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-gatewayResponse-definition.html
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
 
 from forecourt.services.apigateway.integrations.mapping import RequestSource, compile_request_source
-from forecourt.services.apigateway.plan.context import context_tree
 from forecourt.services.apigateway.plan.errors import TYPES, GatewayError
 from forecourt.services.apigateway.plan.messages import Headers, MethodRequest, MethodResponse
 from forecourt.services.apigateway.rest.model import GatewayResponse
-from forecourt.services.apigateway.vtl import Template, TemplateError
 
 _JSON = b"application/json"
+_VARIABLE = re.compile(r"\$((?:context|stageVariables|method\.request)\.[A-Za-z0-9_.\-]*[A-Za-z0-9_])")
+
+
+class _Text:
+    """A template: literals, and between them sources of values. What has no value is nothing."""
+
+    def __init__(self, template: str, variables: Mapping[str, str]) -> None:
+        pieces = _VARIABLE.split(template)
+        self._literals = pieces[0::2]
+        self._sources = [compile_request_source(name, variables) for name in pieces[1::2]]
+
+    def render(self, request: MethodRequest) -> str:
+        parts = [self._literals[0]]
+        for source, literal in zip(self._sources, self._literals[1:], strict=True):
+            value = source(request)
+            parts += (",".join(value) if isinstance(value, list) else value or "", literal)
+        return "".join(parts)
 
 
 class _Customised(NamedTuple):
     status: int | None
     headers: tuple[tuple[bytes, RequestSource], ...]
-    templates: Mapping[str, Template]
+    templates: Mapping[str, _Text]
 
 
 class GatewayResponses:
     def __init__(self, customised: Sequence[GatewayResponse], variables: Mapping[str, str]) -> None:
         own = {response.response_type: _compile(response, variables) for response in customised}
-        self._variables = variables
         self._customised: dict[str, _Customised] = {}
         for name, default in TYPES.items():
             fallback = own.get("DEFAULT_4XX" if default.status < 500 else "DEFAULT_5XX")
@@ -66,11 +81,7 @@ class GatewayResponses:
             if not templates:
                 return _JSON, _default_body(error)
             content_type, template = next(iter(templates.items()))
-        try:
-            text = template.render({"context": context_tree(request), "stageVariables": dict(self._variables)})
-        except TemplateError:
-            return _JSON, _default_body(error)
-        return content_type.encode("latin-1", "replace"), text.encode()
+        return content_type.encode("latin-1", "replace"), template.render(request).encode()
 
 
 def _mapped_headers(customised: _Customised, request: MethodRequest) -> Headers:
@@ -91,7 +102,7 @@ def _compile(response: GatewayResponse, variables: Mapping[str, str]) -> _Custom
         if destination.startswith(prefix)
     )
     templates = {
-        content_type: Template.compile(text) for content_type, text in (response.response_templates or {}).items()
+        content_type: _Text(text, variables) for content_type, text in (response.response_templates or {}).items()
     }
     return _Customised(int(response.status_code) if response.status_code else None, headers, templates)
 

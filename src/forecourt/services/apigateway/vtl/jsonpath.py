@@ -6,29 +6,21 @@ A path that can match several nodes gives a list; a definite one gives the node,
 
 from __future__ import annotations
 
-import operator
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
+
+from forecourt.services.apigateway.vtl.jsonpath_filter import compile_filter
 
 _TOKEN = re.compile(
     r"""\.\.(?P<deep>[\w$@-]+|\*|(?=\[)) | \.(?P<function>length|size|min|max|sum|avg|keys)\(\)
     | \.(?P<name>[^.\[\]()'"\s]+) | \[\s*(?P<index>-?\d+)\s*\] | \[\s*(?P<star>\*)\s*\]
     | \[\s*(?P<slice>-?\d*:-?\d*)\s*\] | \[\s*(?P<indexes>-?\d+(?:\s*,\s*-?\d+)+)\s*\]
     | \[\s*(?P<names>'(?:[^'\\]|\\.)*'(?:\s*,\s*'(?:[^'\\]|\\.)*')* | "(?:[^"\\]|\\.)*")\s*\]
-    | \[\s*\?\((?P<filter>.*?)\)\s*\]""",
+    | \[\s*\?\((?P<filter>(?:'[^']*'|"[^"]*"|/(?:[^/\\]|\\.)*/|[^'"/])*?)\)\s*\]""",
     re.VERBOSE,
 )
 _QUOTED = re.compile(r"'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"")
-_CONDITION = re.compile(r"\s*@(?P<path>[^\s=!<>]*)\s*(?:(?P<op>==|!=|<=|>=|<|>)\s*(?P<value>.+?))?\s*$")
-_COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
-    "==": operator.eq,
-    "!=": operator.ne,
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-}
 _FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "length": lambda value: len(value) if isinstance(value, list | dict | str) else None,
     "size": lambda value: len(value) if isinstance(value, list | dict | str) else None,
@@ -165,44 +157,12 @@ def _deep(name: str) -> tuple[Step, bool]:
 
 
 def _filter(text: str) -> tuple[Step, bool]:
-    tests = [[_condition(part) for part in either.split("&&")] for either in text.split("||")]
+    test = compile_filter(text, lambda path: JsonPath("$" + path[1:]).find)
 
     def step(node: Any) -> Iterator[Any]:
-        for child in _children(node):
-            if any(all(test(child) for test in both) for both in tests):
-                yield child
+        return (child for child in _children(node) if test(child))
 
     return step, False
-
-
-def _condition(text: str) -> Callable[[Any], bool]:
-    found = _CONDITION.match(text)
-    if found is None:
-        raise ValueError(f"not a filter: {text!r}")
-    path = JsonPath("$" + found["path"])
-    if found["op"] is None:
-        return lambda node: path.find(node) is not None
-    compare, expected = _COMPARISONS[found["op"]], _literal(found["value"])
-
-    def test(node: Any) -> bool:
-        try:
-            return bool(compare(path.find(node), expected))
-        except TypeError:
-            return False
-
-    return test
-
-
-def _literal(text: str) -> Any:
-    if quoted := _QUOTED.fullmatch(text):
-        return quoted[1] if quoted[1] is not None else quoted[2]
-    constants = {"true": True, "false": False, "null": None}
-    if text in constants:
-        return constants[text]
-    try:
-        return float(text) if "." in text else int(text)
-    except ValueError:
-        raise ValueError(f"not a literal: {text!r}") from None
 
 
 _STEPS: dict[str, Callable[[str], tuple[Step, bool]]] = {

@@ -2,7 +2,7 @@
 
 A sign-up must not take longer because a mail server is slow, and how long a call takes must not tell whether there was
 anybody to write to. So messages are queued, in a bounded queue, and one task sends them: three tries each. What could
-not be sent is logged without its text.
+not be sent is logged without its text, and told to whoever delivers the pool's own logs.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
@@ -30,13 +31,23 @@ _TIMEOUT_SECONDS = 10.0
 
 
 class Courier:
-    def __init__(self, *, clock: Clock, smtp_url: str = "", mail_from: str = "", sms_webhook: str = "") -> None:
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        failed: Callable[[str, str], Awaitable[None]],
+        smtp_url: str = "",
+        mail_from: str = "",
+        sms_webhook: str = "",
+    ) -> None:
+        """`failed` is told the pool's id and what happened."""
         self.mailbox = Mailbox()
         self._clock = clock
+        self._failed = failed
         self._smtp_url = smtp_url
         self._mail_from = mail_from
         self._sms_webhook = sms_webhook
-        self._queue: asyncio.Queue[Message] = asyncio.Queue(LONGEST_QUEUE)
+        self._queue: asyncio.Queue[tuple[Message, str]] = asyncio.Queue(LONGEST_QUEUE)
         self._sender: asyncio.Task[None] | None = None
 
     def send(self, message: Message, pool_id: str) -> None:
@@ -47,7 +58,7 @@ class Courier:
             return
         if self._queue.full():
             raise CodeDeliveryFailureException("The message could not be delivered, please try again later.")
-        self._queue.put_nowait(message)
+        self._queue.put_nowait((message, pool_id))
         if self._sender is None or self._sender.done():
             self._sender = asyncio.create_task(self._send_all())
 
@@ -60,23 +71,27 @@ class Courier:
 
     async def _send_all(self) -> None:
         while True:
-            message = await self._queue.get()
+            message, pool_id = await self._queue.get()
             try:
-                await self._send(message)
+                await self._send(message, pool_id)
             finally:
                 self._queue.task_done()
 
-    async def _send(self, message: Message) -> None:
+    async def _send(self, message: Message, pool_id: str) -> None:
         # Mail and HTTP libraries are imported when there is something to send: a start does not wait for them.
         import aiosmtplib
 
+        problem = ""
         for attempt in range(TRIES):
             try:
                 await (self._mail(message) if message.medium == "EMAIL" else self._text(message))
                 return
             except (OSError, aiosmtplib.SMTPException, ValueError, TimeoutError) as error:
-                _log.warning("a message was not sent (try %d of %d): %s", attempt + 1, TRIES, type(error).__name__)
-                await asyncio.sleep(0.5 * 2**attempt)
+                problem = type(error).__name__
+                _log.warning("a message was not sent (try %d of %d): %s", attempt + 1, TRIES, problem)
+                if attempt + 1 < TRIES:
+                    await self._clock.sleep(0.5 * 2**attempt)
+        await self._failed(pool_id, f"{message.medium} message was not delivered: {problem}")
 
     async def _mail(self, message: Message) -> None:
         import aiosmtplib

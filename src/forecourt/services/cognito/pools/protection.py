@@ -64,6 +64,8 @@ class ProtectionApi:
         self, context: CallContext, request: t.SetLogDeliveryConfigurationRequestTypeDef
     ) -> dict[str, Any]:
         pool = await self._records.pool(context, request["UserPoolId"])
+        for configuration in request["LogConfigurations"]:
+            _check_logs(configuration)
 
         def change(current: Pool) -> None:
             current.log_configurations = [dict(c) for c in request["LogConfigurations"]]
@@ -198,6 +200,18 @@ def _shown_risk(configuration: RiskConfiguration) -> dict[str, Any]:
     client = {} if configuration.client_id == "ALL" else {"ClientId": configuration.client_id}
     shown = {"UserPoolId": configuration.pool_id, **client, **configuration.settings}
     return {**shown, "LastModifiedDate": configuration.modified_at}
+
+
+def _check_logs(configuration: Mapping[str, Any]) -> None:
+    """Errors of delivery go to a log group and nowhere else; what users do is information."""
+    source = configuration["EventSource"]
+    if configuration["LogLevel"] != _LEVEL_OF_SOURCE[source]:
+        raise errors.InvalidParameterException(f"Invalid log level for event source {source}.")
+    if source == "userNotification" and not configuration.get("CloudWatchLogsConfiguration"):
+        raise errors.InvalidParameterException(f"Event source {source} can only be delivered to CloudWatch Logs.")
+
+
+_LEVEL_OF_SOURCE = {"userNotification": "ERROR", "userAuthEvents": "INFO"}
 
 
 def _shown_logs(pool: Pool) -> dict[str, Any]:

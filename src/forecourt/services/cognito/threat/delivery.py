@@ -1,5 +1,6 @@
-"""Takes the events of threat protection to where SetLogDeliveryConfiguration says: a log group, a Firehose stream, or a
-bucket (an object per event).
+"""Takes a pool's events to where SetLogDeliveryConfiguration says: those of threat protection (`userAuthEvents`) to a
+log group, a Firehose stream, or a bucket (an object per event); messages that could not be delivered
+(`userNotification`) to a log group.
 
 As the delivery service of AWS, in the background: a destination that does not take an event costs a line in our own
 log and no sign-in. https://docs.aws.amazon.com/cognito/latest/developerguide/exporting-quotas-and-usage.html
@@ -21,12 +22,14 @@ from forecourt.base.ids import Ids
 from forecourt.base.ports import LogSink
 from forecourt.base.principal import service
 from forecourt.services.cognito.model import AuthEvent, Pool, User
+from forecourt.services.cognito.store import Records
 
 _log = logging.getLogger("forecourt.cognito.threat")
 
 
 class Delivery:
-    def __init__(self, logs: LogSink | None, caller: Caller, ids: Ids) -> None:
+    def __init__(self, records: Records, logs: LogSink | None, caller: Caller, ids: Ids) -> None:
+        self._records = records
         self._logs = logs
         self._caller = caller
         self._ids = ids
@@ -37,16 +40,24 @@ class Delivery:
             if configuration.get("EventSource") != "userAuthEvents":
                 continue
             entry = msgspec.json.encode(log_entry(pool, user, event))
-            self._to_log_group(pool, event, configuration, entry)
+            self._to_log_group(pool, event.created_at, configuration, entry)
             for operation in (_firehose(configuration, entry), _bucket(pool, event, configuration, entry)):
                 if operation is not None:
                     self._send(pool, *operation)
 
-    def _to_log_group(self, pool: Pool, event: AuthEvent, configuration: Mapping[str, Any], entry: bytes) -> None:
+    async def not_delivered(self, pool_id: str, details: str) -> None:
+        """A message to a user, after the last try."""
+        pool, now = await self._records.find_pool(pool_id), self._records.clock.now()
+        for configuration in pool.log_configurations if pool else ():
+            if pool and configuration.get("EventSource") == "userNotification":
+                entry = _entry(pool, now, "USER_NOTIFICATION", "ERROR", {"details": details})
+                self._to_log_group(pool, now, configuration, msgspec.json.encode(entry))
+
+    def _to_log_group(self, pool: Pool, moment: float, configuration: Mapping[str, Any], entry: bytes) -> None:
         group = configuration.get("CloudWatchLogsConfiguration", {}).get("LogGroupArn", "")
         if group and self._logs:
             name = group.split(":log-group:")[-1].removesuffix(":*")
-            self._logs.write(pool.account, pool.region, name, pool.id, int(event.created_at * 1000), entry.decode())
+            self._logs.write(pool.account, pool.region, name, pool.id, int(moment * 1000), entry.decode())
 
     def _send(self, pool: Pool, name: str, operation: str, params: dict[str, Any]) -> None:
         task = asyncio.ensure_future(self._call(pool, name, operation, params))
@@ -85,21 +96,26 @@ def _bucket(
 
 
 def log_entry(pool: Pool, user: User, event: AuthEvent) -> dict[str, Any]:
+    message = {
+        "version": "1",
+        "eventId": event.event_id,
+        "eventType": event.type,
+        "userName": user.username,
+        "userSub": user.sub,
+        "eventResponse": event.response,
+        "riskLevel": event.risk_level,
+        "riskDecision": event.risk_decision,
+        "deviceName": event.device_name,
+        "ipAddress": event.ip,
+    }
+    return _entry(pool, event.created_at, "USER_ACTIVITY", "INFO", message)
+
+
+def _entry(pool: Pool, moment: float, source: str, level: str, message: dict[str, Any]) -> dict[str, Any]:
     return {
-        "eventTimestamp": str(int(event.created_at * 1000)),
-        "eventSource": "USER_ACTIVITY",
-        "logLevel": "INFO",
-        "message": {
-            "version": "1",
-            "eventId": event.event_id,
-            "eventType": event.type,
-            "userName": user.username,
-            "userSub": user.sub,
-            "eventResponse": event.response,
-            "riskLevel": event.risk_level,
-            "riskDecision": event.risk_decision,
-            "deviceName": event.device_name,
-            "ipAddress": event.ip,
-        },
+        "eventTimestamp": str(int(moment * 1000)),
+        "eventSource": source,
+        "logLevel": level,
+        "message": message,
         "logSourceId": {"userPoolId": pool.id},
     }

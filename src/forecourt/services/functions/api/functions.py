@@ -14,6 +14,7 @@ from forecourt.services.functions import validation
 from forecourt.services.functions.api.base import Api, Shared, check_revision, limit_of, page, position_of
 from forecourt.services.functions.api.code_source import CodeSource
 from forecourt.services.functions.code import code_sha256
+from forecourt.services.functions.downloads import Downloads
 from forecourt.services.functions.errors import (
     InvalidParameterValueException,
     ResourceConflictException,
@@ -49,10 +50,11 @@ _NO_ROLE = "The role defined for the function cannot be assumed by Lambda."
 
 
 class FunctionsApi(Api):
-    def __init__(self, shared: Shared, code: CodeSource, roles: RoleSessions) -> None:
+    def __init__(self, shared: Shared, code: CodeSource, roles: RoleSessions, downloads: Downloads) -> None:
         super().__init__(shared)
         self._code = code
         self._roles = roles
+        self._downloads = downloads
 
     @operation("CreateFunction")
     async def create_function(self, context: CallContext, request: CreateFunctionRequestTypeDef) -> dict[str, Any]:
@@ -96,8 +98,10 @@ class FunctionsApi(Api):
         found = await self._store.resolve(id)
         answer: dict[str, Any] = {
             "Configuration": self._view_of(found, id),
-            # There is no address to download code from; `docs/lambda.md` says so.
-            "Code": {"RepositoryType": "S3"},
+            "Code": {
+                "RepositoryType": "S3",
+                "Location": self._downloads.location(context.public_url, found.configuration.code),
+            },
         }
         if found.function.tags:
             answer["Tags"] = found.function.tags

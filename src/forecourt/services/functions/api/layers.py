@@ -9,6 +9,7 @@ from forecourt.services.functions.api.base import Api, Shared, limit_of, page, p
 from forecourt.services.functions.api.code_source import CodeSource
 from forecourt.services.functions.api.permissions import policy_document, statement_not_found
 from forecourt.services.functions.code import code_sha256
+from forecourt.services.functions.downloads import Downloads
 from forecourt.services.functions.errors import (
     InvalidParameterValueException,
     ResourceConflictException,
@@ -34,9 +35,10 @@ if TYPE_CHECKING:
 
 
 class LayersApi(Api):
-    def __init__(self, shared: Shared, code: CodeSource) -> None:
+    def __init__(self, shared: Shared, code: CodeSource, downloads: Downloads) -> None:
         super().__init__(shared)
         self._code = code
+        self._downloads = downloads
 
     @operation("PublishLayerVersion")
     async def publish_layer_version(
@@ -67,18 +69,22 @@ class LayersApi(Api):
             tx.insert(version)
             return version
 
-        return layer_view(await self._store.write_with_code(data, create))
+        return self._whole(context, await self._store.write_with_code(data, create))
+
+    def _whole(self, context: CallContext, version: LayerVersion) -> dict[str, Any]:
+        return layer_view(version, self._downloads.location(context.public_url, version.code))
 
     @operation("GetLayerVersion")
     async def get_layer_version(self, context: CallContext, request: GetLayerVersionRequestTypeDef) -> dict[str, Any]:
         id = parse_layer(request["LayerName"], context.account, context.region, request["VersionNumber"])
-        return layer_view(await self._version(id))
+        return self._whole(context, await self._version(id))
 
     @operation("GetLayerVersionByArn")
     async def get_layer_version_by_arn(
         self, context: CallContext, request: GetLayerVersionByArnRequestTypeDef
     ) -> dict[str, Any]:
-        return layer_view(await self._version(parse_layer(request["Arn"], context.account, context.region)))
+        version = await self._version(parse_layer(request["Arn"], context.account, context.region))
+        return self._whole(context, version)
 
     @operation("ListLayers")
     async def list_layers(self, context: CallContext, request: ListLayersRequestTypeDef) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from forecourt.base.call import Authorizer
 from forecourt.base.clock import Clock
 from forecourt.base.errors import AccessDenied, ServiceError
 from forecourt.base.principal import ANONYMOUS, Principal
+from forecourt.services.functions.downloads import Downloads
 from forecourt.services.functions.invoker import Event, Invoker
 from forecourt.services.functions.model import UrlConfig
 from forecourt.services.functions.names import FunctionId
@@ -42,18 +43,29 @@ class FunctionUrls:
     """Has the shape of `base.ports.ApiInvoker`: the edge found the URL's id and the path behind it."""
 
     def __init__(
-        self, store: Store, invoker: Invoker, authenticator: Authenticator, authorizer: Authorizer, clock: Clock
+        self,
+        store: Store,
+        invoker: Invoker,
+        authenticator: Authenticator,
+        authorizer: Authorizer,
+        clock: Clock,
+        downloads: Downloads,
     ) -> None:
         self._store = store
         self._invoker = invoker
         self._authenticator = authenticator
         self._authorizer = authorizer
         self._clock = clock
+        self._downloads = downloads
         self._known: dict[str, UrlConfig] = {}
         store.changes.subscribe(UrlConfig, self._changed)
 
     def _changed(self, changes: Iterable[Change]) -> None:
         self._known.clear()
+
+    async def download(self, token: str, scope: Scope, send: Send) -> None:
+        """A function's code, at the address that GetFunction gave."""
+        await self._downloads.serve(token, scope, send)
 
     async def invoke(self, url_id: str, raw_path: bytes, scope: Scope, receive: Receive, send: Send) -> None:
         request_id = scope["state"]["request_id"].encode()

@@ -16,8 +16,8 @@ from forecourt.services.stepfunctions.engine.model import Frame
 from forecourt.services.stepfunctions.engine.states.map import find_items, select_item
 from forecourt.services.stepfunctions.engine.turn import Turn
 from forecourt.services.stepfunctions.errors import ValidationException
-from forecourt.services.stepfunctions.run.items import parse_items
-from forecourt.services.stepfunctions.run.mapstate import number
+from forecourt.services.stepfunctions.run.items import Gathering, parse_items
+from forecourt.services.stepfunctions.run.mapstate import limits, number
 
 _Configuration = dict[str, Any]
 
@@ -52,6 +52,12 @@ def inspect_map(turn: Turn, frame: Frame, state: Map, configuration: _Configurat
     if state.item_selector is not None:
         chosen = [select_item(turn, frame, state, index, item) for index, item in enumerate(items)]
         seen["afterItemSelector"] = to_text(chosen)
+        items = chosen
+    batching = limits(state, scope, effective)
+    if batching is not None:
+        gathering = Gathering(batching)
+        units = [*map(gathering.add, items), gathering.rest()]
+        seen["afterItemBatcher"] = to_text([unit.input for unit in units if unit is not None])
     return seen
 
 

@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -28,6 +29,7 @@ from forecourt.services.stepfunctions.asl.chance import seeded_fraction
 from forecourt.services.stepfunctions.asl.data import from_text
 from forecourt.services.stepfunctions.asl.errors import DefinitionError, StatesError
 from forecourt.services.stepfunctions.asl.intrinsics import hash_text
+from forecourt.services.stepfunctions.asl.jsonata_library import Program, define
 from forecourt.services.stepfunctions.asl.jsonpath import MISSING
 from forecourt.services.stepfunctions.asl.regex import TooComplex, bounded_engine
 from forecourt.services.stepfunctions.asl.scope import Scope
@@ -50,7 +52,7 @@ def _deep_recursion() -> Iterator[None]:
 
 
 _MOST_STEPS = 200_000
-_MOST_DEPTH = 120
+_MOST_DEPTH = 1_000
 _MOST_LENGTH = 1_000_000
 _MOST_NODES = 500_000
 
@@ -106,13 +108,15 @@ class Expression:
         )
         try:
             with _deep_recursion():
-                compiled = Jsonata(text, bounded_engine)
+                compiled = Program(text, bounded_engine)
         except JException as error:
             raise DefinitionError(explain(error)) from error
         except (TooComplex, re.error) as error:
             raise DefinitionError(str(error)) from error
         except RecursionError as error:
             raise DefinitionError("The expression is nested too deeply") from error
+        except (LookupError, TypeError, ValueError, AttributeError) as error:  # the parser lets Python's own through
+            raise DefinitionError("Syntax error") from error
         if compiled.errors:
             raise DefinitionError(explain(compiled.errors[0]))
         compiled.set_output_convert_nulls(False)
@@ -140,8 +144,7 @@ class Expression:
 
     def _evaluate(self, scope: Scope, field: str) -> Any:
         try:
-            with _deep_recursion():
-                return _plain_json(self._compiled.evaluate(None, _bindings(scope, self.text, self._wants_context)))
+            return self.over(None, scope)
         except JException as error:
             raise self._failure(field, f"threw an error: {explain(error)}") from error
         except (_Overrun, TooComplex) as error:
@@ -152,6 +155,14 @@ class Expression:
             raise
         except Exception as error:  # the library lets Python's own errors through
             raise self._failure(field, f"threw an error: {type(error).__name__}: {error}") from error
+
+    def over(self, context_value: Any, scope: Scope) -> Any:
+        """The value with `$` and `$$` bound to `context_value`, None in Step Functions; `UNDEFINED` for nothing.
+
+        JSONata's official test groups need a context value. Raises what the library and the bounds raise.
+        """
+        with _deep_recursion():
+            return _plain_json(self._compiled.evaluate(context_value, _bindings(scope, self.text, self._wants_context)))
 
     def _failure(self, field: str, outcome: str) -> StatesError:
         return StatesError(
@@ -198,6 +209,10 @@ def _plain_json(value: Any) -> Any:
             return {key: plain(item) for key, item in node.items() if not Utils.is_function(item)}
         if isinstance(node, list):
             return [plain(item) for item in node]
+        if isinstance(node, str) and not node.isascii() and any("\ud800" <= letter <= "\udfff" for letter in node):
+            raise _Overrun("The result holds half of a surrogate pair")
+        if isinstance(node, float) and not math.isfinite(node):
+            raise _Overrun("The result is a number out of range")
         if isinstance(node, (str, int, float)):
             return node
         raise _Overrun("The result is not a JSON value")
@@ -221,21 +236,20 @@ def _bindings(scope: Scope, text: str, wants_context: bool) -> dict[str, Any]:
     for name, make in _FUNCTIONS.items():
         if name in text:
             bound[name] = Jsonata.JLambda(make(scope))
+    bound.update((name, function) for name, function in _GUARDED.items() if name in text)
     return bound
 
 
-def _guarded(function: Callable[..., Any], cost: Callable[..., int]) -> Callable[[Scope], Callable[..., Any]]:
+def _guarded(name: str, signature: str, function: Callable[..., Any], cost: Callable[..., int]) -> Any:
     """One of the library's functions that could make something huge in a single step."""
 
-    def make(scope: Scope) -> Callable[..., Any]:
-        def call(*arguments: Any) -> Any:
-            if cost(*arguments) > 4 * _MOST_LENGTH:
-                raise _Overrun("A string within the expression is too long")
-            return function(*arguments)
+    @functools.wraps(function)  # the library counts the parameters
+    def call(*arguments: Any) -> Any:
+        if cost(*arguments) > 4 * _MOST_LENGTH:
+            raise _Overrun("A string within the expression is too long")
+        return function(*arguments)
 
-        return call
-
-    return make
+    return define(name, signature, call)
 
 
 def _length(value: Any) -> int:
@@ -251,7 +265,7 @@ def _replace(text: Any, pattern: Any, replacement: Any, limit: Any = None) -> An
 
 
 def _join(parts: Any, separator: Any = None) -> Any:
-    return Functions.join([parts] if isinstance(parts, str) else parts, separator)
+    return Functions.join(parts, separator)
 
 
 def _random(scope: Scope) -> Callable[..., Any]:
@@ -319,11 +333,20 @@ _FUNCTIONS: dict[str, Callable[[Scope], Callable[..., Any]]] = {
     "eval": lambda scope: _no_eval,
     "now": _now,
     "millis": lambda scope: lambda: int(scope.now * 1000),
-    "pad": _guarded(_pad, lambda text, width, fill=None: abs(int(width)) * max(_length(fill), 1)),
-    "replace": _guarded(
-        _replace, lambda text, pattern, replacement, limit=None: (_length(text) + 1) * _length(replacement)
-    ),
-    "join": _guarded(_join, lambda parts, separator=None: _length(parts) * _length(separator)),
+}
+
+_GUARDED: dict[str, Any] = {
+    name: _guarded(name, signature, function, cost)
+    for name, signature, function, cost in (
+        ("pad", "<s-ns?:s>", _pad, lambda text, width, fill=None: abs(int(width)) * max(_length(fill), 1)),
+        (
+            "replace",
+            "<s-(sf)(sf)n?:s>",
+            _replace,
+            lambda text, pattern, replacement, limit=None: (_length(text) + 1) * _length(replacement),
+        ),
+        ("join", "<a<s>s?:s>", _join, lambda parts, separator=None: _length(parts) * _length(separator)),
+    )
 }
 
 # --- templates --------------------------------------------------------------------------------------------------------

@@ -226,25 +226,37 @@ async def batches(
 ) -> AsyncIterator[Unit]:
     """Each item through the ItemSelector, alone or gathered into batches."""
     index = 0
-    gathered: list[Any] = []
-    size = 0
+    gathering = Gathering(limits) if limits is not None else None
     async for item in items:
         selected = select(index, item)
         index += 1
-        if limits is None:
+        if gathering is None:
             yield Unit(selected, 1)
-            continue
-        weight = len(to_text(selected).encode()) + 1
-        full = len(gathered) >= limits.most_items or (gathered and size + weight > limits.most_bytes)
-        if full:
-            yield _batch(gathered, limits)
-            gathered, size = [], 0
-        gathered.append(selected)
-        size += weight
-    if gathered and limits is not None:
-        yield _batch(gathered, limits)
+        elif (full := gathering.add(selected)) is not None:
+            yield full
+    if gathering is not None and (last := gathering.rest()) is not None:
+        yield last
 
 
-def _batch(gathered: list[Any], limits: BatchLimits) -> Unit:
-    shared = {"BatchInput": limits.input} if limits.has_input else {}
-    return Unit({**shared, "Items": gathered}, len(gathered))
+class Gathering:
+    """Items on their way into batches."""
+
+    def __init__(self, limits: BatchLimits) -> None:
+        self._limits = limits
+        self._gathered: list[Any] = []
+        self._size = 0
+
+    def add(self, item: Any) -> Unit | None:
+        """The batch that has no room for the item, if there is one."""
+        weight = len(to_text(item).encode()) + 1
+        limits, gathered = self._limits, self._gathered
+        full = len(gathered) >= limits.most_items or (gathered and self._size + weight > limits.most_bytes)
+        done = self.rest() if full else None
+        self._gathered.append(item)
+        self._size += weight
+        return done
+
+    def rest(self) -> Unit | None:
+        gathered, self._gathered, self._size = self._gathered, [], 0
+        shared = {"BatchInput": self._limits.input} if self._limits.has_input else {}
+        return Unit({**shared, "Items": gathered}, len(gathered)) if gathered else None

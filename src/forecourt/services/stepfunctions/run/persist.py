@@ -143,7 +143,6 @@ class Batch:
 
     def _collect(self, key: ExecutionKey, execution: Execution, turns: list[Turn]) -> None:
         for turn in turns:
-            self.goes_on = False
             for command in turn.commands:
                 match command:
                     case commands.StartTimer():
