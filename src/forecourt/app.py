@@ -337,10 +337,10 @@ class Application:
 
     async def _drain(self) -> None:
         deadline = time.monotonic() + self.settings.drain_seconds
-        while self._router.in_flight and time.monotonic() < deadline:  # noqa: ASYNC110 - once in a process' life, and requests stay lean
+        while self._server.in_flight and time.monotonic() < deadline:  # noqa: ASYNC110 - once in a process' life, and requests stay lean
             await asyncio.sleep(0.01)
-        if self._router.in_flight:
-            _log.warning("%d requests were still under way at the end", self._router.in_flight)
+        if self._server.in_flight:
+            _log.warning("%d requests were still under way at the end", self._server.in_flight)
 
     # --- What Forecourt's own pages show and do (`edge.own.Inside`) ---
 

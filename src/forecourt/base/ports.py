@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from typing import Any, Protocol
 
 from forecourt.base.asgi import Receive, Scope, Send
@@ -30,9 +30,11 @@ class MetricSink(Protocol):
 
 class ApiInvoker(Protocol):
     """Answers an invocation of a deployed API (REST, HTTP). The edge found `api_id`; `raw_path` starts with the stage,
-    except on an HTTP API's `$default` stage."""
+    except on an HTTP API's `$default` stage. None: it is answered, or will be, by `base.asgi.Direct`."""
 
-    async def invoke(self, api_id: str, raw_path: bytes, scope: Scope, receive: Receive, send: Send) -> None: ...
+    def invoke(
+        self, api_id: str, raw_path: bytes, scope: Scope, receive: Receive, send: Send
+    ) -> Awaitable[None] | None: ...
 
 
 class Credentials(Protocol):

@@ -24,7 +24,7 @@ import re
 from collections.abc import Awaitable
 from typing import NamedTuple, Protocol
 
-from forecourt.base.asgi import App, Receive, Scope, Send
+from forecourt.base.asgi import App, Receive, Scope, Send, direct
 from forecourt.base.ids import Ids
 from forecourt.base.ports import ApiInvoker
 from forecourt.base.request import request_id as current_request_id
@@ -69,7 +69,7 @@ class Invocation(NamedTuple):
 
 
 def find_invocation(host: bytes, raw_path: bytes) -> Invocation | None:
-    # The cheap test first: this is on the path of every invocation.
+    # The cheap tests first: this is on the path of every invocation.
     if b".execute-api." in host.lower() and (found := _EXECUTE_API_HOST.match(host)):
         return None if raw_path.split(b"/", 3)[2:3] == [b"@connections"] else _invocation(found[1], raw_path)
     if raw_path.startswith(b"/_aws/execute-api/"):
@@ -86,7 +86,7 @@ def _invocation(api_id: bytes, raw_path: bytes) -> Invocation:
 
 
 class Router:
-    """The ASGI application. Counts the requests that are under way, so that a stop can wait for them."""
+    """The ASGI application."""
 
     def __init__(
         self, *, aws: App, apis: ApiInvoker, function_urls: FunctionUrls, hosted_ui: HostedUi, own: App, ids: Ids
@@ -97,35 +97,25 @@ class Router:
         self._hosted_ui = hosted_ui
         self._own = own
         self._ids = ids
-        self.in_flight = 0
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None] | None:
         if scope["type"] != "http":
-            await send({"type": "websocket.close", "code": 1008, "reason": "WebSocket APIs are not implemented yet"})
-            return
+            return send({"type": "websocket.close", "code": 1008, "reason": "WebSocket APIs are not implemented yet"})
         request_id = self._ids.uuid()
         scope["state"] = {"request_id": request_id}
-        current_request_id.set(request_id)
-        self.in_flight += 1
         try:
-            await self._route(scope, receive, send)
-        except ClientGone:
-            pass
-        except Exception:
-            _log.exception("a request failed")
-            await respond_json(
-                send, 500, {"message": "Internal server error"}, [(b"x-amzn-requestid", request_id.encode())]
-            )
-        finally:
-            self.in_flight -= 1
+            answer = self._route(scope, receive, send)
+        except Exception as error:
+            answer = _broken(error)
+        return None if answer is None else _guarded(answer, request_id, send)
 
-    def _route(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        """The answer, not yet begun."""
+    def _route(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None] | None:
+        """The answer, not yet begun; or None: it was given, or will be, by `base.asgi.Direct`."""
         raw_path: bytes = scope["raw_path"]
         host = header(scope, b"host")
         invocation = find_invocation(host, raw_path)
         if invocation is not None:
-            if _header_bytes(scope) > _API_HEADER_BYTES:
+            if _head_is_large(scope):
                 return _refuse_headers(scope, send)
             return self._apis.invoke(invocation.api_id, invocation.raw_path, scope, receive, send)
         if raw_path.startswith(b"/_forecourt/") or raw_path == b"/_forecourt":
@@ -145,6 +135,24 @@ class Router:
         return self._aws(scope, receive, send)
 
 
+async def _broken(error: Exception) -> None:
+    raise error
+
+
+async def _guarded(answer: Awaitable[None], request_id: str, send: Send) -> None:
+    """`answer` in a task: what it logs carries the request's id, and its failure is the client's 500."""
+    current_request_id.set(request_id)
+    try:
+        await answer
+    except ClientGone:
+        pass
+    except Exception:
+        _log.exception("a request failed")
+        await respond_json(
+            send, 500, {"message": "Internal server error"}, [(b"x-amzn-requestid", request_id.encode())]
+        )
+
+
 def header(scope: Scope, name: bytes) -> bytes:
     """The first header `name` (lower case), or nothing."""
     for key, value in scope["headers"]:
@@ -154,9 +162,12 @@ def header(scope: Scope, name: bytes) -> bytes:
     return b""
 
 
-def _header_bytes(scope: Scope) -> int:
+def _head_is_large(scope: Scope) -> bool:
+    ours = direct(scope)
+    if ours is not None and ours.head_bytes <= _API_HEADER_BYTES:
+        return False
     line = len(scope["method"]) + len(scope["raw_path"]) + len(scope["query_string"])
-    return line + sum([len(name) + len(value) for name, value in scope["headers"]])
+    return line + sum([len(name) + len(value) for name, value in scope["headers"]]) > _API_HEADER_BYTES
 
 
 async def _refuse_headers(scope: Scope, send: Send) -> None:

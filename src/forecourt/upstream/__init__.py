@@ -13,7 +13,7 @@
 """
 
 from forecourt.upstream.client import Limits, Upstream
-from forecourt.upstream.connection import Response
+from forecourt.upstream.connection import OnReply, Response
 from forecourt.upstream.errors import (
     BadResponse,
     ConnectFailed,
@@ -32,6 +32,7 @@ __all__ = [
     "Headers",
     "InvalidRequest",
     "Limits",
+    "OnReply",
     "Origin",
     "Request",
     "Response",

@@ -13,7 +13,7 @@ import ssl
 from collections import deque
 from dataclasses import dataclass
 
-from forecourt.upstream.connection import Connection, Response
+from forecourt.upstream.connection import Connection, OnReply, Response
 from forecourt.upstream.errors import ConnectFailed, TimedOut, TlsFailed, UnknownHost
 from forecourt.upstream.message import Origin, Request, render_head
 
@@ -50,15 +50,32 @@ class Upstream:
         """
         head = render_head(request)
         pool = self._pools.get(origin) or self._open_pool(origin)
-        deadline = pool.loop.time() + timeout
+        now = pool.loop.time()
+        deadline = now + timeout
         is_head = request.method == b"HEAD"
-        while (connection := pool.take()) is not None:
+        while (connection := pool.take(now)) is not None:
             try:
                 return await connection.exchange(head, request.body, is_head, deadline)
             except ConnectFailed:
                 pool.discard(connection)
         connection = await pool.wait(deadline)
         return await connection.exchange(head, request.body, is_head, deadline)
+
+    def begin(self, origin: Origin, request: Request, timeout: float, on_reply: OnReply) -> bool:
+        """`send` without waiting, where a connection is free: `on_reply` hears of the response, or why there is none.
+
+        False where none is free; nothing was sent then. Raises `InvalidRequest`.
+        """
+        pool = self._pools.get(origin)
+        if pool is None:
+            return False
+        head = render_head(request)
+        now = pool.loop.time()
+        connection = pool.take(now)
+        if connection is None:
+            return False
+        connection.begin(head, request.body, request.method == b"HEAD", now + timeout, on_reply)
+        return True
 
     def _open_pool(self, origin: Origin) -> _Pool:
         loop = asyncio.get_running_loop()
@@ -111,11 +128,11 @@ class _Pool:
         self._connecting = 0
         self._line: deque[asyncio.Future[None]] = deque()
 
-    def take(self) -> Connection | None:
+    def take(self, now: float) -> Connection | None:
         """The idle connection that was used last, if any is fit."""
         while self._idle:
             connection = self._idle.pop()
-            if connection.usable and not connection.expired(self.loop.time(), self._limits.idle_seconds):
+            if connection.usable and not connection.expired(now, self._limits.idle_seconds):
                 return connection
             self.discard(connection)
         return None
@@ -124,7 +141,7 @@ class _Pool:
         """A connection, new or one that another request gives back. Raises `ConnectFailed` or `TimedOut`."""
         while len(self._all) + self._connecting >= self._limits.max_connections:
             await self._stand_in_line(deadline)
-            if (connection := self.take()) is not None:
+            if (connection := self.take(self.loop.time())) is not None:
                 return connection
         return await self._connect(deadline)
 

@@ -5,8 +5,8 @@ bare CR or LF, bad chunk sizes). What it lets through and a second parser might 
 Transfer-Encoding other than one `chunked`, a status below 100, a protocol switch that nobody asked for, and bytes that
 come before a request was sent or after a response was complete.
 
-A response that arrives whole in one read wakes its reader once, with the body in hand. Otherwise the reader gets the
-head and pulls the rest; reading from the socket pauses while too much is waiting.
+A response that arrives whole in one read is handed over once, with the body in hand, when the connection is free again.
+Otherwise the reader gets the head and pulls the rest; reading from the socket pauses while too much is waiting.
 
 Waiting is bounded by one timer per connection that is re-armed only when it fires, so that a quick exchange costs no
 timer at all.
@@ -22,6 +22,9 @@ import httptools
 
 from forecourt.upstream.errors import BadResponse, ConnectFailed, ResponseTooLarge, TimedOut, UpstreamError
 from forecourt.upstream.message import Headers
+
+# Who is told of the response, or why there is none. Called once, and must not raise.
+OnReply = Callable[["Response | Exception"], None]
 
 # More than this much unread body pauses the socket; less than half of it lets it go on.
 _HIGH_WATER = 256 * 1024
@@ -121,7 +124,7 @@ class Connection(asyncio.Protocol):
     def _forget_exchange(self) -> None:
         self._headers: Headers = []
         self._response: Response | None = None  # the response that is still being read
-        self._head: asyncio.Future[Response] | None = None
+        self._on_reply: OnReply | None = None
         self._reader: asyncio.Future[None] | None = None
         self._sender: asyncio.Task[None] | None = None
         self._parts: list[bytes] = []
@@ -149,21 +152,44 @@ class Connection(asyncio.Protocol):
         """
         if not self.usable:
             raise ConnectFailed("the connection was closed before the request was sent")
-        assert self._transport is not None
-        self.busy = True
-        self._is_head = is_head
-        self._arm(deadline)
         waiter: asyncio.Future[Response] = self._loop.create_future()
-        self._head = waiter
-        if isinstance(body, bytes):
-            self._transport.write(head + body if body else head)
-        else:
-            self._sender = self._loop.create_task(self._send_body(head, body))
+
+        def settle(reply: Response | Exception) -> None:
+            if waiter.done():
+                return
+            if isinstance(reply, Response):
+                waiter.set_result(reply)
+            else:
+                waiter.set_exception(reply)
+
+        self.begin(head, body, is_head, deadline, settle)
         try:
             return await waiter
         except asyncio.CancelledError:
             self._fail(BadResponse("the exchange was given up"))
             raise
+
+    def begin(
+        self,
+        head: bytes,
+        body: bytes | AsyncIterable[bytes],
+        is_head: bool,
+        deadline: float,
+        on_reply: OnReply,
+    ) -> None:
+        """`exchange` without waiting for it. The connection must be usable."""
+        assert self._transport is not None
+        self.busy = True
+        self._is_head = is_head
+        self._on_reply = on_reply
+        if self._timer is None or self._timer_at > deadline:
+            self._arm(deadline)
+        else:
+            self._deadline = deadline
+        if isinstance(body, bytes):
+            self._transport.write(head + body if body else head)
+        else:
+            self._sender = self._loop.create_task(self._send_body(head, body))
 
     async def _send_body(self, head: bytes, body: AsyncIterable[bytes]) -> None:
         """A response may begin meanwhile; one that is complete ends the sending (`_finish`)."""
@@ -252,8 +278,9 @@ class Connection(asyncio.Protocol):
                 self._transport.pause_reading()
 
     def _deliver(self) -> None:
-        if self._head is not None and not self._head.done() and self._response is not None:
-            self._head.set_result(self._response)
+        if self._on_reply is not None and self._response is not None:
+            on_reply, self._on_reply = self._on_reply, None
+            on_reply(self._response)
         if self._reader is not None and not self._reader.done():
             self._reader.set_result(None)
 
@@ -333,15 +360,7 @@ class Connection(asyncio.Protocol):
     def _message_complete(self, reusable: bool) -> None:
         self._complete = True
         self._reusable = reusable
-        response, head = self._response, self._head
-        assert response is not None
-        if head is not None and not head.done():
-            response.body = b"".join(self._parts) if len(self._parts) != 1 else self._parts[0]
-            self._parts = []
-            response._connection = None
-            self._response = None
-            head.set_result(response)
-        elif self._reader is not None and not self._reader.done():
+        if self._reader is not None and not self._reader.done():
             self._reader.set_result(None)
 
     def _note_keep_alive(self, value: bytes) -> None:
@@ -353,8 +372,14 @@ class Connection(asyncio.Protocol):
             self._sender.cancel()
             self._sender = None
             self._reusable = False
-        if self._response is None:
+        response, on_reply = self._response, self._on_reply
+        if response is None:
             self._release()
+        elif on_reply is not None:
+            response.body = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+            response._connection = None
+            self._release()
+            on_reply(response)
 
     def _distrust(self) -> None:
         """Bytes came that no request asked for: whatever they are, no later request shall take them for its answer."""
@@ -402,10 +427,13 @@ class Connection(asyncio.Protocol):
     def _fail(self, error: Exception) -> None:
         """Whoever waits gets `error`; the connection is not used again."""
         self._reusable = False
+        if self._complete and self._on_reply is not None:
+            # The response is whole; what came after it spoils the connection only.
+            self._finish()
+            return
         if not self._complete:
             self._error = error
-        if self._head is not None and not self._head.done():
-            self._head.set_exception(error)
+        on_reply, self._on_reply = self._on_reply, None
         for waiter in (self._reader, self._writable):
             if waiter is not None and not waiter.done():
                 waiter.set_result(None)
@@ -416,6 +444,8 @@ class Connection(asyncio.Protocol):
         if self.busy and (self._response is None or not self._complete):
             self.busy = False
             self._on_free(self)
+        if on_reply is not None:
+            on_reply(error)
 
     # -- waiting
 

@@ -6,7 +6,8 @@ HTTP/1.0, no or two Host headers, and targets that are neither a path nor an abs
 answered with its reason, and the connection is closed, since what follows cannot be trusted.
 
 A client may send requests ahead (pipelining); they are answered one by one, and reading stops while too many, or too
-much of a body, wait.
+much of a body, wait. The application is asked once a read is parsed to its end, so that a body which came with its
+head is there whole.
 """
 
 from __future__ import annotations
@@ -14,13 +15,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Awaitable
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import unquote
 
 import httptools
 
-from forecourt.base.asgi import Scope
+from forecourt.base.asgi import DIRECT, Scope
 from forecourt.edge.http1.exchange import Exchange
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ MAX_HEAD_BYTES = 64 * 1024
 _HIGH_WATER = 256 * 1024
 _MAX_PIPELINED = 16
 _ASGI = {"version": "3.0", "spec_version": "2.4"}
+_METHODS = {name.encode(): name for name in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")}
 
 
 class Refused(Exception):
@@ -52,15 +55,19 @@ class Connection(asyncio.Protocol):
         # The exchange whose request is being read, the one that is being answered, and those in between
         self._reading: Exchange | None = None
         self._answering: Exchange | None = None
-        self._waiting: deque[Exchange] = deque()
+        self._waiting: deque[tuple[Exchange, Scope]] = deque()
         self._task: asyncio.Task[None] | None = None
+        # Is the application being asked right now?
+        self._asking = False
         self._paused = False
         self._closing = False
         self._writable: asyncio.Future[None] | None = None
         self._url = b""
         self._headers: list[tuple[bytes, bytes]] = []
         self._names: list[bytes] = []
+        # Of the head that is being read: what came in reads of its own, and the read that it began in
         self._head_bytes = 0
+        self._read_bytes = self._begun_in_bytes = 0
         self.in_head = False
         # When the peer last did what we wait for (loop time)
         self.progress = self.head_since = server.loop.time()
@@ -78,7 +85,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         self._closing = True
         self._server.connections.discard(self)
-        for exchange in (self._reading, self._answering, *self._waiting):
+        for exchange in (self._reading, self._answering):
             if exchange is not None:
                 exchange.disconnect()
         self._waiting.clear()
@@ -88,8 +95,9 @@ class Connection(asyncio.Protocol):
         self.progress = self._loop.time()
         if self._closing:
             return
+        self._read_bytes = len(data)
         if self.in_head or self._reading is None:
-            self._head_bytes += len(data)
+            self._head_bytes += self._read_bytes
         try:
             self._parser.feed_data(data)
             if self.in_head and self._head_bytes > MAX_HEAD_BYTES:
@@ -102,6 +110,8 @@ class Connection(asyncio.Protocol):
             self._refuse(cause if isinstance(cause, Refused) else Refused(400, str(error)))
         except Refused as refused:
             self._refuse(refused)
+        if self._waiting:
+            self._answer_waiting()
         if self._reading is not None or self._waiting or self._paused:
             self._update_reading()
 
@@ -128,6 +138,7 @@ class Connection(asyncio.Protocol):
     def on_message_begin(self) -> None:
         self.in_head = True
         self.head_since = self.progress
+        self._begun_in_bytes = self._read_bytes
         self._url = b""
         self._headers = []
         self._names = []
@@ -142,22 +153,23 @@ class Connection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         self.in_head = False
-        version: str = self._parser.get_http_version()
+        parser = self._parser
+        version: str = parser.get_http_version()
         has_body, expects_continue = self._inspect(version)
+        method: bytes = parser.get_method()
         exchange = Exchange(
             self,
-            self._scope(version),
-            keep_alive=self._parser.should_keep_alive() and not self._server.stopping,
+            is_head=method == b"HEAD",
+            http11=version == "1.1",
+            head_bytes=self._head_bytes + self._begun_in_bytes,
+            keep_alive=parser.should_keep_alive() and not self._server.stopping,
             has_body=has_body,
             expects_continue=expects_continue,
         )
+        self._waiting.append((exchange, self._scope(exchange, method, version)))
         self._head_bytes = 0
         self.served = True
         self._reading = exchange
-        if self._answering is None:
-            self._answer(exchange)
-        else:
-            self._waiting.append(exchange)
 
     def on_body(self, data: bytes) -> None:
         if self._reading is not None:
@@ -192,14 +204,14 @@ class Connection(asyncio.Protocol):
     def _size_of_head(self) -> int:
         return len(self._url) + sum(len(name) + len(value) for name, value in self._headers)
 
-    def _scope(self, version: str) -> Scope:
+    def _scope(self, exchange: Exchange, method: bytes, version: str) -> Scope:
         raw_path, _, query = _origin_form(self._url).partition(b"?")
         client, server = self._addresses
         return {
             "type": "http",
             "asgi": _ASGI,
             "http_version": version,
-            "method": self._parser.get_method().decode("ascii"),
+            "method": _METHODS.get(method) or method.decode("ascii"),
             "scheme": self._server.scheme,
             "root_path": "",
             "path": unquote(raw_path.decode("ascii")) if b"%" in raw_path else raw_path.decode("ascii"),
@@ -209,23 +221,45 @@ class Connection(asyncio.Protocol):
             "header_names": self._names,
             "client": client,
             "server": server,
+            "extensions": {DIRECT: exchange},
         }
 
     # -- answering
 
-    def _answer(self, exchange: Exchange) -> None:
-        self._answering = exchange
-        # Held here, since the loop itself holds a task only weakly.
-        self._task = self._loop.create_task(self._run(exchange))
+    def _answer_waiting(self) -> None:
+        self._asking = True
+        while self._waiting and self._answering is None:
+            exchange, scope = self._waiting.popleft()
+            self._answering = exchange
+            try:
+                answer = self._server.app(scope, exchange.receive, exchange.send)
+            except Exception:
+                _log.exception("the application failed")
+                self._end(exchange)
+            else:
+                if answer is not None:
+                    self.go_on(exchange, answer)
+        self._asking = False
 
-    async def _run(self, exchange: Exchange) -> None:
+    def go_on(self, exchange: Exchange, answer: Awaitable[None]) -> None:
+        # Held here, since the loop itself holds a task only weakly.
+        self._task = self._loop.create_task(self._run(exchange, answer))
+
+    async def _run(self, exchange: Exchange, answer: Awaitable[None]) -> None:
         try:
-            await self._server.app(exchange.scope, exchange.receive, exchange.send)
+            await answer
         except Exception:
             _log.exception("the application failed")
-        self._finished(exchange)
+        if self._answering is exchange:
+            self.finished(exchange)
 
-    def _finished(self, exchange: Exchange) -> None:
+    def finished(self, exchange: Exchange) -> None:
+        self._end(exchange)
+        if self._waiting and not self._asking:
+            self._answer_waiting()
+            self._update_reading()
+
+    def _end(self, exchange: Exchange) -> None:
         self._answering = None
         self.progress = self._loop.time()
         if not exchange.complete:
@@ -233,16 +267,15 @@ class Connection(asyncio.Protocol):
         elif not exchange.keep_alive or not exchange.received or self._server.stopping:
             # A request that was not read to its end leaves bytes that are no request.
             self.close()
-        elif self._waiting:
-            self._answer(self._waiting.popleft())
-            self._update_reading()
-        elif self._closing:
-            self.close()
-        elif self._paused:
-            self._update_reading()
+        elif not self._waiting:
+            if self._closing:
+                self.close()
+            elif self._paused:
+                self._update_reading()
 
     def _break_off(self, exchange: Exchange) -> None:
         """Half a response must not be taken for a whole one."""
+        self._waiting.clear()
         if not exchange.started and not self._transport.is_closing():
             self._transport.write(_plain_response(500))
             self.close()
@@ -257,7 +290,7 @@ class Connection(asyncio.Protocol):
             self._reading.keep_alive = False
             self._reading.disconnect()
             self._reading = None
-        elif self._answering is None:
+        elif self._answering is None and not self._waiting:
             self._transport.write(_plain_response(refused.status, str(refused)))
             self.close()
 
@@ -291,6 +324,10 @@ class Connection(asyncio.Protocol):
     # -- the end
 
     @property
+    def is_answering(self) -> bool:
+        return self._answering is not None
+
+    @property
     def is_idle(self) -> bool:
         return self._answering is None and self._reading is None and not self.in_head
 
@@ -303,6 +340,7 @@ class Connection(asyncio.Protocol):
 
     def close(self) -> None:
         self._closing = True
+        self._waiting.clear()
         self._transport.close()
 
     def abort(self) -> None:

@@ -1,14 +1,15 @@
-"""One request and its response: the `receive` and `send` of ASGI."""
+"""One request and its response: the `receive` and `send` of ASGI, and `base.asgi.Direct`."""
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable, Iterable
 from email.utils import formatdate
 from http import HTTPStatus
 from typing import Protocol
 
-from forecourt.base.asgi import Message, Scope
+from forecourt.base.asgi import Message
 
 _STATUS_LINES = {status.value: b"HTTP/1.1 %d %s\r\n" % (status, status.phrase.encode()) for status in HTTPStatus}
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -27,6 +28,12 @@ class Wire(Protocol):
     def wants_more(self) -> None:
         """The application took what had arrived of the body."""
 
+    def go_on(self, exchange: Exchange, answer: Awaitable[None]) -> None:
+        """The application answers by `answer`."""
+
+    def finished(self, exchange: Exchange) -> None:
+        """The application has answered."""
+
 
 class ResponseInvalid(Exception):
     """The application's response cannot be written down as HTTP."""
@@ -38,6 +45,7 @@ class Exchange:
         "_chunked",
         "_expects_continue",
         "_head",
+        "_http11",
         "_is_head",
         "_is_taken",
         "_more",
@@ -46,17 +54,28 @@ class Exchange:
         "buffered",
         "complete",
         "connected",
+        "head_bytes",
         "keep_alive",
-        "scope",
         "started",
     )
 
-    def __init__(self, wire: Wire, scope: Scope, *, keep_alive: bool, has_body: bool, expects_continue: bool) -> None:
+    def __init__(
+        self,
+        wire: Wire,
+        *,
+        is_head: bool,
+        http11: bool,
+        head_bytes: int,
+        keep_alive: bool,
+        has_body: bool,
+        expects_continue: bool,
+    ) -> None:
         self._wire = wire
-        self.scope = scope
+        self.head_bytes = head_bytes
         self.keep_alive = keep_alive
         self._expects_continue = expects_continue
-        self._is_head = scope["method"] == "HEAD"
+        self._is_head = is_head
+        self._http11 = http11
         # the request's body: what has arrived and was not taken, and whether there is more to come
         self._body: list[bytes] = []
         self.buffered = 0
@@ -75,6 +94,14 @@ class Exchange:
     @property
     def received(self) -> bool:
         return not self._more
+
+    @property
+    def whole_body(self) -> bytes | None:
+        if self._more or self._is_taken:
+            return None
+        if len(self._body) > 1:
+            self._body = [b"".join(self._body)]
+        return self._body[0] if self._body else b""
 
     def feed(self, data: bytes) -> None:
         self._body.append(data)
@@ -141,30 +168,36 @@ class Exchange:
 
     def _start(self, message: Message) -> None:
         status: int = message["status"]
-        has_length = False
-        parts = [_STATUS_LINES.get(status) or b"HTTP/1.1 %d Unknown\r\n" % status]
-        for name, value in message.get("headers", ()):
-            parts.append(name + b": " + value + b"\r\n")
-            if name == b"content-length":
-                has_length = True
-            elif name == b"connection" and value.lower() == b"close":
-                self.keep_alive = False
-        parts.append(_date())
-        if status in _BODILESS:
-            self._is_head = True
-        elif not has_length and not self._is_head:
-            self._chunked = self.scope["http_version"] == "1.1"
+        headers = message.get("headers", ())
+        lines = self._lines(status, headers)
+        if not self._is_head and not any(name == b"content-length" for name, _ in headers):
+            self._chunked = self._http11
             if self._chunked:
-                parts.append(b"transfer-encoding: chunked\r\n")
+                lines.append(b"transfer-encoding: chunked\r\n")
             else:
                 self.keep_alive = False
+        self._head = self._rendered(lines)
+
+    def _lines(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> list[bytes]:
+        lines = [_STATUS_LINES.get(status) or b"HTTP/1.1 %d Unknown\r\n" % status]
+        for name, value in headers:
+            lines.append(name + b": " + value + b"\r\n")
+            if name == b"connection" and value.lower() == b"close":
+                self.keep_alive = False
+        lines.append(_date())
+        if status in _BODILESS:
+            self._is_head = True
+        return lines
+
+    def _rendered(self, lines: list[bytes]) -> bytes:
+        """Raises `ResponseInvalid`."""
         if not self.keep_alive:
-            parts.append(b"connection: close\r\n")
-        parts.append(b"\r\n")
-        head = b"".join(parts)
-        if head.count(b"\n") != len(parts) or head.count(b"\r") != len(parts) or b"\0" in head:
+            lines.append(b"connection: close\r\n")
+        lines.append(b"\r\n")
+        head = b"".join(lines)
+        if head.count(b"\n") != len(lines) or head.count(b"\r") != len(lines) or b"\0" in head:
             raise ResponseInvalid("a header holds a line break or NUL")
-        self._head = head
+        return head
 
     def _framed(self, body: bytes, more: bool) -> bytes:
         if self._is_head:
@@ -173,6 +206,22 @@ class Exchange:
             return body
         chunk = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
         return chunk if more else chunk + b"0\r\n\r\n"
+
+    # -- the response by a plain call (`base.asgi.Direct`)
+
+    def respond(self, status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> None:
+        """Raises `ResponseInvalid`."""
+        lines = self._lines(status, headers)
+        if status not in _BODILESS:
+            lines.append(b"content-length: %d\r\n" % len(body))
+        head = self._rendered(lines)
+        self.started = self.complete = True
+        if self.connected:
+            self._wire.write(head if self._is_head else head + body)
+        self._wire.finished(self)
+
+    def run(self, answer: Awaitable[None]) -> None:
+        self._wire.go_on(self, answer)
 
 
 _date_line = (0, b"")

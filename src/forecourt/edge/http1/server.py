@@ -55,6 +55,11 @@ class Server:
         # One turn of the loop, so that what was closed is closed.
         await asyncio.sleep(0)
 
+    @property
+    def in_flight(self) -> int:
+        """How many requests are being answered."""
+        return sum(connection.is_answering for connection in self.connections)
+
     def _sweep(self) -> None:
         now = self.loop.time()
         for connection in list(self.connections):

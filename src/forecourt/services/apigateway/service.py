@@ -6,6 +6,8 @@ an invocation is answered by the plan that is there (`plan/plan.py`).
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+
 from forecourt.auth.authenticate import Authenticator
 from forecourt.base.asgi import Receive, Scope, Send
 from forecourt.base.call import Authorizer, Caller
@@ -19,11 +21,10 @@ from forecourt.services.apigateway.plan.caching import StageCaches
 from forecourt.services.apigateway.plan.errors import GatewayError
 from forecourt.services.apigateway.plan.gateway_responses import default_response
 from forecourt.services.apigateway.plan.limiting import KeyDirectory, Limits
-from forecourt.services.apigateway.plan.messages import ClientGone
 from forecourt.services.apigateway.plan.meter import Meter, Sink
 from forecourt.services.apigateway.plan.ports import AwsHttp, Ports
 from forecourt.services.apigateway.plan.registry import Registry
-from forecourt.services.apigateway.plan.respond import respond
+from forecourt.services.apigateway.plan.respond import request_headers, send_response
 from forecourt.services.apigateway.plan.state import Shared
 from forecourt.services.apigateway.plan.tester import Tester
 from forecourt.services.apigateway.plan.vpc_links import VpcLinks
@@ -116,25 +117,37 @@ class ApiGateway:
 
     # -- invocations
 
-    async def invoke(self, api_id: str, raw_path: bytes, scope: Scope, receive: Receive, send: Send) -> None:
-        stage, slash, rest = raw_path[1:].partition(b"/")
+    def invoke(
+        self, api_id: str, raw_path: bytes, scope: Scope, receive: Receive, send: Send
+    ) -> Awaitable[None] | None:
+        """None: the request is answered, or will be."""
         if self._registry.pending:
-            await self._registry.settled(api_id)
+            return self._invoke_when_settled(api_id, raw_path, scope, receive, send)
+        return self._invoke(api_id, raw_path, scope, receive, send)
+
+    async def _invoke_when_settled(
+        self, api_id: str, raw_path: bytes, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        await self._registry.settled(api_id)
+        answer = self._invoke(api_id, raw_path, scope, receive, send)
+        if answer is not None:
+            await answer
+
+    def _invoke(
+        self, api_id: str, raw_path: bytes, scope: Scope, receive: Receive, send: Send
+    ) -> Awaitable[None] | None:
+        stage, slash, rest = raw_path[1:].partition(b"/")
         plan = self._registry.find(api_id, stage)
         path = slash + rest or b"/"
         if plan is None:
             # An HTTP API's `$default` stage has no prefix.
             plan, path = self._registry.find(api_id, b"$default"), raw_path
         if plan is None:
-            await self._refuse(scope, send)
-            return
-        try:
-            await plan.serve(path, scope, receive, send)
-        except ClientGone:
-            # Nobody waits for an answer.
-            return
+            return _refuse(scope, send)
+        return plan.serve(path, scope, receive, send)
 
-    async def _refuse(self, scope: Scope, send: Send) -> None:
-        """No such API or stage. AWS does not say which."""
-        error = GatewayError("INVALID_API_KEY")
-        await respond(send, default_response(error), scope["state"]["request_id"])
+
+async def _refuse(scope: Scope, send: Send) -> None:
+    """No such API or stage. AWS does not say which."""
+    error = GatewayError("INVALID_API_KEY")
+    await send_response(send, default_response(error), request_headers(scope["state"]["request_id"]))

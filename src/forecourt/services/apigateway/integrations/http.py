@@ -8,11 +8,12 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/setup-http-integrat
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import lru_cache
+from time import perf_counter
 from urllib.parse import quote_plus
 
+from forecourt.base.pending import Pending
 from forecourt.services.apigateway.integrations.custom import Backend, Mapped
 from forecourt.services.apigateway.integrations.headers import NOT_TO_BACKEND, from_backend
 from forecourt.services.apigateway.integrations.mapping import RequestMappings, compile_request_mappings
@@ -57,13 +58,9 @@ def http_proxy(integration: Integration, served: Served, ports: Ports) -> Handle
     timeout = integration.timeout_in_millis / 1000
     deliver = _stream_for_client if integration.response_transfer_mode == "STREAM" else body_for_client
     upstream = ports.upstream
-    now = asyncio.get_running_loop().time
 
-    async def proxy(request: MethodRequest) -> MethodResponse:
+    def asked(request: MethodRequest) -> tuple[Origin, Request]:
         body = request.body
-        if mappings.needs_body or (body.length is not None and body.length <= STREAM_ABOVE_BYTES):
-            await body.read()
-        body.check_length()
         target = uri.render(lambda name: path[name](request) if name in path else None)
         outgoing = Request(
             request.method.encode() if method == b"ANY" else method,
@@ -72,14 +69,45 @@ def http_proxy(integration: Integration, served: Served, ports: Ports) -> Handle
             body.whole if body.is_whole else body.stream(),
             body.length,
         )
-        started = now()
+        return target.origin, outgoing
+
+    async def answered(response: Response, started: float) -> MethodResponse:
+        content, length = await deliver(response)
+        latency_ms = (perf_counter() - started) * 1000
+        return MethodResponse(response.status, from_backend(response.headers), content, length, latency_ms)
+
+    async def wait(request: MethodRequest) -> MethodResponse:
+        body = request.body
+        if mappings.needs_body or (body.length is not None and body.length <= STREAM_ABOVE_BYTES):
+            await body.read()
+        body.check_length()
+        origin, outgoing = asked(request)
+        started = perf_counter()
+        return await answered(await send_to_backend(upstream, origin, outgoing, timeout), started)
+
+    def proxy(request: MethodRequest) -> Awaitable[MethodResponse]:
+        """Without a coroutine where the client's body is here and a connection to the backend is free."""
+        if not request.body.is_whole:
+            return wait(request)
+        origin, outgoing = asked(request)
+        pending: Pending[MethodResponse] = Pending()
+        started = perf_counter()
+
+        def on_reply(reply: Response | Exception) -> None:
+            if isinstance(reply, Exception):
+                pending.fail(as_gateway_error(reply))
+            elif reply.body is None:
+                pending.follow(answered(reply, started))
+            else:
+                latency_ms = (perf_counter() - started) * 1000
+                headers = from_backend(reply.headers)
+                pending.resolve(MethodResponse(reply.status, headers, reply.body, None, latency_ms))
+
         try:
-            response = await upstream.send(target.origin, outgoing, timeout)
-        except (UpstreamError, InvalidRequest) as error:
+            begun = upstream.begin(origin, outgoing, timeout, on_reply)
+        except InvalidRequest as error:
             raise as_gateway_error(error) from error
-        content, length = (response.body, None) if response.body is not None else await deliver(response)
-        headers = from_backend(response.headers)
-        return MethodResponse(response.status, headers, content, length, (now() - started) * 1000)
+        return pending if begun else wait(request)
 
     return proxy
 
@@ -122,7 +150,7 @@ async def send_to_backend(upstream: Sender, origin: Origin, request: Request, ti
         raise as_gateway_error(error) from error
 
 
-def as_gateway_error(error: UpstreamError | InvalidRequest) -> GatewayError:
+def as_gateway_error(error: Exception) -> GatewayError:
     if isinstance(error, InvalidRequest | TlsFailed):
         return configuration_error(str(error))
     if isinstance(error, UnknownHost):

@@ -15,7 +15,7 @@ from typing import NamedTuple, Protocol
 from forecourt.services.apigateway.rest.model import ClientCertificate
 from forecourt.store import Store
 from forecourt.store.sealing import Sealer
-from forecourt.upstream import ConnectFailed, Origin, Request, Response, Upstream
+from forecourt.upstream import ConnectFailed, OnReply, Origin, Request, Response, Upstream
 
 
 class Sender(Protocol):
@@ -23,6 +23,10 @@ class Sender(Protocol):
 
     async def send(self, origin: Origin, request: Request, timeout: float) -> Response:
         """Raises `UpstreamError`, `InvalidRequest`."""
+        ...
+
+    def begin(self, origin: Origin, request: Request, timeout: float, on_reply: OnReply) -> bool:
+        """`send` without waiting; False where it has to wait, and nothing was sent. Raises `InvalidRequest`."""
         ...
 
 
@@ -102,6 +106,12 @@ class _Own:
                 self._opening = None
             raise
         return await upstream.send(origin, request, timeout)
+
+    def begin(self, origin: Origin, request: Request, timeout: float, on_reply: OnReply) -> bool:
+        opening = self._opening
+        if opening is None or not opening.done() or opening.exception() is not None:
+            return False
+        return opening.result().begin(origin, request, timeout, on_reply)
 
     async def close(self) -> None:
         if self._opening is not None and self._opening.done() and self._opening.exception() is None:

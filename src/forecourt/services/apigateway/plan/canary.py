@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from dataclasses import dataclass
 
 from forecourt.base.asgi import Receive, Scope, Send
@@ -16,6 +17,6 @@ class Canary:
     percent: float
     ids: Ids
 
-    async def serve(self, raw_path: bytes, scope: Scope, receive: Receive, send: Send) -> None:
+    def serve(self, raw_path: bytes, scope: Scope, receive: Receive, send: Send) -> Awaitable[None] | None:
         chosen = self.canary if self.ids.fraction() * 100 < self.percent else self.stable
-        await chosen.serve(raw_path, scope, receive, send)
+        return chosen.serve(raw_path, scope, receive, send)

@@ -32,11 +32,12 @@ from forecourt.services.apigateway.plan.compression import unpacking
 from forecourt.services.apigateway.plan.errors import configuration_error
 from forecourt.services.apigateway.plan.execution_logs import Logged, execution_log, is_traced
 from forecourt.services.apigateway.plan.gateway_responses import GatewayResponses
+from forecourt.services.apigateway.plan.invocation import Answering
 from forecourt.services.apigateway.plan.limiting import throttled, with_api_key
 from forecourt.services.apigateway.plan.logs import access_log
 from forecourt.services.apigateway.plan.messages import MethodRequest, MethodResponse, ResourceMethod, Served
 from forecourt.services.apigateway.plan.meter import Tally
-from forecourt.services.apigateway.plan.plan import Answering, Plan, no_method
+from forecourt.services.apigateway.plan.plan import Plan, no_method
 from forecourt.services.apigateway.plan.ports import Handler, Ports
 from forecourt.services.apigateway.plan.reach import rest_way
 from forecourt.services.apigateway.plan.router import Route, Router
@@ -300,7 +301,7 @@ def _logged(resource: Resource, method: Method) -> Logged:
 
 
 def _misconfigured(detail: str) -> Handler:
-    async def refuse(request: MethodRequest) -> MethodResponse:
+    def refuse(request: MethodRequest) -> MethodResponse:
         raise configuration_error(detail)
 
     return refuse

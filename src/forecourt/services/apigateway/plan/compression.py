@@ -119,7 +119,7 @@ async def _with_body(request: MethodRequest, body: bytes) -> MethodRequest:
     async def receive() -> Message:
         return {"type": "http.request", "body": body, "more_body": False}
 
-    whole = RequestBody(headers, receive)
+    whole = RequestBody({"headers": headers}, receive)
     await whole.read()
     scope = {**request.scope, "header_names": names}
     return request.with_(headers=headers, body=whole, scope=scope)

@@ -7,9 +7,8 @@ A route that lacks the method gives way to a less specific one, `$default` takes
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
-from time import perf_counter
 
 import msgspec
 
@@ -22,8 +21,9 @@ from forecourt.services.apigateway.integrations.http_api import compile_integrat
 from forecourt.services.apigateway.limits import Limit
 from forecourt.services.apigateway.plan.context import http_context_value
 from forecourt.services.apigateway.plan.errors import GatewayError, configuration_error
+from forecourt.services.apigateway.plan.invocation import Answering, Invocation
 from forecourt.services.apigateway.plan.limiting import throttled
-from forecourt.services.apigateway.plan.logs import Answered, Log, access_log
+from forecourt.services.apigateway.plan.logs import Log, access_log
 from forecourt.services.apigateway.plan.messages import (
     Headers,
     MethodRequest,
@@ -31,11 +31,10 @@ from forecourt.services.apigateway.plan.messages import (
     RequestBody,
     ResourceMethod,
     Served,
+    extended_request_id,
 )
 from forecourt.services.apigateway.plan.meter import Tally
-from forecourt.services.apigateway.plan.plan import Answering
 from forecourt.services.apigateway.plan.ports import Handler, Ports
-from forecourt.services.apigateway.plan.respond import respond_with
 from forecourt.services.apigateway.plan.router import Route as Routed
 from forecourt.services.apigateway.plan.router import Router
 from forecourt.services.apigateway.plan.state import Shared
@@ -65,41 +64,33 @@ class HttpPlan:
     ports: Ports
     cors: CorsAnswers | None
 
-    async def serve(self, raw_path: bytes, scope: Scope, receive: Receive, send: Send) -> None:
-        started = perf_counter()
-        request_id: str = scope["state"]["request_id"]
+    def serve(self, raw_path: bytes, scope: Scope, receive: Receive, send: Send) -> Awaitable[None] | None:
+        """None: the request is answered, or will be."""
         found = self.router.find(scope["method"], raw_path)
         answering = self.default if found is None else found.target
         request = MethodRequest(
             self.served,
             answering.resource,
             scope,
-            request_id,
+            scope["state"]["request_id"],
             self.ports.clock.now(),
             raw_path,
             scope["headers"],
-            RequestBody(scope["headers"], receive),
+            RequestBody(scope, receive),
             {} if found is None else found.parameters,
         )
-        failure: GatewayError | None = None
-        try:
-            response = await self._answer(answering, request)
-        except GatewayError as error:
-            failure = error
-            response = _refused(error)
-        if self.cors is not None:
-            response = self.cors.add(request, response)
-        own = [(b"apigw-requestid", request.extended_request_id.encode())]
-        await respond_with(send, response, own)
-        latency_ms = (perf_counter() - started) * 1000
-        answering.tally.add(response.status, latency_ms, response.integration_latency_ms)
-        for log in answering.logs:
-            log(Answered(request.latest, response, failure, latency_ms))
+        return Invocation(self, answering, request, send).begin()
 
-    async def _answer(self, answering: Answering, request: MethodRequest) -> MethodResponse:
-        if self.cors is not None and (preflight := self.cors.preflight(request)) is not None:
-            return preflight
-        return await answering.handler(request)
+    # -- the manner of an HTTP API
+
+    def refusal(self, error: GatewayError, request: MethodRequest) -> MethodResponse:
+        return _refused(error)
+
+    def finish(self, request: MethodRequest, response: MethodResponse) -> MethodResponse:
+        return response if self.cors is None else self.cors.add(request, response)
+
+    def own_headers(self, request_id: str) -> Headers:
+        return [(b"apigw-requestid", extended_request_id(request_id).encode())]
 
 
 def _refused(error: GatewayError) -> MethodResponse:
@@ -121,10 +112,13 @@ class CorsAnswers:
         self._origins = [_pattern(origin) for origin in cors.allow_origins or ()]
         self._any = "*" in (cors.allow_origins or ())
 
-    def preflight(self, request: MethodRequest) -> MethodResponse | None:
-        if request.method != "OPTIONS" or request.header(b"access-control-request-method") is None:
-            return None
-        return MethodResponse(204, [], b"")
+    def before(self, handler: Handler) -> Handler:
+        """Answers preflight requests itself."""
+
+        def check(request: MethodRequest) -> Awaitable[MethodResponse]:
+            return MethodResponse(204, [], b"") if _is_preflight(request) else handler(request)
+
+        return check
 
     def add(self, request: MethodRequest, response: MethodResponse) -> MethodResponse:
         """The gateway's own CORS headers in place of the backend's."""
@@ -143,7 +137,7 @@ class CorsAnswers:
             headers.append((b"access-control-allow-credentials", b"true"))
         if cors.expose_headers:
             headers.append((b"access-control-expose-headers", ",".join(cors.expose_headers).encode()))
-        if self.preflight(request) is not None:
+        if _is_preflight(request):
             headers += self._preflight_headers()
         return headers
 
@@ -157,6 +151,10 @@ class CorsAnswers:
         if cors.max_age is not None:
             headers.append((b"access-control-max-age", str(cors.max_age).encode()))
         return headers
+
+
+def _is_preflight(request: MethodRequest) -> bool:
+    return request.method == "OPTIONS" and request.header(b"access-control-request-method") is not None
 
 
 def _pattern(origin: str) -> re.Pattern[str]:
@@ -178,13 +176,12 @@ def compile_http_plan(snapshot: HttpSnapshot, stage: Stage, ports: Ports, shared
         else:
             method, _, path = route.route_key.partition(" ")
             routes.append(Routed(method, path, answering))
-    cors = snapshot.cors_configuration
     return HttpPlan(
         served=compiler.served,
         router=Router(routes, method_narrows=True),
         default=default,
         ports=ports,
-        cors=CorsAnswers(cors) if cors is not None else None,
+        cors=compiler.cors,
     )
 
 
@@ -199,6 +196,8 @@ class _Compiler:
             variables=stage.stage_variables,
             deployment_id=snapshot.deployment_id,
         )
+        cors = snapshot.cors_configuration
+        self.cors = CorsAnswers(cors) if cors is not None else None
         self._stage = stage
         self._ports = ports
         self._shared = shared
@@ -211,19 +210,22 @@ class _Compiler:
         except (ValueError, re.error) as error:
             handler = _misconfigured(str(error))
         path = route.route_key.partition(" ")[2] or route.route_key
-        return Answering(
+        return self._answering(
             # The route key stands where a REST API has the operation's name: no HTTP API has one.
-            resource=ResourceMethod(path, route.route_id, route.route_key),
-            handler=handler,
-            tally=self._tally(),
-            logs=self._logs(),
+            ResourceMethod(path, route.route_id, route.route_key),
+            handler,
         )
 
     def nowhere(self) -> Answering:
-        async def not_found(request: MethodRequest) -> MethodResponse:
+        def not_found(request: MethodRequest) -> MethodResponse:
             raise GatewayError("RESOURCE_NOT_FOUND")
 
-        return Answering(resource=ResourceMethod(), handler=not_found, tally=self._tally(), logs=self._logs())
+        return self._answering(ResourceMethod(), not_found)
+
+    def _answering(self, resource: ResourceMethod, handler: Handler) -> Answering:
+        if self.cors is not None:
+            handler = self.cors.before(handler)
+        return Answering(resource=resource, handler=handler, tally=self._tally(), logs=self._logs())
 
     def _handler(self, route: Route) -> Handler:
         integration = self._integrations.get((route.target or "").removeprefix("integrations/"))
@@ -280,7 +282,7 @@ class _Compiler:
 
 
 def _misconfigured(detail: str) -> Handler:
-    async def refuse(request: MethodRequest) -> MethodResponse:
+    def refuse(request: MethodRequest) -> MethodResponse:
         raise configuration_error(detail)
 
     return refuse

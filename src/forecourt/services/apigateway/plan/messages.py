@@ -8,13 +8,13 @@ Headers are as they stand on the wire: pairs of bytes, names in lower case where
 from __future__ import annotations
 
 from binascii import b2a_base64
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Generator, Mapping
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
 import msgspec
 
-from forecourt.base.asgi import Receive, Scope
+from forecourt.base.asgi import Receive, Scope, direct
 from forecourt.base.principal import Principal
 from forecourt.services.apigateway.plan.errors import GatewayError
 
@@ -53,20 +53,13 @@ class RequestBody:
 
     __slots__ = ("_receive", "_whole", "length")
 
-    def __init__(self, headers: Headers, receive: Receive) -> None:
+    def __init__(self, scope: Scope, receive: Receive) -> None:
         self._receive = receive
-        self._whole: bytes | None = None
+        ours = direct(scope)
+        whole = None if ours is None else ours.whole_body
         # What Content-Length says; None where the body comes in chunks
-        self.length: int | None = 0
-        for name, value in headers:
-            if name == b"content-length":
-                self.length = int(value) if value.isdigit() else 0
-                break
-            if name == b"transfer-encoding":
-                self.length = None
-                break
-        if self.length == 0:
-            self._whole = b""
+        self.length: int | None = _announced(scope["headers"]) if whole is None else len(whole)
+        self._whole: bytes | None = b"" if self.length == 0 else whole
 
     async def read(self) -> bytes:
         """Raises `GatewayError` (REQUEST_TOO_LARGE), `ClientGone`."""
@@ -117,6 +110,15 @@ class RequestBody:
             if not message.get("more_body"):
                 return
             message = await self._receive()
+
+
+def _announced(headers: Headers) -> int | None:
+    for name, value in headers:
+        if name == b"content-length":
+            return int(value) if value.isdigit() else 0
+        if name == b"transfer-encoding":
+            return None
+    return 0
 
 
 class ResourceMethod(msgspec.Struct, frozen=True):
@@ -238,7 +240,7 @@ class IntegrationResponse(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MethodResponse(msgspec.Struct, frozen=True):
-    """What the client gets. A streamed `body` may carry its length."""
+    """What the client gets. A streamed `body` may carry its length. Awaited, it is itself: a handler may return it."""
 
     status: int
     headers: Headers
@@ -251,6 +253,10 @@ class MethodResponse(msgspec.Struct, frozen=True):
     integration_request_id: str | None = None
     # What Lambda answered where `integration_status` is what its function said
     integration_service_status: int | None = None
+
+    def __await__(self) -> Generator[None, None, MethodResponse]:
+        return self
+        yield
 
 
 def extended_request_id(request_id: str) -> str:

@@ -6,22 +6,24 @@ from forecourt.base.asgi import Send
 from forecourt.services.apigateway.plan.messages import Headers, MethodResponse, extended_request_id
 
 
-async def respond(send: Send, response: MethodResponse, request_id: str) -> None:
-    """A body that breaks off midway raises: the server then cuts the connection, and no client takes it for whole."""
-    own = [
+def request_headers(request_id: str) -> Headers:
+    """What a REST API adds to every response."""
+    return [
         (b"x-amzn-requestid", request_id.encode()),
         (b"x-amz-apigw-id", extended_request_id(request_id).encode()),
     ]
-    await respond_with(send, response, own)
 
 
-async def respond_with(send: Send, response: MethodResponse, own: Headers) -> None:
-    """`own`: the gateway's headers."""
+async def send_response(send: Send, response: MethodResponse, own: Headers) -> None:
+    """`own`: the gateway's headers.
+
+    A body that breaks off midway raises: the server then cuts the connection, and no client takes it for whole.
+    """
     body = response.body
     headers = [*response.headers, *own]
     if isinstance(body, bytes):
         if response.status != 204 and response.status != 304:
-            headers.append((b"content-length", b"%d" % (response.length if response.length is not None else len(body))))
+            headers.append((b"content-length", b"%d" % len(body)))
         await send({"type": "http.response.start", "status": response.status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
         return

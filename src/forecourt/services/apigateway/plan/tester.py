@@ -114,7 +114,7 @@ class Tester:
             self._ports.clock.now(),
             raw_path.encode(),
             scope["headers"],
-            RequestBody(scope["headers"], receive),
+            RequestBody(scope, receive),
             found.parameters if found is not None else {},
         )
 

@@ -17,7 +17,7 @@ from forecourt.base.call import CallContext, Caller
 from forecourt.services.apigateway.plan.backends import Sender
 from forecourt.services.apigateway.plan.messages import Headers, MethodRequest, MethodResponse
 from forecourt.services.apigateway.plan.ports import AwsHttp, Handler, Ports
-from forecourt.upstream import Origin, Request, Response
+from forecourt.upstream import OnReply, Origin, Request, Response
 
 # A log event has 1,024 bytes: https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html
 MOST_EVENT_BYTES = 1024
@@ -121,6 +121,10 @@ def _received(status: int, started: float, headers: Headers, body: object) -> No
 class _Noting:
     def __init__(self, sender: Sender) -> None:
         self._sender = sender
+
+    def begin(self, origin: Origin, request: Request, timeout: float, on_reply: OnReply) -> bool:
+        """Never: what happens on the way is awaited."""
+        return False
 
     async def send(self, origin: Origin, request: Request, timeout: float) -> Response:
         named = dict(request.headers).get(b"host", origin.authority.encode()).decode("latin-1")

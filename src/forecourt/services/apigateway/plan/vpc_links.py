@@ -24,7 +24,7 @@ from forecourt.services.apigateway.plan.backends import Sender
 from forecourt.services.apigateway.plan.errors import GatewayError
 from forecourt.services.apigateway.rest.model import VpcLink
 from forecourt.store import Store
-from forecourt.upstream import Origin, Request, Response
+from forecourt.upstream import OnReply, Origin, Request, Response
 
 _REMEMBERED_SECONDS = 5.0
 _MOST_REMEMBERED = 1_000
@@ -183,6 +183,10 @@ class ByLink:
         self._way = way
         self._refusal = refusal
         self._or_else_origin = or_else_origin
+
+    def begin(self, origin: Origin, request: Request, timeout: float, on_reply: OnReply) -> bool:
+        """Never: what happens on the way is awaited."""
+        return False
 
     async def send(self, origin: Origin, request: Request, timeout: float) -> Response:
         try:
