@@ -87,7 +87,7 @@ class _Known:
         self.forget()
 
     def forget(self) -> None:
-        self._policies = [compile_policy(json.loads(text), "identity") for text in documents()]
+        self._grants = Grants(identity=[compile_policy(json.loads(text), "identity") for text in documents()])
 
     async def access_key(self, access_key_id: str) -> tuple[str, Principal] | None:
         return (self._key.secret_key, _ANN) if access_key_id == self._key.access_key else None
@@ -96,7 +96,7 @@ class _Known:
         """What IAM notes is a write to a dictionary."""
 
     async def grants(self, principal: Principal) -> Grants:
-        return Grants(identity=self._policies)
+        return self._grants
 
 
 def _decisions() -> None:
