@@ -77,13 +77,16 @@ async def _call(s3: S3, operation: str, params: dict[str, Any]) -> dict[str, Any
 
 
 async def _object_items(s3: S3, arguments: dict[str, Any], config: dict[str, Any]) -> AsyncIterator[Any]:
-    kind = config.get("InputType", "JSON")
     data = await read_object(s3, arguments)
-    if kind == "MANIFEST":
-        async for item in _manifest(s3, arguments, config, data):
+    if config.get("ManifestType") == "ATHENA_DATA":
+        files = _athena(s3, config, data)
+    elif config.get("InputType") == "MANIFEST":
+        files = _inventory(s3, arguments, data)
+    else:
+        for item in parse_items(data, config):
             yield item
         return
-    for item in parse_items(data, config):
+    async for item in files:
         yield item
 
 
@@ -183,15 +186,19 @@ _FORMATS: dict[str, Callable[[bytes, dict[str, Any]], Iterator[Any]]] = {
 }
 
 
-async def _manifest(s3: S3, arguments: dict[str, Any], config: dict[str, Any], data: bytes) -> AsyncIterator[Any]:
-    """An S3 inventory (its CSV files list objects), or Athena's list of data files."""
-    if config.get("ManifestType") == "ATHENA_DATA":
-        for line in _text(data).splitlines():
-            bucket, _, key = line.strip().removeprefix("s3://").partition("/")
-            inner = {**config, "InputType": config.get("InputType", "CSV")}
-            async for item in _object_items(s3, {"Bucket": bucket, "Key": key}, {**inner, "InputType": "CSV"}):
-                yield item
-        return
+async def _athena(s3: S3, config: dict[str, Any], data: bytes) -> AsyncIterator[Any]:
+    """Athena's list of data files; `InputType` is the format of these."""
+    kind = config.get("InputType", "MANIFEST")
+    inner = {name: value for name, value in config.items() if name != "ManifestType"}
+    inner["InputType"] = "CSV" if kind == "MANIFEST" else kind
+    for line in _text(data).splitlines():
+        bucket, _, key = line.strip().removeprefix("s3://").partition("/")
+        for item in parse_items(await read_object(s3, {"Bucket": bucket, "Key": key}), inner):
+            yield item
+
+
+async def _inventory(s3: S3, arguments: dict[str, Any], data: bytes) -> AsyncIterator[Any]:
+    """An S3 inventory: its CSV files list objects."""
     try:
         manifest = from_text(_text(data))
         headers = [name.strip() for name in manifest["fileSchema"].split(",")]
