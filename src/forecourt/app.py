@@ -9,8 +9,6 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import logging
-import shutil
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -36,6 +34,7 @@ from forecourt.edge.internal import InternalAws
 from forecourt.edge.listen import PortTaken, check_port
 from forecourt.edge.own import OwnPages, Question
 from forecourt.edge.router import Router
+from forecourt.scratch import Scratch
 from forecourt.services.apigateway.http.control import HttpControlPlane
 from forecourt.services.apigateway.limits import ACCOUNT_LIMIT, Limit
 from forecourt.services.apigateway.rest.control import RestControlPlane
@@ -96,13 +95,13 @@ class Application:
         self.new_administrator: tuple[str, str] | None = None
         self._clock = Clock()
         self._ids = Ids()
-        self._scratch = Path(tempfile.mkdtemp(prefix="forecourt-"))
+        self._scratch = Scratch()
         try:
             self._store = open_store(settings.data_folder, self._clock)
             master_key = load_master_key(settings.data_folder, _key_source(settings))
             self._blobs = Blobs(self._folder / "blobs")
         except StoreUnavailable as error:
-            shutil.rmtree(self._scratch, ignore_errors=True)
+            self._scratch.remove()
             raise CannotStart(error.message) from error
         self._sealer = Sealer(master_key)
         self._metrics = Metrics(self._clock)
@@ -136,7 +135,7 @@ class Application:
     @property
     def _folder(self) -> Path:
         """The data folder, or one that goes with the process."""
-        return self.settings.data_folder or self._scratch
+        return self.settings.data_folder or self._scratch.folder
 
     def _add(self, service: Service, apis: Mapping[str, Sequence[object]]) -> None:
         """`apis` holds, by botocore's name of a service, the objects whose methods answer its operations."""
@@ -329,7 +328,7 @@ class Application:
         for service in reversed(self._services):
             await service.stop()
         await self._store.close()
-        shutil.rmtree(self._scratch, ignore_errors=True)
+        self._scratch.remove()
 
     def _given_administrator(self) -> tuple[str, str] | None:
         keys = self.settings.root_access_key_id, self.settings.root_secret_access_key
