@@ -103,3 +103,18 @@ async def test_what_fails_or_is_no_http_is_500() -> None:
         assert got.startswith(b"HTTP/1.1 500 ")
         assert b"making" not in got
         assert b"set-cookie" not in got
+
+
+async def test_a_client_that_closes_its_side_at_once_still_gets_its_answer() -> None:
+    async with connected() as (reader, writer):
+        writer.write(request("/a"))
+        writer.write_eof()
+        assert b"/a " in await asyncio.wait_for(reader.read(-1), 5)
+
+
+async def test_what_is_refused_is_answered_after_what_was_asked_before() -> None:
+    async with connected() as (reader, writer):
+        writer.write(request("/a") + request("/b") + b"NO SUCH THING\r\n\r\n")
+        got = await asyncio.wait_for(reader.read(-1), 5)
+        assert got.index(b"/a ") < got.index(b"/b ")
+        assert b" 400 " not in got[: got.index(b"/b ")]

@@ -143,6 +143,8 @@ class _Pool:
             await self._stand_in_line(deadline)
             if (connection := self.take(self.loop.time())) is not None:
                 return connection
+            if self.loop.time() >= deadline:
+                raise TimedOut(f"no connection to {self._origin.authority} became free in time")
         return await self._connect(deadline)
 
     async def _stand_in_line(self, deadline: float) -> None:

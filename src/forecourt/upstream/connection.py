@@ -20,6 +20,7 @@ from typing import cast
 
 import httptools
 
+from forecourt.base.outbox import outbox
 from forecourt.upstream.errors import BadResponse, ConnectFailed, ResponseTooLarge, TimedOut, UpstreamError
 from forecourt.upstream.message import Headers
 
@@ -108,6 +109,7 @@ class Connection(asyncio.Protocol):
         self, loop: asyncio.AbstractEventLoop, max_head_bytes: int, on_free: Callable[[Connection], None]
     ) -> None:
         self._loop = loop
+        self._outbox = outbox(loop)
         self._max_head_bytes = max_head_bytes
         self._on_free = on_free
         self._parser = httptools.HttpResponseParser(self)
@@ -187,7 +189,7 @@ class Connection(asyncio.Protocol):
         else:
             self._deadline = deadline
         if isinstance(body, bytes):
-            self._transport.write(head + body if body else head)
+            self._outbox.write(self._transport, head + body if body else head)
         else:
             self._sender = self._loop.create_task(self._send_body(head, body))
 

@@ -23,6 +23,7 @@ from urllib.parse import unquote
 import httptools
 
 from forecourt.base.asgi import DIRECT, Scope
+from forecourt.base.outbox import outbox
 from forecourt.edge.http1.exchange import Exchange
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ class Connection(asyncio.Protocol):
     def __init__(self, server: Server) -> None:
         self._server = server
         self._loop = server.loop
+        self._outbox = outbox(server.loop)
         self._parser = httptools.HttpRequestParser(self)
         self._transport: asyncio.Transport
         self._addresses: tuple[Any, Any] = (None, None)
@@ -117,6 +119,7 @@ class Connection(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """A client may close its side and still read the answer, but not in the midst of its request."""
+        self._outbox.flush()
         self._closing = True
         if self._reading is not None:
             self._reading.disconnect()
@@ -277,7 +280,7 @@ class Connection(asyncio.Protocol):
         """Half a response must not be taken for a whole one."""
         self._waiting.clear()
         if not exchange.started and not self._transport.is_closing():
-            self._transport.write(_plain_response(500))
+            self.write(_plain_response(500))
             self.close()
         else:
             self._transport.abort()
@@ -291,14 +294,19 @@ class Connection(asyncio.Protocol):
             self._reading.disconnect()
             self._reading = None
         elif self._answering is None and not self._waiting:
-            self._transport.write(_plain_response(refused.status, str(refused)))
+            self.write(_plain_response(refused.status, str(refused)))
             self.close()
 
     # -- what an exchange asks for
 
     def write(self, data: bytes) -> None:
+        self._outbox.flush()
         if not self._transport.is_closing():
             self._transport.write(data)
+
+    def write_whole(self, data: bytes) -> None:
+        """A whole response: it goes out at the end of this turn of the loop."""
+        self._outbox.write(self._transport, data)
 
     async def drain(self) -> None:
         if self._writable is not None:
@@ -339,6 +347,7 @@ class Connection(asyncio.Protocol):
         return self.in_head or (self._reading is not None and not self._paused)
 
     def close(self) -> None:
+        self._outbox.flush()
         self._closing = True
         self._waiting.clear()
         self._transport.close()

@@ -23,6 +23,9 @@ class Wire(Protocol):
 
     def write(self, data: bytes) -> None: ...
 
+    def write_whole(self, data: bytes) -> None:
+        """A whole response; it may wait for the others of this turn of the loop."""
+
     async def drain(self) -> None: ...
 
     def wants_more(self) -> None:
@@ -153,6 +156,7 @@ class Exchange:
             return
         body: bytes = message.get("body", b"")
         more: bool = message.get("more_body", False)
+        is_first = self._head is not None
         if self._head is not None:
             self.started = True
             data, self._head = self._head + self._framed(body, more), None
@@ -162,6 +166,9 @@ class Exchange:
             self.complete = True
             self._wake()
         if data and self.connected:
+            if is_first and not more:
+                self._wire.write_whole(data)
+                return
             self._wire.write(data)
             if more:
                 await self._wire.drain()
@@ -217,7 +224,7 @@ class Exchange:
         head = self._rendered(lines)
         self.started = self.complete = True
         if self.connected:
-            self._wire.write(head if self._is_head else head + body)
+            self._wire.write_whole(head if self._is_head else head + body)
         self._wire.finished(self)
 
     def run(self, answer: Awaitable[None]) -> None:
