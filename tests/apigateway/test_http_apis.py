@@ -396,3 +396,9 @@ async def test_ten_scopes_a_route_and_fifty_audiences_an_authorizer(v2: Aws) -> 
     with pytest.raises(BadRequestException, match="scopes"):
         await v2("CreateRoute", **route, AuthorizationScopes=[f"s{n}" for n in range(11)])
     await v2("CreateRoute", **route, AuthorizationScopes=[f"s{n}" for n in range(10)])
+
+
+@pytest.mark.parametrize("size", ["²", "0", "-1", "x", ""])
+async def test_a_page_size_that_is_no_number_is_refused(v2: Aws, size: str) -> None:
+    with pytest.raises(BadRequestException, match="MaxResults must be a number"):
+        await v2("GetVpcLinks", MaxResults=size)

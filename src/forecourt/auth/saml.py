@@ -177,7 +177,7 @@ def _assertion(assertion: Any) -> Assertion:
         audience=(audience.text or "").strip() if audience is not None else "",
         roles=[_pair(value) for value in attributes.get(f"{_ATTRIBUTE}Role", [])],
         session_name=first("RoleSessionName"),
-        duration_seconds=int(duration) if duration.isdigit() else None,
+        duration_seconds=int(duration) if duration.isdecimal() else None,
         source_identity=first("SourceIdentity"),
         tags={
             name.removeprefix(tag_prefix): values[0]

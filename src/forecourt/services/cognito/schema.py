@@ -223,7 +223,7 @@ def claim(attribute_name: str, value: str) -> object:
     """The value as it stands in an ID token: the flags are JSON booleans, `updated_at` a number, the rest text."""
     if attribute_name in _VERIFIED_FLAGS:
         return value == "true"
-    if attribute_name == "updated_at" and value.isdigit():
+    if attribute_name == "updated_at" and value.isdecimal():
         return int(value)
     return value
 

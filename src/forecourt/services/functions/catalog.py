@@ -67,7 +67,7 @@ class Catalog:
         qualifier = id.qualifier
         if not qualifier or qualifier == LATEST:
             return Target(self._spec(function, function))
-        if qualifier.isdigit():
+        if qualifier.isdecimal():
             return Target(await self._version(function, id, qualifier))
         alias = await self._store.store.get(Alias, *id.function, qualifier)
         if alias is None:

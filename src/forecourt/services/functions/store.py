@@ -56,7 +56,7 @@ class FunctionStore:
         """By name, version or alias (its main version)."""
         function = await self.function(id)
         qualifier = id.qualifier
-        if qualifier and qualifier != LATEST and not qualifier.isdigit():
+        if qualifier and qualifier != LATEST and not qualifier.isdecimal():
             alias = await self.store.get(Alias, *id.function, qualifier)
             if alias is None:
                 raise not_found(id)
@@ -131,7 +131,7 @@ def require_qualifier(tx: Tx, id: FunctionId) -> Function:
     qualifier = id.qualifier
     if not qualifier or qualifier == LATEST:
         return function
-    if qualifier.isdigit():
+    if qualifier.isdecimal():
         found = tx.get(Version, *id.function, padded(int(qualifier))) is not None
     else:
         found = tx.get(Alias, *id.function, qualifier) is not None

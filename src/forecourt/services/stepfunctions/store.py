@@ -76,7 +76,7 @@ async def require_execution(store: Store, key: ExecutionKey) -> ExecutionRecord:
 
 
 async def find_version(store: Store, arn: MachineArn) -> Version | None:
-    if not arn.qualifier.isdigit():
+    if not arn.qualifier.isdecimal():
         return None
     return await store.get(Version, *arn.key, version_number(int(arn.qualifier)))
 

@@ -88,7 +88,7 @@ def _page_size(request: Mapping[str, Any]) -> int:
     given = request.get("MaxResults")
     if given is None:
         return DEFAULT_PAGE_SIZE
-    if not str(given).isdigit() or int(given) < 1:
+    if not str(given).isdecimal() or int(given) < 1:
         raise BadRequestException("MaxResults must be a number between 1 and 500")
     return min(int(given), MAXIMUM_PAGE_SIZE)
 

@@ -192,7 +192,7 @@ def _apply_overrides(headers: Headers, status: int, overrides: Mapping[str, Any]
     headers = [header for header in headers if header[0] not in replaced]
     headers += [(name.lower().encode(), text.encode()) for name, text in _texts(own)]
     asked = str(overrides.get("status", ""))
-    return headers, int(asked) if asked.isdigit() and 100 <= int(asked) <= 599 else status
+    return headers, int(asked) if asked.isdecimal() and 100 <= int(asked) <= 599 else status
 
 
 def _request_id(headers: Headers) -> str | None:

@@ -426,7 +426,7 @@ def _with_response_parameters(handler: Handler, integration: Integration, served
         status = response.status
         for item in changes:
             value = item.source(seen) if item.place == "statuscode" else None
-            if value is not None and value.isdigit():
+            if value is not None and value.isdecimal():
                 status = int(value)
         return msgspec.structs.replace(response, status=status, headers=headers)
 

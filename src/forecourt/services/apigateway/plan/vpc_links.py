@@ -166,7 +166,7 @@ async def _cloud_map(asked: _Asked, arn: Arn, target: str, port: int) -> Sequenc
     return [
         Address(own["AWS_INSTANCE_IPV4"], int(own["AWS_INSTANCE_PORT"]))
         for own in attributes
-        if own.get("AWS_INSTANCE_IPV4") and own.get("AWS_INSTANCE_PORT", "").isdigit()
+        if own.get("AWS_INSTANCE_IPV4") and own.get("AWS_INSTANCE_PORT", "").isdecimal()
     ]
 
 

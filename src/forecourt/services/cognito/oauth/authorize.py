@@ -139,6 +139,6 @@ def _only(registered: object) -> str:
 
 
 def _max_age(text: str) -> int | None:
-    if text and not text.isdigit():
+    if text and not text.isdecimal():
         raise RedirectError("invalid_request", "max_age is not a number")
     return int(text) if text else None

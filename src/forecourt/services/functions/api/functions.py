@@ -215,7 +215,7 @@ class FunctionsApi(Api):
             return {"StatusCode": 204}
         if id.qualifier == LATEST:
             raise InvalidParameterValueException("$LATEST version cannot be deleted without deleting the function.")
-        if not id.qualifier.isdigit():
+        if not id.qualifier.isdecimal():
             raise InvalidParameterValueException("Deletion of aliases is not currently supported.")
         number = padded(int(id.qualifier))
 

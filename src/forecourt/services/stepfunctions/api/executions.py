@@ -232,7 +232,7 @@ def _history_position(token: str | None) -> persist.Position | None:
     found = position_of(token)
     if found is None:
         return None
-    if len(found) != 2 or not all(part.isdigit() for part in found):
+    if len(found) != 2 or not all(part.isdecimal() for part in found):
         raise InvalidToken("Invalid Token: 'Invalid token'")
     return int(found[0]), int(found[1])
 

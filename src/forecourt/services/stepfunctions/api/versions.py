@@ -87,7 +87,7 @@ class VersionsApi:
     @operation("DeleteStateMachineVersion")
     async def delete(self, context: CallContext, request: t.DeleteStateMachineVersionInputTypeDef) -> Answer:
         arn = parse_machine(request["stateMachineVersionArn"])
-        if not arn.qualifier.isdigit():
+        if not arn.qualifier.isdecimal():
             raise ValidationException("Invalid state machine version ARN: " + request["stateMachineVersionArn"])
 
         def change(tx: Tx) -> None:
@@ -250,7 +250,7 @@ def check_routing(given: Sequence[Any]) -> list[tuple[str, int]]:
 
 def _is_version(arn: str) -> bool:
     try:
-        return parse_machine(arn).qualifier.isdigit()
+        return parse_machine(arn).qualifier.isdecimal()
     except InvalidArn:
         return False
 
@@ -266,7 +266,7 @@ def _require_versions(tx: Tx, routing: list[tuple[str, int]]) -> None:
 
 def _alias_arn(arn: str) -> MachineArn:
     parsed = parse_machine(arn)
-    if not parsed.qualifier or parsed.qualifier.isdigit():
+    if not parsed.qualifier or parsed.qualifier.isdecimal():
         raise InvalidArn(f"Invalid Arn: '{arn}' is not an alias ARN")
     return parsed
 

@@ -116,7 +116,7 @@ def _number(value: Any) -> Any:
     if not isinstance(value, str):
         return Functions.number(value)
     if _NUMBER.fullmatch(value) and math.isfinite(number := float(value)):
-        return int(value) if value.lstrip("-").isdigit() else number
+        return int(value) if value.lstrip("-").isdecimal() else number
     radix = _RADIX.get(value[:2])
     if radix is None:
         raise ValueError(value)

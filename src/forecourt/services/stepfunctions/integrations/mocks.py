@@ -65,7 +65,7 @@ def _ranges(name: str, raw: Any) -> list[tuple[int, int, dict[str, Any]]]:
     ranges = []
     for key, response in raw.items():
         first, _, last = key.partition("-")
-        if not first.isdigit() or (last and not last.isdigit()):
+        if not first.isdecimal() or (last and not last.isdecimal()):
             raise BadMocks(f"MockedResponses.{name}: '{key}' is neither a number nor a range")
         if not isinstance(response, dict) or ("Return" in response) == ("Throw" in response):
             raise BadMocks(f"MockedResponses.{name}.{key} must have either Return or Throw")
