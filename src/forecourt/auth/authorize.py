@@ -52,7 +52,8 @@ FEDERATED_BY = "forecourt:FederatedBy"
 
 # What no bucket policy keeps from the owner's root: https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketPolicy.html
 _ROOTS_OWN = frozenset({"s3:GetBucketPolicy", "s3:PutBucketPolicy", "s3:DeleteBucketPolicy"})
-_UNREADABLE = compile_policy(
+# Stands for a policy that cannot be read: what it denied is not known.
+UNREADABLE = compile_policy(
     {"Statement": {"Sid": "Unreadable", "Effect": "Deny", "Principal": "*", "Action": "*", "Resource": "*"}}
 )
 _REMEMBERED = 10_000
@@ -222,7 +223,7 @@ def _resource_policy(document: str | None, request: Request, account: str) -> Po
         return compile_policy(document, "any")
     except PolicyInvalid as invalid:
         _log.warning("the policy of %s cannot be read, and so denies: %s", request.resource, invalid)
-        return None if owners_root else _UNREADABLE
+        return None if owners_root else UNREADABLE
 
 
 def principal_keys(principal: Principal) -> dict[str, Any]:
