@@ -119,6 +119,13 @@ def _service_status(answered: Answered) -> int | None:
     return response.integration_service_status or _integration_status(answered)
 
 
+def _authorizer_error(answered: Answered) -> Any:
+    error = answered.error
+    if error is None or error.type not in _AUTHORIZER_ERRORS:
+        return None
+    return error.variables.get("authorizer_error", error.message)
+
+
 def _authorizer_latency(answered: Answered) -> Any:
     return answered.request.authorizer.get("integrationLatency")
 
@@ -156,7 +163,7 @@ _OF_ANSWER: Mapping[str, Callable[[Answered], Any]] = {
     "awsEndpointRequestId": lambda a: a.response.integration_request_id,
     "integration.error": _of_error("detail", _INTEGRATION_ERRORS),
     "integrationErrorMessage": _of_error("detail", _INTEGRATION_ERRORS),
-    "authorizer.error": _of_error("message", _AUTHORIZER_ERRORS),
+    "authorizer.error": _authorizer_error,
     "authorizer.latency": _authorizer_latency,
     "authorizer.integrationLatency": _authorizer_latency,
     "authorizer.status": _authorizer_status,
