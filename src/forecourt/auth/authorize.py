@@ -35,6 +35,7 @@ from forecourt.auth.policy import (
     depends_on_circumstances,
     evaluate,
 )
+from forecourt.auth.policy.evaluate import RESOURCE
 from forecourt.base.clock import Clock
 from forecourt.base.errors import AccessDenied
 from forecourt.base.principal import Principal
@@ -257,7 +258,15 @@ def denial(principal: Principal, action: str, resource: str, decision: Decision)
     """https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html"""
     who = principal.arn or principal.name or "anonymous"
     if action == UNMAPPED:
-        return f"User: {who} is not authorized to perform: {resource} because Forecourt does not know what it needs"
+        hint = "You are not authorized to perform this operation. " if resource.startswith("ec2:") else ""
+        return (
+            f"{hint}User: {who} is not authorized to perform: {resource} because Forecourt does not know what it needs"
+        )
+    if action.startswith("s3:"):
+        # S3 puts the ARN in quotes, and tells a stranger no reason.
+        if decision.layer == RESOURCE and decision.effect is Effect.IMPLICIT_DENY:
+            return "Access Denied"
+        resource = f'"{resource}"' if resource else ""
     on = f" on resource: {resource}" if resource else ""
     return f"User: {who} is not authorized to perform: {action}{on} {decision.because(action)}"
 
