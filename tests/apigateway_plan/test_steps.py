@@ -444,7 +444,10 @@ async def test_a_cached_allow_for_get_does_not_open_delete() -> None:
         refused = await made.ask("/pets", "DELETE", headers)
         assert (refused.status, refused.json()) == (
             403,
-            {"message": "User is not authorized to access this resource"},
+            {
+                "Message": "User is not authorized to access this resource because no identity-based policy allows the "
+                "execute-api:Invoke action"
+            },
         )
         assert asked == ["t"]
         made.clock.advance(301)
@@ -459,7 +462,7 @@ REFUSALS: dict[str, tuple[Any, int, Any]] = {
     "an explicit deny": (
         grant("Deny", "*"),
         403,
-        "User is not authorized to access this resource with an explicit deny",
+        "User is not authorized to access this resource with an explicit deny in an identity-based policy",
     ),
     "Unauthorized": ("raise Unauthorized", 401, "Unauthorized"),
     "any other failure": ("raise boom", 500, None),
@@ -484,7 +487,8 @@ async def test_what_an_authorizer_refuses_or_gets_wrong(name: str) -> None:
         made.services.functions["auth"] = auth
         await made.deploy({"GET /": guarded(mock())}, authorizers=[authorizer("TOKEN", **TOKEN)])
         answer = await made.ask("/", headers=[("Authorization", "t")])
-        assert (answer.status, answer.json()) == (status, {"message": message})
+        member = "Message" if status == 403 else "message"
+        assert (answer.status, answer.json()) == (status, {member: message})
 
 
 async def test_no_token_or_one_of_the_wrong_form_is_401_and_nobody_is_asked() -> None:
@@ -618,8 +622,8 @@ async def test_an_expired_token_says_so() -> None:
     ("client", "status", "message"),
     [
         ("203.0.113.7", 200, None),
-        ("203.0.113.66", 403, " with an explicit deny"),
-        ("198.51.100.1", 403, ""),
+        ("203.0.113.66", 403, "with an explicit deny in a resource-based policy"),
+        ("198.51.100.1", 403, "because no resource-based policy allows the execute-api:Invoke action"),
     ],
 )
 async def test_a_resource_policy_by_address(client: str, status: int, message: str | None) -> None:
@@ -642,8 +646,8 @@ async def test_a_resource_policy_by_address(client: str, status: int, message: s
         assert answer.status == status
         if message is not None:
             resource = f"arn:aws:execute-api:us-east-1:********0000:{API}/prod/GET/a"
-            said = f"User: anonymous is not authorized to perform: execute-api:Invoke on resource: {resource}{message}"
-            assert answer.json() == {"message": said}
+            said = f"User: anonymous is not authorized to perform: execute-api:Invoke on resource: {resource} {message}"
+            assert answer.json() == {"Message": said}
 
 
 # -- what is seen of it

@@ -12,6 +12,7 @@ from forecourt.base.errors import AccessDenied
 from forecourt.base.principal import Principal
 from forecourt.services.apigateway.authorizers.resource_policy import (
     ACTION,
+    because,
     circumstances,
     denied,
     judge,
@@ -57,13 +58,9 @@ async def _authenticate(request: MethodRequest, ports: Ports) -> Principal:
 async def _authorize(request: MethodRequest, principal: Principal, ports: Ports, policy: Policy | None) -> None:
     """The resource's policy may deny; in one account it, or the caller's own policies, must allow."""
     effect = judge(policy, request, principal) if policy is not None else Effect.IMPLICIT_DENY
-    if effect is Effect.EXPLICIT_DENY:
-        raise denied(principal, request, explicit=True)
     same_account = principal.account == request.served.account
-    if policy is not None and not same_account and effect is not Effect.ALLOW:
-        raise denied(principal, request, explicit=False)
-    if not same_account and policy is None:
-        raise denied(principal, request, explicit=False)
+    if effect is Effect.EXPLICIT_DENY or (not same_account and effect is not Effect.ALLOW):
+        raise denied(principal, request, because(effect, "resource-based"))
     if ports.authorizer is None:
         return
     try:
@@ -71,7 +68,8 @@ async def _authorize(request: MethodRequest, principal: Principal, ports: Ports,
     except AccessDenied as refusal:
         explicit = "explicit deny" in refusal.message
         if explicit or effect is not Effect.ALLOW:
-            raise denied(principal, request, explicit=explicit) from refusal
+            own = Effect.EXPLICIT_DENY if explicit else Effect.IMPLICIT_DENY
+            raise denied(principal, request, because(own, "identity-based")) from refusal
 
 
 def _identity(principal: Principal) -> dict[str, str | None]:

@@ -16,7 +16,12 @@ import msgspec
 
 from forecourt.auth.policy import Effect, Policy, PolicyInvalid, Request, compile_policy, context_of
 from forecourt.base.principal import ANONYMOUS
-from forecourt.services.apigateway.authorizers.resource_policy import ACTION, circumstances, method_arn
+from forecourt.services.apigateway.authorizers.resource_policy import (
+    ACTION,
+    because,
+    circumstances,
+    method_arn,
+)
 from forecourt.services.apigateway.authorizers.results import Results
 from forecourt.services.apigateway.integrations.lambda_function import (
     FunctionError,
@@ -59,8 +64,8 @@ def with_lambda_authorizer(
         granted = await ask(request)
         effect = judge(granted, request)
         if effect is not Effect.ALLOW:
-            explicit = " with an explicit deny" if effect is Effect.EXPLICIT_DENY else ""
-            raise GatewayError("ACCESS_DENIED", f"User is not authorized to access this resource{explicit}")
+            reason = because(effect, "identity-based")
+            raise GatewayError("ACCESS_DENIED", f"User is not authorized to access this resource {reason}")
         key = granted.usage_identifier_key
         return await handler(request.with_(authorizer=granted.context, usage_identifier_key=key))
 

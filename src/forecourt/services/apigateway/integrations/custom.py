@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from forecourt.services.apigateway.integrations.binary import BinaryMediaTypes
 from forecourt.services.apigateway.integrations.content import request_content, response_content
+from forecourt.services.apigateway.integrations.headers import from_mapping
 from forecourt.services.apigateway.integrations.mapping import (
     RequestMappings,
     ResponseMappings,
@@ -146,6 +147,7 @@ class _ResponseMapper:
             text = body.decode("utf-8", "replace")
             body, overrides = render_response(template, request, text, response.headers, response.status)
             headers, status = _apply_overrides(headers, status, overrides)
+        headers = from_mapping(headers)
         if not any(name == b"content-type" for name, _ in headers):
             headers.append((b"content-type", content_type.encode("latin-1", "replace")))
         if len(body) > MAX_PAYLOAD_BYTES:
