@@ -100,6 +100,11 @@ def _served(snapshot: Snapshot, stage: Stage, canary: bool) -> Served:
     )
 
 
+def _uses_cache(stage: Stage, served: Served) -> bool:
+    canary = stage.canary_settings
+    return not served.is_canary or (canary is not None and canary.use_stage_cache)
+
+
 # Of requests that found no method
 _NOTHING = Logged()
 
@@ -114,7 +119,7 @@ class _Compiler:
         self._binary = BinaryMediaTypes(snapshot.binary_media_types)
         self._authorizers = {authorizer.id: authorizer for authorizer in snapshot.authorizers}
         self._validators = {validator.id: validator for validator in snapshot.request_validators}
-        self._cache = shared.stage_caches.get(stage)
+        self._cache = shared.stage_caches.get(stage) if _uses_cache(stage, served) else None
         self._policy: Policy | None = None
         self._policy_error = ""
         try:
