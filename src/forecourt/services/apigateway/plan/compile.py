@@ -7,7 +7,6 @@ that is updated, makes a new one, and requests that are under way keep the old.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 
 from forecourt.auth.policy import Policy, PolicyInvalid
@@ -97,6 +96,7 @@ def _served(snapshot: Snapshot, stage: Stage, canary: bool) -> Served:
         variables=variables,
         deployment_id=snapshot.deployment_id,
         is_canary=canary,
+        endpoint_type=snapshot.endpoint_configuration.types[0],
     )
 
 
@@ -132,7 +132,7 @@ class _Compiler:
         tally = self.tally(resource, method)
         try:
             handler = self._handler(resource, method, setting, tally)
-        except (TemplateError, re.error, ValueError) as error:
+        except (TemplateError, ValueError) as error:
             handler = _misconfigured(str(error))
         return Answering(
             resource=ResourceMethod(resource.path, resource.id, method.operation_name or ""),
@@ -147,7 +147,7 @@ class _Compiler:
         try:
             handler = self._integration(method.method_integration, noting(self._ports, self.served.api_id))
             return traced(self._validating(handler, method))
-        except (TemplateError, re.error, ValueError) as error:
+        except (TemplateError, ValueError) as error:
             return _misconfigured(str(error))
 
     def _handler(self, resource: Resource, method: Method, setting: MethodSetting, tally: Tally) -> Handler:
