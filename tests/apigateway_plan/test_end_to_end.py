@@ -211,7 +211,7 @@ def test_aws_iam(server: Forecourt) -> None:
     assert (allowed.status_code, allowed.text) == (200, arn)
     denied = requests.get(f"{url}/b", headers=signed(f"{url}/b", key, secret))
     assert denied.status_code == 403
-    assert denied.json()["message"].startswith(f"User: {arn} is not authorized to perform: execute-api:Invoke")
+    assert denied.json()["Message"].startswith(f"User: {arn} is not authorized to perform: execute-api:Invoke")
     forged = requests.get(f"{url}/a", headers=signed(f"{url}/a", key, "wrong"))
     assert forged.status_code == 403
     assert forged.headers["x-amzn-errortype"] == "InvalidSignatureException"

@@ -5,7 +5,18 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from tests.apigateway_plan.harness import Backend, Gateway, backend, gateway, http_proxy, method, responses
+from tests.apigateway_plan.harness import (
+    API,
+    OWNER,
+    Backend,
+    Gateway,
+    backend,
+    gateway,
+    http_proxy,
+    method,
+    mock,
+    responses,
+)
 
 from forecourt.services.apigateway.rest import model
 
@@ -47,13 +58,18 @@ async def test_a_request_goes_through_as_it_is() -> None:
 async def test_answers_carry_ids_and_remapped_headers() -> None:
     async with backend() as served, gateway() as made:
         await deployed(made, served)
-        served.reply = ok(b"ok", b"Server: nginx", b"Date: then", b"Connection: keep-alive", b"WWW-Authenticate: Basic")
+        remapped = ("Authorization", "Connection", "Content-MD5", "Date", "Max-Forwards", "Server", "User-Agent")
+        dropped = ("Expect", "Host", "Proxy-Authenticate", "TE", "Trailer", "Upgrade", "Via")
+        kept = ("Age", "Accept", "Content-Encoding", "Pragma", "Range", "Referer", "Warn")
+        names = (*remapped, "WWW-Authenticate", *dropped, *kept)
+        served.reply = ok(b"ok", *(f"{name}: {name}!".encode() for name in names))
         answer = await made.ask("/x")
-        assert answer.header("x-amzn-remapped-server") == "nginx"
-        assert answer.header("x-amzn-remapped-date") == "then"
-        assert answer.header("x-amzn-remapped-connection") == "keep-alive"
-        assert answer.header("x-amzn-remapped-www-authenticate") == "Basic"
-        assert answer.header("server") is None
+        for name in (*remapped, "WWW-Authenticate"):
+            assert answer.header(f"x-amzn-remapped-{name.lower()}") == f"{name}!"
+            assert answer.header(name.lower()) is None
+        for name in dropped:
+            assert not [key for key, _ in answer.headers if key.endswith(f"-{name.lower()}") or key == name.lower()]
+        assert [answer.header(name.lower()) for name in kept] == [f"{name}!" for name in kept]
         assert len(answer.header("x-amzn-requestid") or "") == 36
         assert len(answer.header("x-amz-apigw-id") or "") == 16
 
@@ -74,6 +90,44 @@ async def test_headers_of_one_hop_stop_at_the_gateway() -> None:
             assert received.header(name) is None, name
         assert received.header("x-forwarded-for") == "10.0.0.1, 203.0.113.7"
         assert received.header("x-amzn-trace-id") == "Root=1-a-b"
+
+
+async def test_an_authorization_that_was_meant_for_the_gateway_stays_there() -> None:
+    async with backend() as served, gateway() as made:
+        await deployed(made, served)
+        coded = [("Content-Encoding", "br"), ("Via", "1.1 a"), ("Content-MD5", "x"), ("Max-Forwards", "1")]
+        for value in ("Basic YTpi", "AWS4-HMAC-SHA256 Credential=AKIA/20260101/us-east-1/execute-api/aws4_request"):
+            await made.ask("/x", headers=[("Authorization", value), *coded])
+        assert [received.header("authorization") for received in served.received] == ["Basic YTpi", None]
+        for name, _ in coded:
+            assert served.received[0].header(name.lower()) is None, name
+
+
+async def test_no_mapping_frames_an_answer_anew() -> None:
+    names = ("Content-Length", "Transfer-Encoding", "Date", "TE", "Via", "X-Own")
+    mapped = {f"method.response.header.{name}": "'1'" for name in names}
+    own = model.GatewayResponse(
+        **OWNER,
+        rest_api_id=API,
+        response_type="MISSING_AUTHENTICATION_TOKEN",
+        response_parameters={f"gatewayresponse.header.{name}": "'1'" for name in names},
+    )
+    target = mock(out="hello")
+    assert target.method_integration is not None
+    target.method_integration.integration_responses = responses(_200={"response_parameters": mapped})
+    async with gateway() as made:
+        await made.deploy({"GET /": target}, gateway_responses=[own])
+        for path in ("/", "/nowhere"):
+            answer = await made.ask(path)
+            lengths = [value for name, value in answer.headers if name == "content-length"]
+            assert lengths == [str(len(answer.body))]
+            for name in ("transfer-encoding", "te"):
+                assert answer.header(name) is None
+            found = [
+                answer.header(name) for name in ("x-amzn-remapped-content-length", "x-amzn-remapped-date", "x-own")
+            ]
+            assert found == ["1", "1", "1"]
+            assert answer.header("via") == "1"
 
 
 async def test_mapped_parameters() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 from collections.abc import Mapping
@@ -276,6 +277,7 @@ class Issuer:
 
     def __init__(self) -> None:
         self.key = rsa.generate_private_key(65537, 2048)
+        self.key_id = "k1"
         self.url = ""
         self.asked = 0
 
@@ -283,7 +285,7 @@ class Issuer:
         numbers = self.key.public_key().public_numbers()
         key = {
             "kty": "RSA",
-            "kid": "k1",
+            "kid": self.key_id,
             "alg": "RS256",
             "n": encoded(number(numbers.n)),
             "e": encoded(number(numbers.e)),
@@ -375,21 +377,51 @@ async def test_tokens_that_are_not_good(issuer: Issuer) -> None:
         other = rsa.generate_private_key(65537, 2048)
         none = ".".join([encoded(b'{"alg":"none","kid":"k1"}'), issuer.token().split(".")[1], ""])
         bad = {
-            "nothing": "",
-            "no token": "x.y",
-            "another key": issuer.token(other),
-            "an unknown key": issuer.token(kid="k2"),
-            "another issuer": issuer.token(iss="https://evil"),
-            "another audience": issuer.token(aud="other"),
-            "expired": issuer.token(exp=1),
-            "no expiry": issuer.token(exp=None),
-            "not yet": issuer.token(nbf=2**33),
-            "alg none": none,
-            "alg HS256": issuer.token(alg="HS256"),
+            "x.y": "token contains an invalid number of segments",
+            "x.y.z": "the token cannot be decoded",
+            issuer.token(other): "the token's signature is invalid",
+            issuer.token(kid="k2"): "the key that signed the token is not known",
+            issuer.token(iss="https://evil"): "the token does not have a valid issuer",
+            issuer.token(aud="other"): "the token does not have a valid audience",
+            issuer.token(aud=["other"], client_id="app"): "the token does not have a valid audience",
+            issuer.token(exp=1): "the token has expired",
+            issuer.token(exp=None): "the token has expired",
+            issuer.token(nbf=2**33): "the token is not valid yet",
+            none: "signing method none is invalid",
+            issuer.token(alg="HS256"): "signing method HS256 is invalid",
+            issuer.token(alg='"\r\nx: y'): "signing method given is invalid",
         }
-        for name, token in bad.items():
+        for token, description in bad.items():
             answer = await bearer(made, token)
-            assert (name, answer.status, answer.json()) == (name, 401, {"message": "Unauthorized"})
+            assert (answer.status, answer.json()) == (401, {"message": "Unauthorized"})
+            challenge = f'Bearer scope="" error="invalid_token" error_description="{description}"'
+            assert answer.header("www-authenticate") == challenge
+        nothing = await bearer(made, "")
+        assert (nothing.status, nothing.header("www-authenticate")) == (401, "Bearer")
+
+
+async def test_who_comes_while_the_keys_are_fetched_waits_for_them(issuer: Issuer) -> None:
+    async with gateway() as made:
+        await with_jwt(made, issuer.url)
+        issuer.asked = 0
+        tokens = [issuer.token(n=n) for n in range(10)]
+        answers = await asyncio.gather(*(bearer(made, token) for token in tokens))
+        assert ([answer.status for answer in answers], issuer.asked) == ([200] * 10, 2)
+
+
+async def test_the_issuers_keys_change(issuer: Issuer) -> None:
+    """A key that is not known is looked for again, at most once a minute."""
+    async with gateway() as made:
+        await with_jwt(made, issuer.url)
+        assert (await bearer(made, issuer.token(n=1))).status == 200
+        before, issuer.key, issuer.key_id = issuer.key, rsa.generate_private_key(65537, 2048), "k2"
+        try:
+            assert (await bearer(made, issuer.token(kid="k2"))).status == 401
+            made.clock.advance(61)
+            assert (await bearer(made, issuer.token(kid="k2"))).status == 200
+            assert (await bearer(made, issuer.token(before, n=2))).status == 401
+        finally:
+            issuer.key, issuer.key_id = before, "k1"
 
 
 async def test_scopes(issuer: Issuer) -> None:
@@ -399,6 +431,7 @@ async def test_scopes(issuer: Issuer) -> None:
         assert (await bearer(made, issuer.token(scp=["write"]))).status == 200
         refused = await bearer(made, issuer.token(scope="read"))
         assert (refused.status, refused.json()) == (403, {"message": "Forbidden"})
+        assert (refused.header("www-authenticate") or "").startswith('Bearer scope="write" error="insufficient_scope"')
 
 
 @pytest.mark.parametrize("reply", [None, b"HTTP/1.1 200 OK\r\nContent-Length: 400000\r\n\r\n" + b"x" * 400_000])
@@ -407,7 +440,9 @@ async def test_an_issuer_that_is_slow_or_huge(issuer: Issuer, reply: bytes | Non
         served.reply = reply
         await with_jwt(made, served.url)
         token = issuer.token(iss=served.url)
-        assert (await bearer(made, token)).status == 401
+        answer = await bearer(made, token)
+        assert answer.status == 401
+        assert "OIDC discovery endpoint communication error" in (answer.header("www-authenticate") or "")
         asked = len(served.received)
         assert (await bearer(made, token)).status == 401
         assert len(served.received) == asked

@@ -57,6 +57,15 @@ async def test_the_event_in_full() -> None:
     assert "authorizer" not in context
 
 
+@pytest.mark.parametrize(
+    ("value", "seen"), [("Bearer x", "Bearer x"), ("AWS4-HMAC-SHA256 Credential=AKIA/x", None)], ids=["bearer", "sigv4"]
+)
+async def test_a_signature_is_not_in_the_event(value: str, seen: str | None) -> None:
+    event = await event_of("/pets/1", headers=[("Authorization", value), ("Via", "1.1 a")])
+    assert event["headers"].get("Authorization") == seen
+    assert event["headers"]["Via"] == "1.1 a"
+
+
 async def test_what_is_not_there_is_null() -> None:
     event = await event_of("/", "GET /")
     for name in ("queryStringParameters", "multiValueQueryStringParameters", "pathParameters", "body"):

@@ -89,6 +89,22 @@ async def test_a_canary_gets_its_share_and_its_variables() -> None:
         assert 45 < bodies.count(b"new canary true") < 140
 
 
+@pytest.mark.parametrize(("uses", "calls"), [(True, 2), (False, 13)])
+async def test_a_canary_uses_the_stages_cache_where_it_is_let(uses: bool, calls: int) -> None:
+    async with gateway() as made:
+        made.services.functions["new"] = lambda event: {"body": f"new {len(made.services.calls)}"}
+        made.services.functions["old"] = lambda event: {"body": f"old {len(made.services.calls)}"}
+        setting = model.MethodSetting(caching_enabled=True)
+        stage = {"cache_cluster_enabled": True, "method_settings": {"*/*": setting}}
+        await made.deploy({"GET /": proxy("new")}, deployment="d2")
+        for percent, asked in ((0.0, 1), (100.0, 12)):
+            canary = model.CanarySettings(percent_traffic=percent, deployment_id="d2", use_stage_cache=uses)
+            await made.deploy({"GET /": proxy("old")}, stage={**stage, "canary_settings": canary})
+            bodies = [(await made.ask("/")).body[:3] for _ in range(asked)]
+            assert set(bodies) == {b"new" if percent else b"old"}
+        assert len(made.services.calls) == calls
+
+
 # -- validation
 
 PET = {
@@ -327,6 +343,16 @@ async def test_a_quota_is_another_429_and_returns_the_next_day() -> None:
         assert (await made.ask("/", headers=KEY)).status == 200
 
 
+async def test_a_quotas_offset_is_taken_off_its_first_period() -> None:
+    async with gateway() as made:
+        await made.deploy({"GET /": keyed(mock())})
+        quota = model.QuotaSettings(limit=5, period="WEEK", offset=3)
+        await with_plan(made, quota=quota, quota_began_at=int(made.clock.now()))
+        assert [(await made.ask("/", headers=KEY)).status for _ in range(3)] == [200, 200, 429]
+        made.clock.advance(7 * 86_400)
+        assert [(await made.ask("/", headers=KEY)).status for _ in range(6)] == [200] * 5 + [429]
+
+
 # -- caching
 
 
@@ -444,7 +470,10 @@ async def test_a_cached_allow_for_get_does_not_open_delete() -> None:
         refused = await made.ask("/pets", "DELETE", headers)
         assert (refused.status, refused.json()) == (
             403,
-            {"message": "User is not authorized to access this resource"},
+            {
+                "Message": "User is not authorized to access this resource because no identity-based policy allows the "
+                "execute-api:Invoke action"
+            },
         )
         assert asked == ["t"]
         made.clock.advance(301)
@@ -453,13 +482,15 @@ async def test_a_cached_allow_for_get_does_not_open_delete() -> None:
         await made.gateway.flush_authorizers("000000000000", "us-east-1", API, "prod")
         await made.ask("/pets", headers=headers)
         assert len(asked) == 3
+        traces = {context.trace_id.partition("=")[0] for context, *_ in made.services.calls}
+        assert traces == {"Root"}
 
 
 REFUSALS: dict[str, tuple[Any, int, Any]] = {
     "an explicit deny": (
         grant("Deny", "*"),
         403,
-        "User is not authorized to access this resource with an explicit deny",
+        "User is not authorized to access this resource with an explicit deny in an identity-based policy",
     ),
     "Unauthorized": ("raise Unauthorized", 401, "Unauthorized"),
     "any other failure": ("raise boom", 500, None),
@@ -484,7 +515,8 @@ async def test_what_an_authorizer_refuses_or_gets_wrong(name: str) -> None:
         made.services.functions["auth"] = auth
         await made.deploy({"GET /": guarded(mock())}, authorizers=[authorizer("TOKEN", **TOKEN)])
         answer = await made.ask("/", headers=[("Authorization", "t")])
-        assert (answer.status, answer.json()) == (status, {"message": message})
+        member = "Message" if status == 403 else "message"
+        assert (answer.status, answer.json()) == (status, {member: message})
 
 
 async def test_no_token_or_one_of_the_wrong_form_is_401_and_nobody_is_asked() -> None:
@@ -618,8 +650,8 @@ async def test_an_expired_token_says_so() -> None:
     ("client", "status", "message"),
     [
         ("203.0.113.7", 200, None),
-        ("203.0.113.66", 403, " with an explicit deny"),
-        ("198.51.100.1", 403, ""),
+        ("203.0.113.66", 403, "with an explicit deny in a resource-based policy"),
+        ("198.51.100.1", 403, "because no resource-based policy allows the execute-api:Invoke action"),
     ],
 )
 async def test_a_resource_policy_by_address(client: str, status: int, message: str | None) -> None:
@@ -642,8 +674,8 @@ async def test_a_resource_policy_by_address(client: str, status: int, message: s
         assert answer.status == status
         if message is not None:
             resource = f"arn:aws:execute-api:us-east-1:********0000:{API}/prod/GET/a"
-            said = f"User: anonymous is not authorized to perform: execute-api:Invoke on resource: {resource}{message}"
-            assert answer.json() == {"message": said}
+            said = f"User: anonymous is not authorized to perform: execute-api:Invoke on resource: {resource} {message}"
+            assert answer.json() == {"Message": said}
 
 
 # -- what is seen of it

@@ -63,7 +63,7 @@ async def refusal(found: PolicyAuthorizer, principal: Principal, action: str, re
 
 
 async def test_denials_are_worded_as_aws_does() -> None:
-    who = f"User: {ANN.arn} is not authorized to perform: s3:GetObject on resource: arn:aws:s3:::b/k"
+    who = f'User: {ANN.arn} is not authorized to perform: s3:GetObject on resource: "arn:aws:s3:::b/k"'
     deny = policy({**allow("s3:*"), "Effect": "Deny"})
     cases = [
         (authorizer(), "because no identity-based policy allows the s3:GetObject action"),

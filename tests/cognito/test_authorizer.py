@@ -43,3 +43,55 @@ def test_a_rest_api_takes_the_pools_tokens(server: Forecourt) -> None:
     for wrong in (tokens[1], tokens[0][:-4] + "AAAA", "nonsense", ""):
         assert httpx.get(url, headers={"Authorization": wrong}).status_code == 401
     apis.delete_rest_api(restApiId=api)
+
+
+def test_an_http_api_takes_the_pools_tokens_by_either_name_of_the_issuer(server: Forecourt) -> None:
+    """A template that was written for AWS names the issuer `cognito-idp.{region}.amazonaws.com`."""
+    idp, apis = server.client("cognito-idp"), server.client("apigatewayv2")
+    pool, other = make_pool(idp), make_pool(idp)
+    tokens = []
+    for each in (pool, other):
+        make_user(idp, each)
+        client = make_client(idp, each, ExplicitAuthFlows=["ALLOW_USER_PASSWORD_AUTH"])["ClientId"]
+        tokens.append(
+            idp.initiate_auth(
+                ClientId=client,
+                AuthFlow="USER_PASSWORD_AUTH",
+                AuthParameters={"USERNAME": "anna", "PASSWORD": PASSWORD},
+            )["AuthenticationResult"]
+            | {"client": client}
+        )
+    for issuer in (
+        f"https://cognito-idp.us-east-1.amazonaws.com/{pool}",
+        f"{server.url.replace('127.0.0.1', 'localhost')}/{pool}",
+    ):
+        made = apis.create_api(Name="jwt-of-pool", ProtocolType="HTTP")["ApiId"]
+        authorizer = apis.create_authorizer(
+            ApiId=made,
+            Name="pool",
+            AuthorizerType="JWT",
+            IdentitySource=["$request.header.Authorization"],
+            JwtConfiguration={"Issuer": issuer, "Audience": [tokens[0]["client"], tokens[1]["client"]]},
+        )["AuthorizerId"]
+        integration = apis.create_integration(
+            ApiId=made,
+            IntegrationType="HTTP_PROXY",
+            IntegrationMethod="GET",
+            IntegrationUri=f"{server.url}/_forecourt/health",
+            PayloadFormatVersion="1.0",
+        )["IntegrationId"]
+        apis.create_route(
+            ApiId=made,
+            RouteKey="$default",
+            Target=f"integrations/{integration}",
+            AuthorizationType="JWT",
+            AuthorizerId=authorizer,
+        )
+        apis.create_stage(ApiId=made, StageName="$default", AutoDeploy=True)
+        for token, status in (("IdToken", 200), ("AccessToken", 200)):
+            for whose, expected in ((tokens[0], status), (tokens[1], 401)):
+                answer = httpx.get(
+                    f"{server.url}/_aws/execute-api/{made}/", headers={"Authorization": f"Bearer {whose[token]}"}
+                )
+                assert answer.status_code == expected, (issuer, token, answer.headers)
+        apis.delete_api(ApiId=made)

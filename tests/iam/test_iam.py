@@ -9,9 +9,13 @@ from urllib.parse import unquote
 import pytest
 from tests.iam.world import ACCOUNT, World
 
+from forecourt.auth.policy import Effect
 from forecourt.base.errors import ServiceError
+from forecourt.services.iam.model import ManagedPolicy
+from forecourt.store import Tx
 
 ALLOW = json.dumps({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}})
+EVERYTHING = ALLOW.replace("s3:*", "*")
 TRUST = json.dumps(
     {
         "Version": "2012-10-17",
@@ -328,3 +332,28 @@ async def test_a_user_has_no_credentials_of_services_that_are_not_here(world: Wo
         "ServiceSpecificCredentials"
     ] == []
     assert (await refused(world, "ListSSHPublicKeys", UserName="nobody"))[0] == "NoSuchEntity"
+
+
+async def test_a_kept_policy_that_cannot_be_read_denies(world: World) -> None:
+    """What it denied, or how it bounded, is no longer known."""
+    pia = await world.user("pia", EVERYTHING)
+    made = await world.iam_call("CreatePolicy", PolicyName="kept", PolicyDocument=ALLOW)
+    arn = made["Policy"]["Arn"]
+    await world.authorizer.authorize(pia, "s3:GetObject", "*", {})
+
+    async def denied() -> bool:
+        return (await world.authorizer.decide(pia, "s3:GetObject", "*", {})).effect is Effect.EXPLICIT_DENY
+
+    def broken(tx: Tx) -> None:
+        found = tx.get(ManagedPolicy, ACCOUNT, "kept")
+        assert found is not None
+        found.versions[0].document = '{"Statement": {"Effect": "Deny", "NewElement": 1}}'
+        tx.put(found)
+
+    await world.store.write(broken)
+    assert not await denied()
+    await world.iam_call("AttachUserPolicy", UserName="pia", PolicyArn=arn)
+    assert await denied()
+    await world.iam_call("DetachUserPolicy", UserName="pia", PolicyArn=arn)
+    await world.iam_call("PutUserPermissionsBoundary", UserName="pia", PermissionsBoundary=arn)
+    assert await denied()

@@ -219,3 +219,12 @@ def test_text_without_marks_renders_to_itself(text: str) -> None:
 def test_not_a_path(path: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011
         JsonPath(path)
+
+
+def test_evaluate_is_bounded() -> None:
+    forever = "#set($t = '#evaluate($t)')#evaluate($t)"
+    with pytest.raises(TemplateError):
+        Template.compile(forever).render({})
+    costly = "#foreach($i in [1..1000])#evaluate($text)#end"
+    with pytest.raises(TemplateError):
+        Template.compile(costly).render({"text": "x" * 1000})

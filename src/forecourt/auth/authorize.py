@@ -35,6 +35,7 @@ from forecourt.auth.policy import (
     depends_on_circumstances,
     evaluate,
 )
+from forecourt.auth.policy.evaluate import RESOURCE
 from forecourt.base.clock import Clock
 from forecourt.base.errors import AccessDenied
 from forecourt.base.principal import Principal
@@ -52,7 +53,8 @@ FEDERATED_BY = "forecourt:FederatedBy"
 
 # What no bucket policy keeps from the owner's root: https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketPolicy.html
 _ROOTS_OWN = frozenset({"s3:GetBucketPolicy", "s3:PutBucketPolicy", "s3:DeleteBucketPolicy"})
-_UNREADABLE = compile_policy(
+# Stands for a policy that cannot be read: what it denied is not known.
+UNREADABLE = compile_policy(
     {"Statement": {"Sid": "Unreadable", "Effect": "Deny", "Principal": "*", "Action": "*", "Resource": "*"}}
 )
 _REMEMBERED = 10_000
@@ -113,13 +115,23 @@ Finish = Callable[[Unfinished], Awaitable[tuple[str, Mapping[str, Any]]]]
 ResourcePolicy = Callable[[Unfinished], Awaitable[Owned]]
 
 
+# Seals what STS's DecodeAuthorizationMessage opens. IAM supplies it.
+EncodeDenial = Callable[[Mapping[str, Any]], str]
+
+
 class PolicyAuthorizer:
     def __init__(
-        self, *, identities: IdentityPolicies | None = None, clock: Clock | None = None, mode: Mode = "off"
+        self,
+        *,
+        identities: IdentityPolicies | None = None,
+        clock: Clock | None = None,
+        mode: Mode = "off",
+        encode: EncodeDenial | None = None,
     ) -> None:
         self._identities = identities or EveryoneMay()
         self._clock = clock or Clock()
         self._mode = mode
+        self._encode = encode
         self._resource_policies: dict[str, ResourcePolicy] = {}
         self._finish: dict[str, Finish] = {}
         # With the grants that they follow from, which are other ones as soon as a policy changes
@@ -144,7 +156,25 @@ class PolicyAuthorizer:
         if self._mode == "audit":
             _log.warning("would be denied: %s (%s)", message, decision.reason)
             return
-        raise AccessDenied(message)
+        raise AccessDenied(message + self._encoded(principal, action, resource, decision))
+
+    def _encoded(self, principal: Principal, action: str, resource: str, decision: Decision) -> str:
+        """What EC2 adds to its denials, for whoever may decode it."""
+        if self._encode is None or action != UNMAPPED or not resource.startswith("ec2:"):
+            return ""
+        details = {
+            "allowed": False,
+            "explicitDeny": decision.effect is Effect.EXPLICIT_DENY,
+            "matchedStatements": {"items": []},
+            "failures": {"items": []},
+            "context": {
+                "principal": {"id": principal.user_id, "arn": principal.arn},
+                "action": resource,
+                "resource": "*",
+                "conditions": {"items": []},
+            },
+        }
+        return f". Encoded authorization failure message: {self._encode(details)}"
 
     async def decide(self, principal: Principal, action: str, resource: str, context: Mapping[str, Any]) -> Decision:
         """The decision with its reason, whatever the mode."""
@@ -222,7 +252,7 @@ def _resource_policy(document: str | None, request: Request, account: str) -> Po
         return compile_policy(document, "any")
     except PolicyInvalid as invalid:
         _log.warning("the policy of %s cannot be read, and so denies: %s", request.resource, invalid)
-        return None if owners_root else _UNREADABLE
+        return None if owners_root else UNREADABLE
 
 
 def principal_keys(principal: Principal) -> dict[str, Any]:
@@ -256,7 +286,15 @@ def denial(principal: Principal, action: str, resource: str, decision: Decision)
     """https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html"""
     who = principal.arn or principal.name or "anonymous"
     if action == UNMAPPED:
-        return f"User: {who} is not authorized to perform: {resource} because Forecourt does not know what it needs"
+        hint = "You are not authorized to perform this operation. " if resource.startswith("ec2:") else ""
+        return (
+            f"{hint}User: {who} is not authorized to perform: {resource} because Forecourt does not know what it needs"
+        )
+    if action.startswith("s3:"):
+        # S3 puts the ARN in quotes, and tells a stranger no reason.
+        if decision.layer == RESOURCE and decision.effect is Effect.IMPLICIT_DENY:
+            return "Access Denied"
+        resource = f'"{resource}"' if resource else ""
     on = f" on resource: {resource}" if resource else ""
     return f"User: {who} is not authorized to perform: {action}{on} {decision.because(action)}"
 

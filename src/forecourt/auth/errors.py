@@ -36,6 +36,17 @@ _QUERY = {
     Reason.INVALID_TOKEN: ("InvalidClientTokenId", 403),
     Reason.EXPIRED_TOKEN: ("ExpiredToken", 403),
 }
+# https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html
+_EC2 = _QUERY | {
+    Reason.MISMATCH: ("AuthFailure", 401),
+    Reason.NOT_SIGNED_HEADERS: ("AuthFailure", 401),
+    Reason.BODY_MISMATCH: ("AuthFailure", 401),
+    Reason.UNKNOWN_KEY: ("AuthFailure", 401),
+    Reason.INVALID_TOKEN: ("AuthFailure", 401),
+    Reason.SKEWED: ("RequestExpired", 400),
+    Reason.PRESIGNED_EXPIRED: ("RequestExpired", 400),
+    Reason.EXPIRED_TOKEN: ("RequestExpired", 400),
+}
 _S3 = {
     Reason.MISSING: ("AccessDenied", 403),
     Reason.INCOMPLETE: ("AuthorizationHeaderMalformed", 400),
@@ -49,6 +60,14 @@ _S3 = {
     Reason.INVALID_TOKEN: ("InvalidToken", 400),
     Reason.EXPIRED_TOKEN: ("ExpiredToken", 400),
 }
+_RPC_WORDS = {Reason.MISSING: "Request is missing Authentication Token"}
+_EC2_CODE_WORDS = {
+    "AuthFailure": "AWS was not able to validate the provided access credentials",
+    "RequestExpired": "Request has expired.",
+}
+_EC2_WORDS = _RPC_WORDS | {
+    reason: _EC2_CODE_WORDS[code] for reason, (code, _) in _EC2.items() if code in _EC2_CODE_WORDS
+}
 _S3_WORDS = {
     Reason.MISSING: "Access Denied",
     Reason.SKEWED: "The difference between the request time and the current time is too large.",
@@ -58,12 +77,20 @@ _S3_WORDS = {
     Reason.INVALID_TOKEN: "The provided token is malformed or otherwise invalid.",
     Reason.EXPIRED_TOKEN: "The provided token has expired.",
 }
+# Where a dialect has words of its own.
+_WORDS = {
+    "json": _RPC_WORDS,
+    "smithy-rpc-v2-cbor": _RPC_WORDS,
+    "query": _RPC_WORDS,
+    "ec2": _EC2_WORDS,
+    "rest-xml": _S3_WORDS,
+}
 DIALECTS: dict[str, dict[Reason, tuple[str, int]]] = {
     "json": {reason: (code, 400) for reason, code in _JSON.items()},
     "rest-json": {reason: (code, 403) for reason, code in _JSON.items()},
     "execute-api": {reason: (code, 403) for reason, code in _JSON.items()},
     "query": _QUERY,
-    "ec2": _QUERY,
+    "ec2": _EC2,
     "rest-xml": _S3,
 }
 
@@ -91,9 +118,7 @@ class AuthenticationFailed(RemoteError):
 
 
 def failed(refused: Refused, dialect: str) -> AuthenticationFailed:
-    table = DIALECTS.get(dialect, DIALECTS["json"])
-    code, status = table[refused.reason]
-    words = _S3_WORDS.get(refused.reason, refused.message) if table is _S3 else refused.message
-    error = AuthenticationFailed(code, words, status)
+    code, status = DIALECTS.get(dialect, DIALECTS["json"])[refused.reason]
+    error = AuthenticationFailed(code, _WORDS.get(dialect, {}).get(refused.reason, refused.message), status)
     error.reason = refused.reason
     return error

@@ -59,7 +59,7 @@ def describe(tools: Compilers | None, target: Target | None, error: ServiceError
     shape = tools.model.shapes[name] if tools is not None and name is not None else _UNMODELED
     trait = shape.error
     status = _status(shape, target, error)
-    query_code = trait.code if trait is not None and trait.code else quirks.QUERY_CODES.get(error.code, error.code)
+    query_code = trait.code if trait is not None and trait.code else _query_code(target, error)
     own = quirks.ERROR_MEMBERS.get(target.service, {}) if target is not None else {}
     members = {**own, **error.members}
     for message_name in _MESSAGE_NAMES:
@@ -67,6 +67,12 @@ def describe(tools: Compilers | None, target: Target | None, error: ServiceError
             members[message_name] = error.message
     sender = trait.sender_fault if trait is not None else status < 500
     return Fault(name or error.code, status, error.message, shape, members, query_code, sender and status < 500)
+
+
+def _query_code(target: Target | None, error: ServiceError) -> str:
+    if error.code == "AccessDeniedException" and target is not None and target.service in quirks.DENIED:
+        return quirks.DENIED[target.service]
+    return quirks.QUERY_CODES.get(error.code, error.code)
 
 
 def _status(shape: Shape, target: Target | None, error: ServiceError) -> int:

@@ -20,7 +20,21 @@ VALIDATION_CODE: dict[str, str] = {
     "apigatewaymanagementapi": "BadRequestException",
     # Query-compatible: it still says what it said when it spoke query.
     "cloudwatch": "ValidationError",
+    # Neither has a ValidationError (their pages of common errors).
+    "s3": "InvalidArgument",
+    "s3control": "InvalidRequest",
+    "ec2": "InvalidParameterValue",
+    "sqs": "InvalidParameterValue",
 }
+
+# The code and words for a parameter that is not there. Elsewhere one more broken constraint: "must not be null".
+MISSING_PARAMETER: dict[str, str] = {
+    "ec2": "The request must contain the parameter {}",
+    "sqs": "The request must contain the parameter {}.",
+}
+
+# The codes that a service has for what it denies. Elsewhere AccessDeniedException, in XML AccessDenied.
+DENIED: dict[str, str] = {"ec2": "UnauthorizedOperation", "sns": "AuthorizationError"}
 
 # API Gateway's messages name the operation's input before the member: "Value 'X' at 'putIntegrationInput.type' failed
 # to satisfy constraint: Member must satisfy enum value set: [...]".

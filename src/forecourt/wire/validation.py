@@ -233,6 +233,10 @@ def _readable(pattern: str) -> str:
 def error(service: str, protocol: str, input_name: str, violations: Sequence[Violation]) -> InvalidInput:
     """All that is wrong, in one error."""
     code = quirks.VALIDATION_CODE.get(service, "ValidationError" if protocol == "query" else "ValidationException")
+    missing = next((found.path for found in violations if found.constraint == _NOT_NULL), "")
+    if missing and service in quirks.MISSING_PARAMETER:
+        name = missing[:1].upper() + missing[1:]
+        return InvalidInput("MissingParameter", quirks.MISSING_PARAMETER[service].format(name))
     own_words = _in_own_words(service, violations)
     if own_words:
         return InvalidInput(code, own_words)

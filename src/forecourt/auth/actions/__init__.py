@@ -50,6 +50,7 @@ SERVICES: dict[str, Service] = {
     "sqs": backing.SQS,
     "sns": backing.SNS,
     "kinesis": backing.KINESIS,
+    "firehose": backing.FIREHOSE,
     "secretsmanager": backing.SECRETSMANAGER,
     "events": backing.EVENTS,
     "ssm": backing.SSM,

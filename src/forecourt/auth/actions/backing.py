@@ -70,6 +70,15 @@ ChannelARN    {ChannelARN}
 """,
 )
 
+FIREHOSE = Table(
+    "firehose",
+    """
+@ListDeliveryStreams   *
+DeliveryStreamName     deliverystream/{DeliveryStreamName}
+*                      *
+""",
+)
+
 
 def _secret_conditions(operation: str, params: Params) -> Mapping[str, Any]:
     names = {"SecretId": "secretsmanager:SecretId", "Name": "secretsmanager:Name",

@@ -6,8 +6,10 @@ on them makes the memory forget (changes are rare, calls are not).
 
 from __future__ import annotations
 
-from forecourt.auth.authorize import FEDERATED_BY, Grants
-from forecourt.auth.policy import Policy, PolicyInvalid, compile_policy
+import logging
+
+from forecourt.auth.authorize import FEDERATED_BY, UNREADABLE, Grants
+from forecourt.auth.policy import Policy, PolicyInvalid, PolicyKind, compile_policy
 from forecourt.base.principal import Principal, root
 from forecourt.services.iam.api.keys import purpose
 from forecourt.services.iam.api.kit import managed_document
@@ -16,6 +18,7 @@ from forecourt.services.iam.model import AccessKey, Group, ManagedPolicy, Role, 
 from forecourt.services.iam.store import Directory
 from forecourt.store.sealing import SealBroken, Sealer
 
+_log = logging.getLogger("forecourt.iam")
 _ALLOW_ALL = compile_policy({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}})
 _REMEMBERED = 10_000
 
@@ -61,16 +64,20 @@ class CallerPolicies:
         return Grants(policies, boundary, subject.tags)
 
     async def policies_of(self, account: str, holder: User | Group | Role) -> list[Policy]:
-        inline = [compile_policy(text, "identity", name) for name, text in holder.inline.items()]
-        attached = [await self.managed(account, arn) for arn in holder.attached]
-        return [*inline, *(policy for policy in attached if policy is not None)]
+        inline = [readable(text, name) for name, text in holder.inline.items()]
+        return [*inline, *[await self.managed(account, arn) for arn in holder.attached]]
 
-    async def managed(self, account: str, arn: str) -> Policy | None:
-        document = await managed_document(self._directory, account, arn)
-        try:
-            return compile_policy(document, "identity", arn) if document is not None else None
-        except PolicyInvalid:
-            return None
+    async def managed(self, account: str, arn: str) -> Policy:
+        """One that is not there, or cannot be read, denies everything: as a boundary it bounds no less than it did."""
+        return readable(await managed_document(self._directory, account, arn) or "", arn)
+
+
+def readable(document: str, name: str, kind: PolicyKind = "identity") -> Policy:
+    try:
+        return compile_policy(document, kind, name)
+    except PolicyInvalid as invalid:
+        _log.warning("the policy %s cannot be read, and so denies: %s", name, invalid)
+        return UNREADABLE.named(name)
 
 
 def _subject_of(principal: Principal) -> tuple[str, str, str] | None:

@@ -15,12 +15,12 @@ from typing import Any
 import msgspec
 
 from forecourt.auth.authorize import MADE_UP_ROLE, Mode, principal_keys, session_policies
-from forecourt.auth.policy import Decision, PolicySet, Request, compile_policy, context_of, evaluate
+from forecourt.auth.policy import Decision, PolicySet, Request, context_of, evaluate
 from forecourt.auth.sessions import SessionCredentials, Sessions
 from forecourt.base.clock import Clock
 from forecourt.base.errors import AccessDenied
 from forecourt.base.principal import ANONYMOUS, Principal, service
-from forecourt.services.iam.grants import CallerPolicies
+from forecourt.services.iam.grants import CallerPolicies, readable
 from forecourt.services.iam.model import Role
 from forecourt.services.iam.store import Directory
 
@@ -121,7 +121,7 @@ class RoleSessions:
             identity=grants.identity,
             boundary=grants.boundary,
             session=session_policies(caller),
-            resource=compile_policy(role.trust, "trust"),
+            resource=readable(role.trust, "", "trust"),
             trust=True,
             resource_account="" if federated or caller.kind == "service" else role.account,
         )

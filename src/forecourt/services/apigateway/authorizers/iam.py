@@ -5,6 +5,8 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/permissions.html
 
 from __future__ import annotations
 
+from time import perf_counter
+
 from forecourt.auth.errors import AuthenticationFailed
 from forecourt.auth.policy import Effect, Policy
 from forecourt.auth.sigv4 import SignedRequest
@@ -12,6 +14,7 @@ from forecourt.base.errors import AccessDenied
 from forecourt.base.principal import Principal
 from forecourt.services.apigateway.authorizers.resource_policy import (
     ACTION,
+    because,
     circumstances,
     denied,
     judge,
@@ -33,9 +36,18 @@ def with_iam(handler: Handler, ports: Ports, policy: Policy | None) -> Handler:
     """`policy`: the API's resource policy."""
 
     async def authorize(request: MethodRequest) -> MethodResponse:
-        principal = await _authenticate(request, ports)
-        await _authorize(request, principal, ports, policy)
-        return await handler(request.with_(principal=principal, identity=_identity(principal)))
+        started = perf_counter()
+        try:
+            principal = await _authenticate(request, ports)
+        finally:
+            request = request.checked("authenticate.latency", started)
+        request = request.with_(principal=principal, identity=_identity(principal))
+        started = perf_counter()
+        try:
+            await _authorize(request, principal, ports, policy)
+        finally:
+            request = request.checked("authorize.latency", started)
+        return await handler(request)
 
     return authorize
 
@@ -57,13 +69,9 @@ async def _authenticate(request: MethodRequest, ports: Ports) -> Principal:
 async def _authorize(request: MethodRequest, principal: Principal, ports: Ports, policy: Policy | None) -> None:
     """The resource's policy may deny; in one account it, or the caller's own policies, must allow."""
     effect = judge(policy, request, principal) if policy is not None else Effect.IMPLICIT_DENY
-    if effect is Effect.EXPLICIT_DENY:
-        raise denied(principal, request, explicit=True)
     same_account = principal.account == request.served.account
-    if policy is not None and not same_account and effect is not Effect.ALLOW:
-        raise denied(principal, request, explicit=False)
-    if not same_account and policy is None:
-        raise denied(principal, request, explicit=False)
+    if effect is Effect.EXPLICIT_DENY or (not same_account and effect is not Effect.ALLOW):
+        raise denied(principal, request, because(effect, "resource-based"))
     if ports.authorizer is None:
         return
     try:
@@ -71,7 +79,8 @@ async def _authorize(request: MethodRequest, principal: Principal, ports: Ports,
     except AccessDenied as refusal:
         explicit = "explicit deny" in refusal.message
         if explicit or effect is not Effect.ALLOW:
-            raise denied(principal, request, explicit=explicit) from refusal
+            own = Effect.EXPLICIT_DENY if explicit else Effect.IMPLICIT_DENY
+            raise denied(principal, request, because(own, "identity-based")) from refusal
 
 
 def _identity(principal: Principal) -> dict[str, str | None]:

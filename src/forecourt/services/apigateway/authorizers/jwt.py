@@ -1,90 +1,36 @@
 """JWT authorizers of HTTP APIs: a token of any OpenID Connect issuer.
 
-The issuer's keys are found by discovery and kept; a key that is not known is looked for again, at most once a minute.
-Pools of this process are verified without the network.
+Pools of this process are verified without the network. What is wrong with a token is told in `www-authenticate`
+(RFC 6750, in AWS's form).
 https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-jwt-authorizer.html
+https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-troubleshooting-jwt.html
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple, cast
-from urllib.parse import urlsplit
 
 import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.asymmetric import padding
 
 from forecourt.base.ports import TokenRejected
+from forecourt.services.apigateway.authorizers.jwks import Keys, KeyUnavailable, decoded
 from forecourt.services.apigateway.authorizers.results import Results
 from forecourt.services.apigateway.http.model import Authorizer
 from forecourt.services.apigateway.integrations.http_parameters import Seen, compile_source
 from forecourt.services.apigateway.plan.errors import GatewayError
 from forecourt.services.apigateway.plan.messages import MethodRequest, MethodResponse, Served
 from forecourt.services.apigateway.plan.ports import Handler, Ports
-from forecourt.upstream import InvalidRequest, Origin, Request, UpstreamError
 
-# https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html
-_FETCH_SECONDS = 1.5
-_MOST_BYTES = 150_000
-_KEYS_KEPT_SECONDS = 7200.0
-_ASK_AGAIN_SECONDS = 60.0
 _REMEMBERED_SECONDS = 300.0
 _HASHES: Mapping[str, Callable[[], hashes.HashAlgorithm]] = {
     "RS256": hashes.SHA256,
     "RS384": hashes.SHA384,
     "RS512": hashes.SHA512,
 }
-
-
-class Keys:
-    """An issuer's keys by their id."""
-
-    def __init__(self, issuer: str, ports: Ports) -> None:
-        self._issuer = issuer.rstrip("/")
-        self._ports = ports
-        self._keys: dict[str, rsa.RSAPublicKey] = {}
-        self._asked_at = float("-inf")
-
-    async def find(self, key_id: str) -> rsa.RSAPublicKey | None:
-        now = self._ports.clock.now()
-        waited = now - self._asked_at
-        if waited > _KEYS_KEPT_SECONDS or (key_id not in self._keys and waited > _ASK_AGAIN_SECONDS):
-            self._asked_at = now
-            await self._ask()
-        return self._keys.get(key_id)
-
-    async def _ask(self) -> None:
-        try:
-            document = await self._get(f"{self._issuer}/.well-known/openid-configuration")
-            found = await self._get(str(document["jwks_uri"]))
-            self._keys = {str(key.get("kid", "")): _public(key) for key in found["keys"] if key.get("kty") == "RSA"}
-        except (UpstreamError, InvalidRequest, ValueError, KeyError, TypeError, AttributeError, msgspec.DecodeError):
-            # The keys that are known stay good; an issuer that cannot be reached has none.
-            return
-
-    async def _get(self, url: str) -> dict[str, Any]:
-        origin, parts = Origin.parse(url), urlsplit(url)
-        headers = [(b"host", origin.authority.encode()), (b"accept", b"application/json")]
-        request = Request(b"GET", (parts.path or "/").encode(), headers)
-        response = await self._ports.upstream.send(origin, request, _FETCH_SECONDS)
-        document = msgspec.json.decode(await response.read(_MOST_BYTES))
-        return cast("dict[str, Any]", document)
-
-
-def _public(key: Mapping[str, Any]) -> rsa.RSAPublicKey:
-    return rsa.RSAPublicNumbers(_integer(key["e"]), _integer(key["n"])).public_key()
-
-
-def _integer(text: str) -> int:
-    return int.from_bytes(_decoded(text))
-
-
-def _decoded(text: str) -> bytes:
-    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
 class Parts(NamedTuple):
@@ -94,18 +40,20 @@ class Parts(NamedTuple):
     signature: bytes
 
 
+class BadToken(Exception):
+    """The message is for the client."""
+
+
 def read_token(token: str) -> Parts:
-    """Raises `ValueError`."""
+    """Raises `BadToken`."""
     pieces = token.split(".")
     if len(pieces) != 3:
-        raise ValueError("not a JWT")
+        raise BadToken("token contains an invalid number of segments")
     try:
-        header, claims = (msgspec.json.decode(_decoded(piece)) for piece in pieces[:2])
-        signature = _decoded(pieces[2])
-    except (binascii.Error, msgspec.DecodeError, UnicodeError) as error:
-        raise ValueError("not a JWT") from error
-    if not isinstance(header, dict) or not isinstance(claims, dict):
-        raise ValueError("not a JWT")
+        header, claims = (msgspec.json.decode(decoded(piece), type=dict[str, Any]) for piece in pieces[:2])
+        signature = decoded(pieces[2])
+    except ValueError as error:
+        raise BadToken("the token cannot be decoded") from error
     return Parts(header, claims, ".".join(pieces[:2]).encode(), signature)
 
 
@@ -122,54 +70,74 @@ def with_jwt(
     audience = frozenset((configuration.audience if configuration else None) or ())
     source = compile_source((authorizer.identity_source or ["$request.header.Authorization"])[0], served.variables)
     keys = Keys(issuer, ports)
-    needed = frozenset(scopes or ())
+    needed = tuple(scopes or ())
     clock = ports.clock
 
     async def authorize(request: MethodRequest) -> MethodResponse:
         value = source(Seen(request, [], b""))
         if not value:
-            raise GatewayError("UNAUTHORIZED")
+            raise GatewayError("UNAUTHORIZED", challenge="Bearer")
         token = value[7:].strip() if value[:7].lower() == "bearer " else value
         now = clock.now()
         claims = cast("Mapping[str, Any] | None", results.get(token, now))
         if claims is None:
-            claims = await _verify(token, issuer, keys, ports)
-            _check(claims, issuer, audience, now)
+            try:
+                claims = await _verify(token, issuer, keys, ports)
+                _check(claims, audience, now)
+            except (BadToken, KeyUnavailable) as error:
+                raise _refusal("UNAUTHORIZED", needed, "invalid_token", str(error)) from error
             results.put(token, claims, min(now + _REMEMBERED_SECONDS, float(claims["exp"])))
         granted = _scopes(claims)
-        if needed and not needed.intersection(granted):
-            raise GatewayError("ACCESS_DENIED", detail="the token has none of the route's scopes")
+        if needed and not set(needed).intersection(granted):
+            raise _refusal("ACCESS_DENIED", needed, "insufficient_scope", "the token has none of the required scopes")
         told = {"jwt": {"claims": {k: _text(v) for k, v in claims.items()}, "scopes": granted if needed else None}}
         return await handler(request.with_(authorizer=told))
 
     return authorize
 
 
+def _refusal(type: str, needed: Iterable[str], code: str, description: str) -> GatewayError:
+    """`needed`: the route's scopes. `authorizer_error` is what access logs tell."""
+    challenge = f'Bearer scope="{" ".join(needed)}" error="{code}" error_description="{description}"'
+    told = f"{code}: {description}"
+    return GatewayError(type, detail=told, challenge=challenge, authorizer_error=told)
+
+
 async def _verify(token: str, issuer: str, keys: Keys, ports: Ports) -> Mapping[str, Any]:
-    try:
-        parts = read_token(token)
-        if ports.tokens is not None and ports.tokens.owns(issuer):
+    """The claims of a token that `issuer` signed. Raises `BadToken`, `KeyUnavailable`."""
+    parts = read_token(token)
+    if ports.tokens is not None and ports.tokens.owns(issuer):
+        # A pool has two names, AWS's and ours: the verifier knows whether the token's issuer is this one.
+        try:
             return await ports.tokens.verify(token, issuer)
-        algorithm = _HASHES.get(str(parts.header.get("alg")))
-        key = await keys.find(str(parts.header.get("kid", ""))) if algorithm is not None else None
-        if key is None or algorithm is None:
-            raise ValueError("no key")
+        except TokenRejected as error:
+            raise BadToken("the token has expired" if error.expired else "the token is not of this issuer") from error
+    name = str(parts.header.get("alg"))
+    algorithm = _HASHES.get(name)
+    if algorithm is None:
+        shown = name if name.isalnum() and name.isascii() and len(name) < 16 else "given"
+        raise BadToken(f"signing method {shown} is invalid")
+    if parts.claims.get("iss") != issuer:
+        raise BadToken("the token does not have a valid issuer")
+    key = await keys.find(str(parts.header.get("kid", "")))
+    try:
         key.verify(parts.signature, parts.signed, padding.PKCS1v15(), algorithm())
-    except (ValueError, InvalidSignature, TokenRejected) as error:
-        raise GatewayError("UNAUTHORIZED", detail=f"the token is not valid: {error}") from error
+    except InvalidSignature as error:
+        raise BadToken("the token's signature is invalid") from error
     return parts.claims
 
 
-def _check(claims: Mapping[str, Any], issuer: str, audience: frozenset[str], now: float) -> None:
-    """`aud`, or where there is none `client_id`, must be one of the authorizer's."""
-    given = claims.get("aud", claims.get("client_id"))
-    for_us = set(given if isinstance(given, list) else [given])
-    begins = [claims.get(name, 0) for name in ("nbf", "iat")]
-    ends = claims.get("exp")
+def _check(claims: Mapping[str, Any], audience: frozenset[str], now: float) -> None:
+    """`aud`, or where there is none `client_id`, must be one of the authorizer's. Raises `BadToken`."""
+    ends, begins = claims.get("exp"), [claims.get(name, 0) for name in ("nbf", "iat")]
+    if not _is_number(ends) or now >= cast("float", ends):
+        raise BadToken("the token has expired")
     # One second for issuers whose clocks are ahead of ours
-    in_time = isinstance(ends, int | float) and now < ends and all(_is_number(at) and at <= now + 1 for at in begins)
-    if claims.get("iss") != issuer or not for_us.intersection(audience) or not in_time:
-        raise GatewayError("UNAUTHORIZED", detail="the token is of another issuer, for somebody else, or out of time")
+    if not all(_is_number(at) and at <= now + 1 for at in begins):
+        raise BadToken("the token is not valid yet")
+    given = claims.get("aud", claims.get("client_id"))
+    if audience.isdisjoint(str(item) for item in (given if isinstance(given, list) else [given])):
+        raise BadToken("the token does not have a valid audience")
 
 
 def _is_number(value: Any) -> bool:

@@ -31,7 +31,7 @@ def with_resource_policy(handler: Handler, policy: Policy) -> Handler:
     async def check(request: MethodRequest) -> MethodResponse:
         verdict = judge(policy, request, ANONYMOUS)
         if verdict is not PolicyEffect.ALLOW:
-            raise denied(ANONYMOUS, request, explicit=verdict is PolicyEffect.EXPLICIT_DENY)
+            raise denied(ANONYMOUS, request, because(verdict, "resource-based"))
         return await handler(request)
 
     return check
@@ -42,14 +42,21 @@ def judge(policy: Policy, request: MethodRequest, principal: Principal) -> Polic
     return policy.evaluate(asked).effect
 
 
-def denied(principal: Principal, request: MethodRequest, *, explicit: bool) -> GatewayError:
+def because(effect: PolicyEffect, kind: str) -> str:
+    """Why not, as AWS says it. `kind` of policy: identity-based, resource-based."""
+    if effect is PolicyEffect.EXPLICIT_DENY:
+        return f"with an explicit deny in {'an' if kind[0] == 'i' else 'a'} {kind} policy"
+    return f"because no {kind} policy allows the {ACTION} action"
+
+
+def denied(principal: Principal, request: MethodRequest, reason: str) -> GatewayError:
     who = principal.arn or "anonymous"
     served = request.served
     hidden = f"arn:aws:execute-api:{served.region}:{'*' * 8}{served.account[-4:]}:{served.api_id}/{served.stage}"
-    message = (
-        f"User: {who} is not authorized to perform: {ACTION} on resource: {hidden}/{request.method}{_path(request)}"
+    resource = f"{hidden}/{request.method}{_path(request)}"
+    return GatewayError(
+        "ACCESS_DENIED", f"User: {who} is not authorized to perform: {ACTION} on resource: {resource} {reason}"
     )
-    return GatewayError("ACCESS_DENIED", message + (" with an explicit deny" if explicit else ""))
 
 
 def method_arn(request: MethodRequest) -> str:

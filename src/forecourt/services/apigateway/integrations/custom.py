@@ -9,12 +9,12 @@ answer becomes a method response by `selectionPattern`, parameter mappings and a
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple
 
 from forecourt.services.apigateway.integrations.binary import BinaryMediaTypes
 from forecourt.services.apigateway.integrations.content import request_content, response_content
+from forecourt.services.apigateway.integrations.headers import from_mapping
 from forecourt.services.apigateway.integrations.mapping import (
     RequestMappings,
     ResponseMappings,
@@ -28,6 +28,7 @@ from forecourt.services.apigateway.integrations.templates import (
     render_request,
     render_response,
 )
+from forecourt.services.apigateway.patterns import Matches, whole
 from forecourt.services.apigateway.plan.errors import configuration_error
 from forecourt.services.apigateway.plan.messages import (
     MAX_PAYLOAD_BYTES,
@@ -120,7 +121,7 @@ def _texts(overrides: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 class _Selected(NamedTuple):
     status: int
-    pattern: re.Pattern[str] | None
+    matches: Matches | None
     mappings: ResponseMappings
     templates: Templates
     handling: str | None
@@ -146,6 +147,7 @@ class _ResponseMapper:
             text = body.decode("utf-8", "replace")
             body, overrides = render_response(template, request, text, response.headers, response.status)
             headers, status = _apply_overrides(headers, status, overrides)
+        headers = from_mapping(headers)
         if not any(name == b"content-type" for name, _ in headers):
             headers.append((b"content-type", content_type.encode("latin-1", "replace")))
         if len(body) > MAX_PAYLOAD_BYTES:
@@ -165,7 +167,7 @@ class _ResponseMapper:
         """An error's text is matched where there is one, else the status; the whole of it."""
         text = response.error if response.error is not None else str(response.status)
         for selected in self._by_pattern:
-            if selected.pattern is not None and selected.pattern.fullmatch(text):
+            if selected.matches is not None and selected.matches(text):
                 return selected
         if self._default is None:
             raise configuration_error(
@@ -179,7 +181,7 @@ def _selected(response: model.IntegrationResponse, served: Served) -> _Selected:
     pattern = response.selection_pattern
     return _Selected(
         int(response.status_code),
-        re.compile(pattern.replace("(?<", "(?P<"), re.DOTALL) if pattern else None,
+        whole(pattern) if pattern else None,
         compile_response_mappings(response.response_parameters, served.variables),
         Templates(response.response_templates),
         response.content_handling,

@@ -15,7 +15,12 @@ from urllib.parse import quote_plus
 
 from forecourt.base.pending import Pending
 from forecourt.services.apigateway.integrations.custom import Backend, Mapped
-from forecourt.services.apigateway.integrations.headers import NOT_TO_BACKEND, from_backend
+from forecourt.services.apigateway.integrations.headers import (
+    NOT_MAPPED_TO_BACKEND,
+    NOT_TO_HTTP_PROXY,
+    carries_signature,
+    from_backend,
+)
 from forecourt.services.apigateway.integrations.mapping import RequestMappings, compile_request_mappings
 from forecourt.services.apigateway.integrations.uri import UriTemplate
 from forecourt.services.apigateway.plan.backends import Sender
@@ -123,7 +128,8 @@ def http_backend(integration: Integration, served: Served, ports: Ports) -> Back
     async def call(request: MethodRequest, mapped: Mapped) -> IntegrationResponse:
         target = uri.render(mapped.path.get)
         headers: Headers = [(b"host", target.origin.authority.encode())]
-        headers += [(name.lower().encode(), value.encode()) for name, value in mapped.headers]
+        given = [(name.lower().encode(), value.encode()) for name, value in mapped.headers]
+        headers += [header for header in given if header[0] not in NOT_MAPPED_TO_BACKEND]
         named = {name for name, _ in headers}
         defaults = [user_agent, (b"content-type", b"application/json"), (b"accept", b"application/json"), api_id]
         headers += [header for header in defaults if header[0] not in named]
@@ -183,7 +189,9 @@ async def _stream_for_client(response: Response) -> tuple[bytes | AsyncIterator[
 
 def _header_builder(mappings: RequestMappings, served: Served) -> Callable[[Origin, MethodRequest], Headers]:
     mapped = [(name.lower().encode(), source) for name, source in mappings.headers]
-    dropped = NOT_TO_BACKEND | {name for name, _ in mapped}
+    replaced = {name for name, _ in mapped}
+    dropped = NOT_TO_HTTP_PROXY | replaced | {b"authorization"}
+    authorization = b"" if b"authorization" in replaced else b"authorization"
     api_id = (b"x-amzn-apigateway-api-id", served.api_id.encode())
 
     def build(origin: Origin, request: MethodRequest) -> Headers:
@@ -195,6 +203,9 @@ def _header_builder(mappings: RequestMappings, served: Served) -> Callable[[Orig
             name = header[0]
             if name not in dropped:
                 headers.append(header)
+            elif name == authorization:
+                if not carries_signature(request, header[1]):
+                    headers.append(header)
             elif name == b"x-forwarded-for":
                 chain = header[1] + b", " + chain
             elif name == b"x-amzn-trace-id":

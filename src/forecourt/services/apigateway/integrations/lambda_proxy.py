@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from forecourt.services.apigateway.integrations.binary import BinaryMediaTypes
-from forecourt.services.apigateway.integrations.headers import FROM_BACKEND
+from forecourt.services.apigateway.integrations.headers import FROM_BACKEND, carries_signature
 from forecourt.services.apigateway.integrations.lambda_function import (
     FunctionError,
     caller_context,
@@ -64,6 +64,7 @@ _NOT_IN_EVENT = frozenset(
         b"content-length",
     )
 )
+_NOT_IN_EVENT_OF_SIGNED = _NOT_IN_EVENT | {b"authorization"}
 
 
 def lambda_proxy(integration: Integration, served: Served, ports: Ports, binary: BinaryMediaTypes) -> Handler:
@@ -78,7 +79,7 @@ def lambda_proxy(integration: Integration, served: Served, ports: Ports, binary:
     async def proxy(request: MethodRequest) -> MethodResponse:
         await request.body.read()
         try:
-            return await ask(request, msgspec.json.encode(build_event(request, binary)))
+            return await ask(request, msgspec.json.encode(build_event(request, binary, _unseen(request))))
         except FunctionError as error:
             raise malformed_proxy_response(f"customer function error: {error}") from error
 
@@ -124,8 +125,15 @@ def _ask_streaming(function: str, integration: Integration, served: Served, port
     return ask
 
 
-def build_event(request: MethodRequest, binary: BinaryMediaTypes) -> dict[str, Any]:
-    headers, all_headers = event_headers(request)
+def _unseen(request: MethodRequest) -> frozenset[bytes]:
+    given = request.header(b"authorization")
+    return _NOT_IN_EVENT if given is None or not carries_signature(request, given) else _NOT_IN_EVENT_OF_SIGNED
+
+
+def build_event(
+    request: MethodRequest, binary: BinaryMediaTypes, unseen: frozenset[bytes] = _NOT_IN_EVENT
+) -> dict[str, Any]:
+    headers, all_headers = event_headers(request, unseen)
     query, all_query = event_query(request)
     body, is_base64 = event_body(request, binary)
     return {
@@ -144,12 +152,14 @@ def build_event(request: MethodRequest, binary: BinaryMediaTypes) -> dict[str, A
     }
 
 
-def event_headers(request: MethodRequest) -> tuple[dict[str, str], dict[str, list[str]]]:
+def event_headers(
+    request: MethodRequest, unseen: frozenset[bytes] = _NOT_IN_EVENT
+) -> tuple[dict[str, str], dict[str, list[str]]]:
     """As the client spelt them. Where it used two spellings of one name, the first."""
     spelt: dict[bytes, str] = {}
     every: dict[str, list[str]] = {}
     for (key, value), name in zip(request.headers, request.header_names, strict=False):
-        if key not in _NOT_IN_EVENT:
+        if key not in unseen:
             every.setdefault(spelt.setdefault(key, name.decode("latin-1")), []).append(value.decode("latin-1"))
     server = request.scope.get("server")
     came_by = [value.decode("latin-1") for key, value in request.headers if key == b"x-forwarded-for"]

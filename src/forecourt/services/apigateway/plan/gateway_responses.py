@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from forecourt.services.apigateway.integrations.headers import from_mapping
 from forecourt.services.apigateway.integrations.mapping import RequestSource, compile_request_source
 from forecourt.services.apigateway.plan.errors import TYPES, GatewayError
 from forecourt.services.apigateway.plan.messages import Headers, MethodRequest, MethodResponse
@@ -91,7 +92,7 @@ def _mapped_headers(customised: _Customised, request: MethodRequest) -> Headers:
         for item in value if isinstance(value, list) else (value,):
             if item is not None and not any(char in item for char in "\r\n\0"):
                 mapped.append((name, item.encode()))
-    return mapped
+    return from_mapping(mapped)
 
 
 def _compile(response: GatewayResponse, variables: Mapping[str, str]) -> _Customised:
@@ -113,4 +114,6 @@ def default_response(error: GatewayError) -> MethodResponse:
 
 
 def _default_body(error: GatewayError) -> bytes:
-    return msgspec.json.encode({"message": error.message})
+    # A policy's refusal is the one whose member AWS spells in another way.
+    member = "Message" if error.error_type == "AccessDeniedException" else "message"
+    return msgspec.json.encode({member: error.message})

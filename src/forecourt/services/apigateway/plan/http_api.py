@@ -96,8 +96,9 @@ class HttpPlan:
 def _refused(error: GatewayError) -> MethodResponse:
     status, message = _ERRORS.get(error.type, (500, "Internal Server Error"))
     headers: Headers = [(b"content-type", b"application/json")]
-    if status == 401:
-        headers.append((b"www-authenticate", b"Bearer"))
+    challenge = error.variables.get("challenge")
+    if challenge:
+        headers.append((b"www-authenticate", challenge.encode()))
     return MethodResponse(status, headers, msgspec.json.encode({"message": message}))
 
 

@@ -119,8 +119,15 @@ def _service_status(answered: Answered) -> int | None:
     return response.integration_service_status or _integration_status(answered)
 
 
-def _authorizer_latency(answered: Answered) -> Any:
-    return answered.request.authorizer.get("integrationLatency")
+def _authorizer_error(answered: Answered) -> Any:
+    error = answered.error
+    if error is None or error.type not in _AUTHORIZER_ERRORS:
+        return None
+    return error.variables.get("authorizer_error", error.message)
+
+
+def _check(name: str) -> Callable[[Answered], Any]:
+    return lambda answered: answered.request.checks.get(name)
 
 
 def _authorizer_status(answered: Answered) -> int | None:
@@ -156,15 +163,17 @@ _OF_ANSWER: Mapping[str, Callable[[Answered], Any]] = {
     "awsEndpointRequestId": lambda a: a.response.integration_request_id,
     "integration.error": _of_error("detail", _INTEGRATION_ERRORS),
     "integrationErrorMessage": _of_error("detail", _INTEGRATION_ERRORS),
-    "authorizer.error": _of_error("message", _AUTHORIZER_ERRORS),
-    "authorizer.latency": _authorizer_latency,
-    "authorizer.integrationLatency": _authorizer_latency,
+    "authorizer.error": _authorizer_error,
+    "authorizer.latency": _check("authorizer.latency"),
+    "authorizer.integrationLatency": _check("authorizer.integrationLatency"),
     "authorizer.status": _authorizer_status,
     "authorizer.integrationStatus": _authorizer_status,
     "authenticate.error": _of_error("message", _SIGNATURE_ERRORS),
     "authenticate.status": _authenticate_status,
+    "authenticate.latency": _check("authenticate.latency"),
     "authorize.error": _of_error("message", frozenset(("ACCESS_DENIED",))),
     "authorize.status": _authorize_status,
+    "authorize.latency": _check("authorize.latency"),
     "error.message": _of_error("message"),
     "error.messageString": _quoted,
     "error.responseType": _of_error("type"),

@@ -10,13 +10,15 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import chain, zip_longest
 from typing import Any
 
-from forecourt.services.apigateway.vtl.expressions import COMPILERS, Defined, Evaluate, evaluator
+from forecourt.services.apigateway.vtl.expressions import COMPILERS, Defined, evaluator
+from forecourt.services.apigateway.vtl.expressions import Evaluate as Evaluator
 from forecourt.services.apigateway.vtl.methods import Loop, call
 from forecourt.services.apigateway.vtl.nodes import (
     Block,
     Break,
     Define,
     EscapedReference,
+    Evaluate,
     Foreach,
     If,
     Index,
@@ -31,6 +33,7 @@ from forecourt.services.apigateway.vtl.nodes import (
     Stop,
     Text,
 )
+from forecourt.services.apigateway.vtl.parser import parse
 from forecourt.services.apigateway.vtl.state import MAX_BYTES, MAX_TURNS, Broken, State, Stopped, TemplateError, bounded
 from forecourt.services.apigateway.vtl.values import is_true, text_of
 
@@ -129,7 +132,7 @@ def _show(node: Reference) -> Show:
             return value
         return missing if value is None else text_of(value)
 
-    if len(node.path) != 1 or not isinstance(node.path[0], Property):
+    if len(node.path) != 1 or not isinstance(node.path[0], Property) or node.alternate is not None:
         return show
     name, key = node.name, node.path[0].name
 
@@ -178,7 +181,7 @@ def _text(block: Block) -> Show:
     return text
 
 
-def _interpolated(node: Interpolated) -> Evaluate:
+def _interpolated(node: Interpolated) -> Evaluator:
     return _text(node.block)
 
 
@@ -290,6 +293,7 @@ def _macro(node: Macro) -> Render:
 
 def _invocation(node: Invocation) -> Render:
     name, source, arguments = node.name, node.source, [evaluator(argument) for argument in node.arguments]
+    body = None if node.body is None else Defined(_text(node.body))
 
     def render(state: State) -> None:
         macro = state.macros.get(name)
@@ -299,12 +303,36 @@ def _invocation(node: Invocation) -> Render:
         parameters, block = macro
         state.enter()
         values = [argument(state) for argument in arguments]
-        outer = [(parameter, state.get(parameter)) for parameter in parameters]
+        outer = [(parameter, state.get(parameter)) for parameter in (*parameters, _BODY)]
         try:
             state.update(zip(parameters, values, strict=False))
+            state[_BODY] = body
             block(state)
         finally:
             state.update(outer)
+            state.leave()
+
+    return render
+
+
+# What a macro calls the block of `#@name(...)…#end`
+_BODY = "bodyContent"
+
+
+def _evaluate(node: Evaluate) -> Render:
+    text_of_template = evaluator(node.text)
+
+    def render(state: State) -> None:
+        source = text_of_template(state)
+        if not isinstance(source, str):
+            return
+        # Reading a template costs more than going through one.
+        state.charge(len(source))
+        block = renderer(parse(source))
+        state.enter()
+        try:
+            block(state)
+        finally:
             state.leave()
 
     return render
@@ -336,6 +364,7 @@ _STATEMENTS: Mapping[type, Callable[[Any], Render]] = {
     Macro: _macro,
     Invocation: _invocation,
     Define: _define,
+    Evaluate: _evaluate,
     Stop: _stop,
     Break: _break,
 }

@@ -145,7 +145,19 @@ def _reference(node: Reference) -> Evaluate:
         evaluate, path = _variable_property(node.name, path[0].name), path[1:]
     for part in path:
         evaluate = _PARTS[type(part)](evaluate, part)
-    return evaluate
+    return evaluate if node.alternate is None else _or(evaluate, evaluator(node.alternate))
+
+
+def _or(evaluate: Evaluate, alternate: Evaluate) -> Evaluate:
+    def first(state: State) -> Any:
+        value = evaluate(state)
+        return value if value or type(value) not in _EMPTY else alternate(state)
+
+    return first
+
+
+# Of these the empty one counts as missing where there is an alternate: null, false, nought, "", [], {}
+_EMPTY = frozenset({type(None), bool, int, float, str, list, JavaList, dict})
 
 
 def variable(name: str) -> Evaluate:

@@ -70,12 +70,16 @@ class Index(NamedTuple):
 
 
 class Reference(NamedTuple):
-    """`source` is the reference as written, which is what it prints where it is null and not quiet."""
+    """`source` is the reference as written, which is what it prints where it is null and not quiet.
+
+    `alternate`: of `${x|'none'}`, which stands where `$x` has no value or an empty one.
+    """
 
     source: str
     name: str
     path: tuple[Property | Call | Index, ...]
     quiet: bool
+    alternate: Expression | None = None
 
 
 Expression = (
@@ -124,11 +128,15 @@ class Macro(NamedTuple):
 
 
 class Invocation(NamedTuple):
-    """`#name(...)`: a macro's call, or, where there is no such macro, its own text."""
+    """`#name(...)`: a macro's call, or, where there is no such macro, its own text.
+
+    `body`: of `#@name(...)…#end`, which the macro has as `$bodyContent`.
+    """
 
     source: str
     name: str
     arguments: tuple[Expression, ...]
+    body: Block | None = None
 
 
 class Define(NamedTuple):
@@ -136,6 +144,12 @@ class Define(NamedTuple):
 
     name: str
     block: Block
+
+
+class Evaluate(NamedTuple):
+    """`#evaluate($text)`: a text rendered as a template."""
+
+    text: Expression
 
 
 class Stop(NamedTuple):
@@ -146,4 +160,4 @@ class Break(NamedTuple):
     pass
 
 
-Node = Text | Reference | EscapedReference | Set | If | Foreach | Macro | Invocation | Define | Stop | Break
+Node = Text | Reference | EscapedReference | Set | If | Foreach | Macro | Invocation | Define | Evaluate | Stop | Break

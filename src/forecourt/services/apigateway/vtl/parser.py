@@ -19,6 +19,7 @@ from forecourt.services.apigateway.vtl.nodes import (
     Define,
     Either,
     EscapedReference,
+    Evaluate,
     Expression,
     Foreach,
     If,
@@ -47,7 +48,7 @@ _NUMBER = re.compile(r"\d+(?:\.\d+(?:[eE][+-]?\d+)?)?(?!\.\.)|\d+")
 _DIRECTIVE = re.compile(r"#(?:\{(?P<formal>@?[A-Za-z_][\w-]*)\}|(?P<plain>@?[A-Za-z_][\w-]*))")
 _PLAIN_TEXT = re.compile(r"[^$#\\]+")
 _LINE_END = re.compile(r"[ \t]*(?:\r\n|\r|\n)")
-_INDENT = re.compile(r"(?<=[\r\n])[ \t]+$")
+_INDENT = re.compile(r"(?:^|[\r\n])([ \t]+)$")
 # From the loosest to the tightest; each level is left-associative.
 _LEVELS: tuple[tuple[re.Pattern[str], Mapping[str, str]], ...] = tuple(
     (re.compile(pattern), words)
@@ -157,11 +158,21 @@ class _Parser:
         directive = _DIRECTIVES.get(name)
         if directive is not None and (name in _WITHOUT_ARGUMENTS or self._opens()):
             if name == "set":
-                _strip_blanks(nodes)
+                self._strip_indent(nodes, start)
             _append(nodes, directive(self))
             return ""
         self._macro_call(name, start, nodes)
         return ""
+
+    def _strip_indent(self, nodes: list[Node], at: int) -> None:
+        """The blanks between the line's begin and the directive at `at` are no output."""
+        indent = _INDENT.search(self.text, 0, at)
+        last = nodes[-1] if nodes else None
+        if indent is None or not isinstance(last, Text):
+            return
+        kept = last.text.removesuffix(indent[1])
+        nodes.pop()
+        _append(nodes, Text(kept))
 
     def _macro_call(self, name: str, start: int, nodes: list[Node]) -> None:
         if not self._opens():
@@ -169,7 +180,8 @@ class _Parser:
             return
         self._expect("(")
         arguments = self._arguments(")", commas_needed=False)
-        _append(nodes, Invocation(self.text[start : self.at], name, arguments))
+        body = self.block(("end",))[0] if name.startswith("@") else None
+        _append(nodes, Invocation(self.text[start : self.at], name.removeprefix("@"), arguments, body))
 
     def _escape(self, nodes: list[Node]) -> None:
         start = self.at
@@ -264,6 +276,12 @@ class _Parser:
         block, _ = self.block(("end",))
         return Define(reference.name, block)
 
+    def evaluate_directive(self) -> Node:
+        self._expect("(")
+        text = self.expression()
+        self._close()
+        return Evaluate(text)
+
     def stop_directive(self) -> Node:
         self._skip_arguments()
         return Stop()
@@ -293,10 +311,23 @@ class _Parser:
             return None
         self.at = name.end()
         path = self._path()
+        alternate = self._alternate() if opening[2] and self.text.startswith("|", self.at) else None
         if opening[2] and not self._take("}"):
             self.at = start
             return None
-        return Reference(self.text[start : self.at], name[0], path, bool(opening[1]))
+        return Reference(self.text[start : self.at], name[0], path, bool(opening[1]), alternate)
+
+    def _alternate(self) -> Expression | None:
+        """None: a bar in braces that no value follows. It is text, then."""
+        start, nesting = self.at, self._nesting
+        self.at += 1
+        try:
+            alternate = self.expression()
+        except TemplateError:
+            self.at, self._nesting = start, nesting
+            return None
+        self._space()
+        return alternate
 
     def _path(self) -> tuple[Property | Call | Index, ...]:
         path: list[Property | Call | Index] = []
@@ -481,6 +512,7 @@ _DIRECTIVES: Mapping[str, Callable[[_Parser], Node]] = {
     "foreach": _Parser.foreach_directive,
     "macro": _Parser.macro_directive,
     "define": _Parser.define_directive,
+    "evaluate": _Parser.evaluate_directive,
     "stop": _Parser.stop_directive,
     "break": _Parser.break_directive,
 }
@@ -520,11 +552,3 @@ def _append(nodes: list[Node], node: Any) -> None:
             nodes[-1] = Text(nodes[-1].text + node.text)
             return
     nodes.append(node)
-
-
-def _strip_blanks(nodes: list[Node]) -> None:
-    if nodes and isinstance(nodes[-1], Text):
-        nodes[-1] = Text(_INDENT.sub("", nodes[-1].text))
-    # At the very beginning of a text the blanks are an indent, too.
-    if len(nodes) == 1 and isinstance(nodes[0], Text) and not nodes[0].text.strip(" \t"):
-        nodes.clear()

@@ -1,0 +1,111 @@
+"""An OpenID Connect issuer's keys: found by discovery, kept for two hours, looked for again when a key is not known.
+
+Whoever needs keys that are being fetched waits for that one fetch; after it nobody asks again for a minute.
+https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import Mapping
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from forecourt.services.apigateway.plan.ports import Ports
+from forecourt.upstream import InvalidRequest, Origin, Request, UpstreamError
+
+_FETCH_SECONDS = 1.5
+_MOST_BYTES = 150_000
+_KEYS_KEPT_SECONDS = 7200.0
+_ASK_AGAIN_SECONDS = 60.0
+# What AWS says of an issuer that does not answer, too late, or with what is not asked for
+_DISCOVERY_FAILED = "OIDC discovery endpoint communication error"
+_KEYS_FAILED = "JWKS communication error"
+
+
+class KeyUnavailable(Exception):
+    """The message is for the client."""
+
+
+class _Unanswered(Exception):
+    pass
+
+
+class Keys:
+    """An issuer's keys by their id."""
+
+    def __init__(self, issuer: str, ports: Ports) -> None:
+        self._issuer = issuer.rstrip("/")
+        self._ports = ports
+        self._keys: dict[str, rsa.RSAPublicKey] = {}
+        self._asked_at = float("-inf")
+        self._asking: asyncio.Task[None] | None = None
+        # Why the last fetch failed; keys that are known stay good
+        self._failure = ""
+
+    async def find(self, key_id: str) -> rsa.RSAPublicKey:
+        """Raises `KeyUnavailable`."""
+        now = self._ports.clock.now()
+        waited = now - self._asked_at
+        if waited > _KEYS_KEPT_SECONDS or (key_id not in self._keys and waited > _ASK_AGAIN_SECONDS):
+            self._asked_at = now
+            self._asking = asyncio.create_task(self._ask())
+        if self._asking is not None and key_id not in self._keys:
+            # A client that goes away must not end what others wait for.
+            await asyncio.shield(self._asking)
+        key = self._keys.get(key_id)
+        if key is None:
+            raise KeyUnavailable(self._failure or "the key that signed the token is not known")
+        return key
+
+    async def _ask(self) -> None:
+        failure = _DISCOVERY_FAILED
+        try:
+            document = await self._get(f"{self._issuer}/.well-known/openid-configuration")
+            failure = _KEYS_FAILED
+            found = await self._get(str(document["jwks_uri"]))
+            self._keys = {str(key.get("kid", "")): public for key in found["keys"] if (public := _public(key))}
+            self._failure = ""
+        except (_Unanswered, LookupError, TypeError, AttributeError):
+            self._failure = failure
+        finally:
+            self._asking = None
+
+    async def _get(self, url: str) -> dict[str, Any]:
+        try:
+            async with asyncio.timeout(_FETCH_SECONDS):
+                origin, parts = Origin.parse(url), urlsplit(url)
+                headers = [(b"host", origin.authority.encode()), (b"accept", b"application/json")]
+                target = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
+                response = await self._ports.upstream.send(
+                    origin, Request(b"GET", target.encode(), headers), _FETCH_SECONDS
+                )
+                content = await response.read(_MOST_BYTES)
+            if response.status != 200:
+                raise _Unanswered
+            return cast("dict[str, Any]", msgspec.json.decode(content))
+        except (UpstreamError, InvalidRequest, TimeoutError, ValueError) as error:
+            raise _Unanswered from error
+
+
+def _public(key: Mapping[str, Any]) -> rsa.RSAPublicKey | None:
+    """None for keys of other kinds and for what is no key at all: the others are still good."""
+    if key.get("kty") != "RSA" or key.get("use", "sig") != "sig":
+        return None
+    try:
+        return rsa.RSAPublicNumbers(_integer(key["e"]), _integer(key["n"])).public_key()
+    except (ValueError, TypeError, LookupError):
+        return None
+
+
+def _integer(text: str) -> int:
+    return int.from_bytes(decoded(text))
+
+
+def decoded(text: str) -> bytes:
+    """Base64url without its padding. Raises `ValueError`."""
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
