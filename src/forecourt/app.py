@@ -168,7 +168,9 @@ class Application:
             ids=self._ids,
         )
         self._add(logs, {"logs": logs.apis})
-        cloudwatch = CloudWatch(store=self._store, metrics=self._metrics, clock=self._clock)
+        cloudwatch = CloudWatch(
+            store=self._store, metrics=self._metrics, caller=self.dispatcher, clock=self._clock, ids=self._ids
+        )
         self._add(cloudwatch, {"cloudwatch": cloudwatch.apis})
 
     def _add_backing(self) -> Backing:
