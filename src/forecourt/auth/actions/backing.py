@@ -42,7 +42,15 @@ def _sns_conditions(operation: str, params: Params) -> Mapping[str, Any]:
     return {key: params[name] for name, key in names.items() if operation == "Subscribe" and params.get(name)}
 
 
-SNS = Table(
+class _Sns(Table):
+    """An attribute may be a role: those that log deliveries, and that of a Firehose subscription."""
+
+    def _passed_roles(self, operation: str, params: Params, context: CallContext) -> Iterator[Demand]:
+        named = {str(params["AttributeName"]): params.get("AttributeValue")} if params.get("AttributeName") else {}
+        return super()._passed_roles(operation, {**params, **named}, context)
+
+
+SNS = _Sns(
     "sns",
     """
 @PublishBatch = Publish      {TopicArn}
