@@ -314,6 +314,30 @@ async def test_a_key_is_in_one_plan_of_a_stage(aws: Aws) -> None:
     assert (await aws.refused("CreateUsagePlan", name="d", apiStages=stages * 2)).startswith("BadRequestException")
 
 
+async def test_an_api_key_file(aws: Aws) -> None:
+    plans = [(await aws("CreateUsagePlan", name=name))["id"] for name in "ab"]
+    file = (
+        "Key,NAME,description,enabled,UsagePlanIds,other\r\n"
+        f'{"k" * 30},one,"a, ""b""",FALSE,\'{plans[0]},{plans[1]}\',x\r\n'
+        f"{'l' * 30},O'Neill's,,,,\r\n"
+    )
+    first = await aws("ImportApiKeys", body=file.encode(), format="csv")
+    assert "warnings" not in first
+    keys = [await aws("GetApiKey", apiKey=key, includeValue=True) for key in first["ids"]]
+    assert [(k["name"], k["value"], k["enabled"]) for k in keys] == [
+        ("one", "k" * 30, False),
+        ("O'Neill's", "l" * 30, True),
+    ]
+    assert keys[0]["description"] == 'a, "b"'
+    for plan in plans:
+        assert [key["name"] for key in (await aws("GetUsagePlanKeys", usagePlanId=plan))["items"]] == ["one"]
+    again = await aws(
+        "ImportApiKeys", body=file.replace(",one,", ",renamed,").encode(), format="csv", failOnWarnings=True
+    )
+    assert again["ids"] == first["ids"]
+    assert (await aws("GetApiKey", apiKey=first["ids"][0]))["name"] == "renamed"
+
+
 async def test_a_stage_that_goes_leaves_its_plans(aws: Aws) -> None:
     api, root = await make_api(aws)
     await make_mock(aws, api, root)
@@ -364,6 +388,13 @@ async def test_usage_is_the_counters() -> None:
             assert refusal.startswith(f"BadRequestException: {said}")
 
 
+VPC_ENDPOINT = {
+    "domainNameArn": "arn:aws:apigateway:us-east-1::/domainnames/a.example.com",
+    "accessAssociationSourceType": "VPCE",
+    "accessAssociationSource": "vpce-1",
+}
+
+
 async def test_quotas_are_enforced_and_adjustable() -> None:
     quotas = Quotas(
         rest_apis=1,
@@ -375,6 +406,8 @@ async def test_quotas_are_enforced_and_adjustable() -> None:
         documentation_parts=1,
         api_keys=1,
         usage_plans=1,
+        method_throttles_per_api_stage=1,
+        domain_name_access_associations=1,
         vpc_links=1,
         domain_names=1,
     )
@@ -403,6 +436,7 @@ async def test_quotas_are_enforced_and_adjustable() -> None:
                 {"location": {"type": "MODEL", "name": "A"}},
             ),
             ("CreateApiKey", {"name": "a"}, {"name": "b"}),
+            ("CreateDomainNameAccessAssociation", VPC_ENDPOINT, {"accessAssociationSource": "vpce-2"}),
             ("CreateUsagePlan", {"name": "a"}, {"name": "b"}),
             ("CreateVpcLink", {"name": "a", "targetArns": []}, {"name": "b"}),
             ("CreateDomainName", {"domainName": "a.example.com"}, {"domainName": "b.example.com"}),
@@ -414,6 +448,15 @@ async def test_quotas_are_enforced_and_adjustable() -> None:
         assert (await aws.refused("CreateRestApi", name="b")).startswith(
             "LimitExceededException: Maximum number of REST"
         )
+        plan = (await aws("GetUsagePlans"))["items"][0]["id"]
+        patch = [{"op": "add", "path": "/apiStages", "value": f"{api}:a"}]
+        for path in ("/a", "/b"):
+            limit = f"/apiStages/{api}:a/throttle/{path}/GET/rateLimit"
+            patch.append({"op": "replace", "path": limit, "value": "1"})
+        assert (await aws.refused("UpdateUsagePlan", usagePlanId=plan, patchOperations=patch)).startswith(
+            "LimitExceededException: Maximum number of method-level throttling settings"
+        )
+        await aws("UpdateUsagePlan", usagePlanId=plan, patchOperations=patch[:2])
 
 
 async def test_tags(aws: Aws) -> None:

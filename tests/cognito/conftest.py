@@ -12,11 +12,12 @@ from typing import Any
 
 import msgspec
 import pytest
+from botocore.loaders import Loader
 
 from forecourt import wire
 from forecourt.base.call import CallContext, operations
 from forecourt.base.clock import Clock
-from forecourt.base.errors import RemoteError
+from forecourt.base.errors import RemoteError, ServiceError
 from forecourt.base.ids import Ids
 from forecourt.base.principal import ANONYMOUS, root
 from forecourt.services.cognito import UserPools
@@ -25,6 +26,7 @@ from forecourt.store.sealing import Sealer
 
 Function = Callable[[dict[str, Any]], Any]
 PASSWORD = "Correct-horse-1"
+DATA_KEY = b"k" * 32
 
 
 class Functions:
@@ -46,7 +48,7 @@ class Functions:
     ) -> dict[str, Any]:
         if service != "lambda":
             self.delivered.append((service, operation, dict(params)))
-            return {}
+            return {"Plaintext": DATA_KEY, "CiphertextBlob": b"sealed", "KeyId": params.get("KeyId", "")}
         assert operation == "Invoke"
         assert context.principal.name == "cognito-idp.amazonaws.com"
         function = self.by_arn.get(params["FunctionName"])
@@ -146,7 +148,23 @@ class Cloud:
     async def _run(self, principal: Any, operation: str, params: dict[str, Any], region: str) -> dict[str, Any]:
         wire.check("cognito-idp", operation, params)
         context = CallContext(principal=principal, region=region, request_id=self.ids.uuid(), user_agent="test")
-        return await self._handlers[operation](context, params) or {}
+        try:
+            return await self._handlers[operation](context, params) or {}
+        except ServiceError as error:
+            if error.code not in MODELED[operation]:
+                pytest.fail(f"{operation} does not raise {error.code} at AWS")
+            raise
+
+
+def _modeled_errors() -> dict[str, set[str]]:
+    model = Loader().load_service_model("cognito-idp", "service-2")
+    return {
+        name: {error["shape"] for error in operation.get("errors", ())}
+        for name, operation in model["operations"].items()
+    }
+
+
+MODELED = _modeled_errors()
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from forecourt.wire import quirks
 from forecourt.wire.errors import UnknownService
 
 
@@ -115,6 +116,7 @@ class Operation(msgspec.Struct, rename="camel", frozen=True):
     authtype: str | None = None
     auth: tuple[str, ...] = ()
     endpoint: EndpointTrait | None = None
+    deprecated: bool = False
 
     @property
     def unsigned(self) -> bool:
@@ -182,4 +184,6 @@ def model(service: str) -> Model:
         raise UnknownService(f"There is no AWS service {service!r}")
     found: Model = decode_model(file, Model)
     found.name = service
+    for name, changed in quirks.SHAPES.get(service, {}).items():
+        found.shapes[name] = msgspec.structs.replace(found.shapes[name], **changed)
     return found

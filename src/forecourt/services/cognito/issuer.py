@@ -18,6 +18,7 @@ from forecourt.services.cognito.model import Client, Grant, Group, Membership, P
 from forecourt.services.cognito.store import Records, token_hash
 from forecourt.services.cognito.tokens import Times, validity_seconds
 from forecourt.services.cognito.triggers import Occasion, Triggers, user_attributes, with_metadata
+from forecourt.services.cognito.turns import Turns
 
 _AMAZON = "https://cognito-idp.{region}.amazonaws.com/{pool}"
 # What a trigger may not touch.
@@ -63,12 +64,20 @@ class Roles(msgspec.Struct, frozen=True):
 
 class Issuer:
     def __init__(
-        self, records: Records, triggers: Triggers, clock: Clock, ids: Ids, public_url: str, issuer_form: str
+        self,
+        records: Records,
+        triggers: Triggers,
+        clock: Clock,
+        ids: Ids,
+        turns: Turns,
+        public_url: str,
+        issuer_form: str,
     ) -> None:
         self._records = records
         self._triggers = triggers
         self._clock = clock
         self._ids = ids
+        self._turns = turns
         self.public_url = public_url
         self._issuer_form = issuer_form
 
@@ -107,21 +116,23 @@ class Issuer:
         self, occasion: Occasion, client: Client, user: User, grant: Grant, source: str, nonce: str = ""
     ) -> Minted:
         """Access and ID token of a grant. `source` is the trigger's (`TokenGeneration_Authentication`, …)."""
-        pool = occasion.pool
-        roles = await self.roles(user)
-        times = self._times(client, grant)
-        origin = grant.id if client.settings.get("EnableTokenRevocation", True) else ""
+        change = await self._ask(occasion, user, grant, await self.roles(user), source)
+        key = (await self._records.keys(occasion.pool.id))[0]
+        return await self._turns.take(self._minted, key, occasion.pool, client, user, grant, change, nonce)
+
+    def _minted(
+        self, key: tokens.Key, pool: Pool, client: Client, user: User, grant: Grant, change: Change, nonce: str
+    ) -> Minted:
+        roles, times = change.roles, self._times(client, grant)
         shared: dict[str, Any] = {
             "issuer": self.issuer(pool),
             "client_id": client.id,
             "sub": user.sub,
             "username": user.username,
             "times": times,
-            "origin_jti": origin,
+            "origin_jti": grant.id if client.settings.get("EnableTokenRevocation", True) else "",
             "event_id": grant.event_id,
         }
-        change = await self._ask(occasion, user, grant, roles, source)
-        roles = change.roles
         scopes = [s for s in grant.scopes if s not in change.scopes_suppressed]
         scopes += [s for s in change.scopes_added if s not in scopes]
         access = tokens.access_claims(
@@ -132,7 +143,6 @@ class Issuer:
             device_key=grant.device_key,
             hosted=grant.hosted,
         )
-        key = (await self._records.keys(pool.id))[0]
         access_token = tokens.sign(key, change.apply(access, change.access, _PROTECTED_ACCESS))
         if grant.hosted and "openid" not in grant.scopes:
             return Minted(access_token, "", times.access_expires_at - times.issued_at)
@@ -164,7 +174,8 @@ class Issuer:
         kept = [s for s in scopes if s not in change.scopes_suppressed]
         claims["scope"] = " ".join([*kept, *(s for s in change.scopes_added if s not in kept)])
         key = (await self._records.keys(occasion.pool.id))[0]
-        return Minted(tokens.sign(key, change.apply(claims, change.access, _PROTECTED_ACCESS)), "", lifetime)
+        signed = await self._turns.take(tokens.sign, key, change.apply(claims, change.access, _PROTECTED_ACCESS))
+        return Minted(signed, "", lifetime)
 
     async def roles(self, user: User) -> Roles:
         """The user's groups by precedence, their roles, and the one of the first group where that is unambiguous."""
