@@ -7,7 +7,9 @@ import json
 import os
 import subprocess
 import sys
+import time
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -250,3 +252,25 @@ def test_the_aws_cli(server: Forecourt, tmp_path: Path) -> None:
     aws("get-export", "--rest-api-id", api["id"], "--stage-name", "cli", "--export-type", "swagger", str(target))
     assert json.loads(target.read_text())["swagger"] == "2.0"
     aws("delete-rest-api", "--rest-api-id", api["id"])
+
+
+def test_others_are_served_while_a_large_definition_is_imported(tmp_path: Path) -> None:
+    schema = {"type": "object", "properties": {f"p{n}": {"type": "string"} for n in range(300)}}
+    operation = {"responses": {"200": {"description": ""}}}
+    document = {
+        "openapi": "3.0.1",
+        "info": {"title": "large", "version": "1"},
+        "paths": {f"/{n}": dict.fromkeys(("get", "put", "post"), operation) for n in range(200)},
+        "components": {"schemas": {f"M{n}": schema for n in range(150)}},
+    }
+    with Forecourt(data=tmp_path) as server, ThreadPoolExecutor(1) as thread:
+        importing, others = server.client("apigateway"), server.client("apigateway")
+        began = asked = time.perf_counter()
+        imported = thread.submit(importing.import_rest_api, body=json.dumps(document))
+        longest = 0.0
+        while not imported.done():
+            others.get_api_keys()
+            asked, before = time.perf_counter(), asked
+            longest = max(longest, asked - before)
+        assert imported.result()["name"] == "large"
+    assert longest < (asked - began) / 2

@@ -127,6 +127,10 @@ class Configuration:
     async def write(self, context: CallContext, change: Callable[[Found], T]) -> T:
         return await self._store.write(lambda tx: change(Found(tx, context, self._missing)))
 
+    async def write_whole(self, context: CallContext, change: Callable[[Found], T]) -> T:
+        """As `write`, for a change of a whole API: it runs in a thread, and nobody else waits for it."""
+        return await self._store.write_long(lambda tx: change(Found(tx, context, self._missing)))
+
 
 def page_size(request: Mapping[str, Any]) -> int:
     limit = int(request.get("limit") or DEFAULT_PAGE_SIZE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 
@@ -28,18 +29,18 @@ _REPLACED = (Route, Integration, Authorizer)
 class DefinitionsApi(Noun):
     @operation("ImportApi")
     async def import_api(self, context: CallContext, request: Request) -> Reply:
-        definition = self._read(request)
+        definition = await asyncio.to_thread(self._read, request)
 
         def change(found: Found) -> Api:
             api = ApisApi(self.tools).add(found, context, definition.api)
             return self._put(found, api, definition, request)
 
-        return described(context, await self.configuration.write(context, change))
+        return described(context, await self.configuration.write_whole(context, change))
 
     @operation("ReimportApi")
     async def reimport_api(self, context: CallContext, request: Request) -> Reply:
         """What the document does not say is gone; the API, its stages and its domains stay."""
-        definition = self._read(request)
+        definition = await asyncio.to_thread(self._read, request)
 
         def change(found: Found) -> Api:
             api = found.get(Api, request["ApiId"])
@@ -50,7 +51,7 @@ class DefinitionsApi(Noun):
                 found.delete_all(kind, api.api_id)
             return self._put(found, api, definition, request)
 
-        return described(context, await self.configuration.write(context, change))
+        return described(context, await self.configuration.write_whole(context, change))
 
     def _read(self, request: Request) -> HttpDefinition:
         body = request["Body"].encode()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from forecourt.base.call import CallContext, operation
 from forecourt.services.apigateway.openapi.definition import Definition
 from forecourt.services.apigateway.openapi.document import parse
@@ -20,7 +22,7 @@ from forecourt.services.apigateway.snapshot import Snapshot
 class DefinitionsApi(Noun):
     @operation("ImportRestApi")
     async def import_rest_api(self, context: CallContext, request: Request) -> Reply:
-        definition = self._read(request)
+        definition = await asyncio.to_thread(self._read, request)
         apis = RestApisApi(self.tools)
 
         def change(found: Found) -> Reply:
@@ -30,18 +32,18 @@ class DefinitionsApi(Noun):
             work.overwrite(definition)
             return self._finished(work, request)
 
-        return await self.configuration.write(context, change)
+        return await self.configuration.write_whole(context, change)
 
     @operation("PutRestApi")
     async def put_rest_api(self, context: CallContext, request: Request) -> Reply:
-        definition = self._read(request)
+        definition = await asyncio.to_thread(self._read, request)
 
         def change(found: Found) -> Reply:
             work = Import(found, found.get(RestApi, request["restApiId"]), self.ids, self.quotas)
             (work.overwrite if request.get("mode") == "overwrite" else work.merge)(definition)
             return self._finished(work, request)
 
-        return await self.configuration.write(context, change)
+        return await self.configuration.write_whole(context, change)
 
     @operation("GetExport")
     async def get_export(self, context: CallContext, request: Request) -> Reply:
