@@ -45,6 +45,9 @@ class Registry:
         stages = self._plans.get(api_id)
         return stages.get(stage) if stages is not None else None
 
+    def is_changing(self, api_id: str) -> bool:
+        return api_id in self.pending or _ALL in self.pending
+
     async def settled(self, api_id: str) -> None:
         """Waits until every change of the API that was acknowledged is served."""
         for name in (api_id, _ALL):
