@@ -22,6 +22,7 @@ import time
 from asyncio import events
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -109,7 +110,7 @@ class Bench:
 
     async def add_users(self, first: int, last: int) -> None:
         for start in range(first, last, _BATCH):
-            await self.store.write(lambda tx, s=start: self._add(tx, s, min(s + _BATCH, last)))
+            await self.store.write(partial(self._add, first=start, last=min(start + _BATCH, last)))
 
     def _add(self, tx: Tx, first: int, last: int) -> None:
         for n in range(first, last):
@@ -126,7 +127,7 @@ class Bench:
         """Verifiers for the first users: each is his alone."""
         for n in range(count):
             verifier = await self.pools.kit.passwords.verifier(self._document, f"user-{n}", PASSWORD)
-            await self.store.write(lambda tx, n=n, v=verifier: self._put_verifier(tx, f"user-{n}", v))
+            await self.store.write(partial(self._put_verifier, name=f"user-{n}", verifier=verifier))
 
     def _put_verifier(self, tx: Tx, name: str, verifier: bytes) -> None:
         user = tx.get(User, self.pool, name)
@@ -240,18 +241,22 @@ async def _srp_rate(bench: Bench, at_a_time: int) -> float:
     proofs = [_proof(bench, n) for n in range(CONCURRENT)]
     spent, count = 0.0, 0
     while spent < _SECONDS:
-        took, asked = await _served([lambda p=proof: bench.ask_srp(p) for proof in proofs], at_a_time)
+        took, asked = await _served([partial(bench.ask_srp, proof) for proof in proofs], at_a_time)
         answers = [_proven(proof, told) for proof, told in zip(proofs, asked, strict=True)]
-        took_too, _ = await _served([lambda a=answer: bench.answer_srp(a) for answer in answers], at_a_time)
+        took_too, _ = await _served([partial(bench.answer_srp, answer) for answer in answers], at_a_time)
         spent, count = spent + took + took_too, count + CONCURRENT
     return count / spent
 
 
 async def _served(calls: list[Callable[[], Awaitable[Any]]], at_a_time: int) -> tuple[float, list[Any]]:
     """The processor time of the calls, so many at a time, and what they returned."""
-    started, results = time.process_time(), []
-    for at in range(0, len(calls), at_a_time):
-        results += await asyncio.gather(*(call() for call in calls[at : at + at_a_time]))
+    started, results = time.process_time(), list[Any]()
+    if at_a_time == 1:
+        for call in calls:
+            results.append(await call())
+    else:
+        for at in range(0, len(calls), at_a_time):
+            results += await asyncio.gather(*(call() for call in calls[at : at + at_a_time]))
     return time.process_time() - started, results
 
 
@@ -305,18 +310,19 @@ async def _longest_turn(work: Callable[[], Awaitable[None]]) -> float:
 
 @contextmanager
 def _timed_turns(taken: list[float]) -> Iterator[None]:
-    run = events.Handle._run
+    handle_class: Any = events.Handle
+    run = handle_class._run
 
     def timed(handle: events.Handle) -> None:
         started = time.thread_time()
         run(handle)
         taken.append(time.thread_time() - started)
 
-    events.Handle._run = timed  # type: ignore[method-assign]
+    handle_class._run = timed
     try:
         yield
     finally:
-        events.Handle._run = run  # type: ignore[method-assign]
+        handle_class._run = run
 
 
 async def _many(bench: Bench) -> list[tuple[Any, ...]]:
@@ -336,9 +342,7 @@ async def _by_number(bench: Bench, users: int) -> dict[str, float]:
         "a prefix": 'username ^= "user-99"',
         "a status": 'cognito:user_status = "CONFIRMED"',
     }
-    lists = {
-        f"ListUsers/s, {name}": await _rate(lambda f=text: bench.list_users(f), 1.0) for name, text in filters.items()
-    }
+    lists = {f"ListUsers/s, {name}": await _rate(partial(bench.list_users, text)) for name, text in filters.items()}
     return {"password sign-ins/s": await _rate(lambda: bench.password(last)), **lists}
 
 
@@ -390,7 +394,7 @@ def _turns(what: str, contenders: tuple[Contender, ...], scripts: dict[str, dict
 
 def _scripts(contender: Contender) -> dict[str, Path]:
     """The requests for wrk, against a pool with sixty users."""
-    client = boto3.client(
+    client: Any = boto3.client(
         "cognito-idp",
         endpoint_url=contender.url,
         region_name="us-east-1",
@@ -421,9 +425,10 @@ def _script(contender: Contender, name: str, operation: str, params: dict[str, A
         "Content-Type": "application/x-amz-json-1.1",
         "X-Amz-Target": f"AWSCognitoIdentityProviderService.{operation}",
     }
-    request = AWSRequest("POST", contender.url + "/", headers, msgspec.json.encode(params))
+    body = msgspec.json.encode(params)
+    request = AWSRequest("POST", contender.url + "/", headers, body)
     SigV4Auth(Credentials("test", "test"), "cognito-idp", "us-east-1").add_auth(request)
-    lines = ['wrk.method = "POST"', f"wrk.body = {_lua(request.body.decode())}"]
+    lines = ['wrk.method = "POST"', f"wrk.body = {_lua(body.decode())}"]
     lines += [f"wrk.headers[{_lua(key)}] = {_lua(value)}" for key, value in request.headers.items()]
     BUILD.mkdir(parents=True, exist_ok=True)
     path = BUILD / f"cognito-{contender.name.lower()}-{name}.lua"

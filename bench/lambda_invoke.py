@@ -154,7 +154,7 @@ def proxy_request(forecourt: Forecourt, api_id: str) -> bytes:
 
 
 def raw(request: AWSRequest) -> bytes:
-    path = "/" + request.url.split("/", 3)[3]
+    path = "/" + str(request.url).split("/", 3)[3]
     body = request.data or b""
     headers = {**dict(request.headers.items()), **({"Content-Length": str(len(body))} if body else {})}
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())

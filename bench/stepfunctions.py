@@ -161,7 +161,8 @@ class Here:
         raise NotImplementedError
 
     async def api(self, operation: str, params: dict[str, Any]) -> dict[str, Any]:
-        return await self.handlers[operation](_CONTEXT, params)
+        result: dict[str, Any] = await self.handlers[operation](_CONTEXT, params)
+        return result
 
     async def close(self) -> None:
         await self.sfn.stop()

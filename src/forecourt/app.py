@@ -113,7 +113,10 @@ class Application:
         self._verifiers: list[TokenVerifier] = []
         self._iam = self._make_iam()
         self._authorizer = PolicyAuthorizer(
-            identities=self._iam.caller_policies, clock=self._clock, mode=settings.iam_mode
+            identities=self._iam.caller_policies,
+            clock=self._clock,
+            mode=settings.iam_mode,
+            encode=self._iam.encode_denial,
         )
         self.dispatcher = Dispatcher(self._authorizer, _demands, wire.check, self._metrics)
         # What the policy engine asks of services: resource policies, whole ARNs, leading keys
@@ -155,9 +158,19 @@ class Application:
         )
 
     def _add_telemetry(self) -> None:
-        logs = Logs(store=self._store, events=self._log_events, clock=self._clock)
+        logs = Logs(
+            store=self._store,
+            events=self._log_events,
+            metrics=self._metrics,
+            caller=self.dispatcher,
+            roles=self._iam.role_sessions,
+            clock=self._clock,
+            ids=self._ids,
+        )
         self._add(logs, {"logs": logs.apis})
-        cloudwatch = CloudWatch(store=self._store, metrics=self._metrics, clock=self._clock)
+        cloudwatch = CloudWatch(
+            store=self._store, metrics=self._metrics, caller=self.dispatcher, clock=self._clock, ids=self._ids
+        )
         self._add(cloudwatch, {"cloudwatch": cloudwatch.apis})
 
     def _add_backing(self) -> Backing:

@@ -111,7 +111,7 @@ async def test_a_deployed_stage_does_not_follow() -> None:
         assert refusal == "BadRequestException: Active stages pointing to this deployment must be moved or deleted"
 
 
-@pytest.mark.parametrize("key", ["FETCH /x", "GET x", "GET /{a+}/b", "/x", "GET /{a", "$other"])
+@pytest.mark.parametrize("key", ["FETCH /x", "GET x", "GET /{a+}/b", "/x", "GET /{a", "$other", "GET /a/", "GET /a//b"])
 async def test_a_route_key_that_is_refused(v2: Aws, key: str) -> None:
     api = await make_api(v2)
     assert await v2.refused("CreateRoute", ApiId=api, RouteKey=key) == (

@@ -183,3 +183,13 @@ async def test_warnings(v2: Aws) -> None:
     assert (await v2.refused("ImportApi", Body=body, FailOnWarnings=True)).startswith(
         "BadRequestException: Warnings found during import"
     )
+
+
+async def test_a_path_that_ends_with_a_slash_is_no_route(v2: Aws) -> None:
+    operation = {"x-amazon-apigateway-integration": {"type": "http_proxy", "httpMethod": "GET", "uri": "http://x"}}
+    operation["x-amazon-apigateway-integration"]["payloadFormatVersion"] = "1.0"
+    paths = {path: {"get": operation} for path in ("/", "/a", "/a/")}
+    api = await v2("ImportApi", Body=json.dumps({"openapi": "3.0.1", "info": {"title": "x"}, "paths": paths}))
+    assert api["Warnings"] == ["Route 'GET /a/' ends with a slash. Ignoring."]
+    routes = (await v2("GetRoutes", ApiId=api["ApiId"]))["Items"]
+    assert sorted(route["RouteKey"] for route in routes) == ["GET /", "GET /a"]

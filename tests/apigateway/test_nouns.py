@@ -295,6 +295,23 @@ async def test_a_key_is_in_one_plan_of_a_stage(aws: Aws) -> None:
         assert refusal.startswith("ConflictException: API Key")
     listed = await aws("GetUsagePlanKeys", usagePlanId=first["id"])
     assert [item["id"] for item in listed["items"]] == [key["id"]]
+    third = await aws("CreateUsagePlan", name="c")
+    await aws("CreateUsagePlanKey", usagePlanId=third["id"], **subscription)
+    patch = [{"op": "add", "path": "/apiStages", "value": f"{api}:prod"}]
+    refusal = await aws.refused("UpdateUsagePlan", usagePlanId=third["id"], patchOperations=patch)
+    assert refusal.startswith("ConflictException: API Key")
+    csv = f"Name,Key,UsagePlanIds\ntwo,{'k' * 20},{first['id']};{second['id']};none\n".encode()
+    imported = await aws("ImportApiKeys", body=csv, format="csv")
+    assert [warning.partition("usage plan ")[2][:8] for warning in imported["warnings"]] == [
+        f"'{second['id']}'",
+        "'none': ",
+    ]
+    assert len((await aws("GetUsagePlanKeys", usagePlanId=first["id"]))["items"]) == 2
+    assert (await aws.refused("DeleteUsagePlan", usagePlanId=first["id"])) == (
+        f"BadRequestException: Cannot delete Usage Plan {first['id']} because there are API Stages associated with it, "
+        f"including {api}:prod"
+    )
+    assert (await aws.refused("CreateUsagePlan", name="d", apiStages=stages * 2)).startswith("BadRequestException")
 
 
 async def test_a_stage_that_goes_leaves_its_plans(aws: Aws) -> None:
@@ -333,6 +350,11 @@ async def test_usage_is_the_counters() -> None:
         patch = [{"op": "replace", "path": "/remaining", "value": "50"}]
         updated = await aws("UpdateUsage", usagePlanId=plan["id"], keyId=key["id"], patchOperations=patch)
         assert updated["items"] == {key["id"]: [[3, 50]]}
+        for value in ("-1", "many", "1.5"):
+            patch = [{"op": "replace", "path": "/remaining", "value": value}]
+            refusal = await aws.refused("UpdateUsage", usagePlanId=plan["id"], keyId=key["id"], patchOperations=patch)
+            assert refusal == "BadRequestException: Invalid remaining quota specified"
+        assert (await aws.refused("GetUsage", **days, keyId="none")).startswith("NotFoundException")
         for start, end, said in (
             ("yesterday", "2024-01-01", "Invalid date"),
             ("2024-01-02", "2024-01-01", "Usage start date"),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from tests.apigateway_plan.harness import API, Gateway, backend, function_uri, gateway, http_proxy, mock, proxy
 from tests.apigateway_plan.test_http_apis import deploy as deploy_http
@@ -62,6 +64,10 @@ def steps(made: Gateway) -> list[str]:
         ("integrationStatus", "200"),
         ("integration.integrationStatus", "200"),
         ("authorize.status", "-"),
+        ("authorize.latency", "-"),
+        ("authenticate.latency", "-"),
+        ("authorizer.latency", "-"),
+        ("endpointType", "EDGE"),
         ("wafResponseCode", "-"),
         ("nosuch.variable", "-"),
     ],
@@ -82,6 +88,38 @@ async def test_access_variables_of_a_refused_request() -> None:
         await made.ask("/nowhere")
         said = "Missing Authentication Token"
         assert accessed(made) == [said, f'"{said}"', "MISSING_AUTHENTICATION_TOKEN", "-", "403"]
+
+
+async def test_access_variables_of_an_authorizer() -> None:
+    """How long it took, whatever it said; of a remembered answer no function's time."""
+    policy = {"Statement": [{"Effect": "Allow", "Action": "execute-api:Invoke", "Resource": "arn:aws:execute-api:*:*:*/GET/*"}]}
+
+    async def answer(event: dict[str, Any]) -> dict[str, Any]:
+        await asyncio.sleep(0.02)
+        return {"principalId": "ann", "policyDocument": {"Version": "2012-10-17", **policy}, "context": {"team": 1}}
+
+    names = ("latency", "integrationLatency", "status", "error", "team", "principalId")
+    async with gateway() as made:
+        made.services.functions["auth"] = answer
+        authorizer = model.Authorizer(
+            **ENTITY, rest_api_id=API, id="au", name="au", type="TOKEN", authorizer_uri=function_uri("auth")
+        )
+        method = msgspec.structs.replace(mock(), authorization_type="CUSTOM", authorizer_id="au")
+        await made.deploy(
+            {"GET /a": method, "POST /a": method},
+            stage=access(*(f"authorizer.{name}" for name in names)),
+            authorizers=[authorizer],
+        )
+        for verb, token in (("GET", "t"), ("GET", "t"), ("POST", "u"), ("GET", "")):
+            await made.ask("/a", verb, [("Authorization", token)] if token else [])
+        fresh, remembered, denied, nobody = (line.split("|") for group, line in made.logs.lines if group == "access")
+    assert int(fresh[0]) >= 20
+    assert int(fresh[1]) >= 20
+    assert fresh[2:] == ["200", "-", "1", "ann"]
+    assert (int(remembered[0]) < 20, remembered[1]) == (True, "-")
+    assert int(denied[0]) >= 20
+    assert (denied[2], denied[3][:22]) == ("403", "User is not authorized")
+    assert nobody[1:] == ["-", "401", "Unauthorized", "-", "-"]
 
 
 async def test_access_variables_of_an_http_api() -> None:

@@ -1,145 +1,42 @@
-"""Which resource answers which path, as text: the routes, a line of dashes, then requests and what they find."""
+"""Which resource answers which path: `routing_cases.txt`, and what it costs."""
 
 from __future__ import annotations
 
+import re
 import time
+from pathlib import Path
 
 import pytest
 
-from forecourt.services.apigateway.plan.router import Route, Router
+from forecourt.services.apigateway.plan.router import HttpRouter, Route, Router
 
-CASES = {
-    "the root": """
-        GET /
-        ----
-        GET / -> GET /
-        GET /x -> nothing
-        POST / -> nothing
-    """,
-    "exact before a parameter before a greedy one": """
-        GET /pets/dog
-        GET /pets/{id}
-        GET /pets/{proxy+}
-        GET /{proxy+}
-        ----
-        GET /pets/dog -> GET /pets/dog
-        GET /pets/cat -> GET /pets/{id} id=cat
-        GET /pets/cat/toys -> GET /pets/{proxy+} proxy=cat/toys
-        GET /pets/dog/toys -> GET /pets/{proxy+} proxy=dog/toys
-        GET /pets -> GET /{proxy+} proxy=pets
-        GET / -> nothing
-    """,
-    "a method before ANY": """
-        GET /pets
-        ANY /pets
-        ----
-        GET /pets -> GET /pets
-        POST /pets -> ANY /pets
-        OPTIONS /pets -> ANY /pets
-    """,
-    "a resource without the method ends the search": """
-        GET /pets
-        ANY /{proxy+}
-        ----
-        GET /pets -> GET /pets
-        POST /pets -> nothing
-        POST /other -> ANY /{proxy+} proxy=other
-    """,
-    "what was tried in vain is undone": """
-        GET /a/b/c
-        GET /a/{x}/d
-        GET /{p+}
-        ----
-        GET /a/b/c -> GET /a/b/c
-        GET /a/b/d -> GET /a/{x}/d x=b
-        GET /a/b/e -> GET /{p+} p=a/b/e
-        GET /a/b -> GET /{p+} p=a/b
-    """,
-    "several parameters": """
-        GET /{a}/x/{b}
-        PUT /{a}/{b}/{c+}
-        ----
-        GET /1/x/2 -> GET /{a}/x/{b} a=1 b=2
-        PUT /1/x/2 -> nothing
-        PUT /1/y/2/3 -> PUT /{a}/{b}/{c+} a=1 b=y c=2/3
-    """,
-    "a slash at the end": """
-        GET /pets
-        GET /pets/{id}
-        ----
-        GET /pets/ -> GET /pets
-        GET /pets/7/ -> GET /pets/{id} id=7
-        GET /pets// -> nothing
-    """,
-    "encoded characters": """
-        GET /a b/x
-        GET /pets/{id}
-        GET /caf%C3%A9
-        ----
-        GET /a%20b/x -> GET /a b/x
-        GET /pets/a%2Fb -> GET /pets/{id} id=a%2Fb
-        GET /p%65ts/1 -> GET /pets/{id} id=1
-        GET /caf%c3%a9 -> GET /caf%C3%A9
-    """,
-    "empty segments are no parameters": """
-        GET /pets/{id}/toys
-        ----
-        GET /pets//toys -> nothing
-        GET //pets/1/toys -> nothing
-    """,
-    "case counts": """
-        GET /Pets
-        ----
-        GET /pets -> nothing
-        get /Pets -> nothing
-    """,
-    "a greedy parameter takes at least one segment": """
-        ANY /files/{path+}
-        ----
-        GET /files -> nothing
-        GET /files/ -> nothing
-        GET /files/a -> ANY /files/{path+} path=a
-        GET /files/a//b -> ANY /files/{path+} path=a//b
-    """,
-}
-NARROWING = {
-    "a route without the method gives way": """
-        GET /pets/dog/1
-        GET /pets/dog/{id}
-        GET /pets/{proxy+}
-        ANY /{proxy+}
-        ----
-        GET /pets/dog/1 -> GET /pets/dog/1
-        GET /pets/dog/2 -> GET /pets/dog/{id} id=2
-        GET /pets/cat/1 -> GET /pets/{proxy+} proxy=cat/1
-        POST /test/5 -> ANY /{proxy+} proxy=test/5
-        POST /pets/dog/1 -> ANY /{proxy+} proxy=pets/dog/1
-    """,
-}
+KINDS: dict[str, type[Router[str]]] = {"rest": Router, "http": HttpRouter}
 
 
-def check(case: str, *, method_narrows: bool = False) -> None:
-    routes, _, requests = (part.strip() for part in case.partition("----"))
-    lines = [line.strip() for line in routes.splitlines()]
-    router = Router([Route(*line.split(" ", 1), line) for line in lines], method_narrows=method_narrows)
-    for line in requests.splitlines():
-        request, _, expected = line.strip().partition(" -> ")
-        method, _, path = request.partition(" ")
-        found = router.find(method, path.encode())
-        told = "nothing"
-        if found is not None:
-            told = " ".join([found.target, *(f"{name}={value.decode()}" for name, value in found.parameters.items())])
-        assert f"{request} -> {told}" == f"{request} -> {expected}"
+def read_cases() -> dict[str, str]:
+    text = re.sub(r"(?m)^# .*\n", "", Path(__file__).with_name("routing_cases.txt").read_text())
+    sections = (section.partition("\n") for section in re.split(r"(?m)^## ", text)[1:])
+    return {title: case for title, _, case in sections}
+
+
+CASES = read_cases()
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_rest_apis(name: str) -> None:
-    check(CASES[name])
-
-
-@pytest.mark.parametrize("name", NARROWING)
-def test_http_apis(name: str) -> None:
-    check(NARROWING[name], method_narrows=True)
+def test_case(name: str) -> None:
+    routes, _, requests = (part.strip() for part in CASES[name].partition("----"))
+    lines = routes.splitlines()
+    default = "$default" if "$default" in lines else "nothing"
+    split = [(line, *line.partition(" ")) for line in lines if line != "$default"]
+    router = KINDS[name.partition(":")[0]](Route(method, path, line) for line, method, _, path in split)
+    for line in requests.splitlines():
+        request, _, expected = line.partition(" -> ")
+        method, _, path = request.partition(" ")
+        found = router.find(method, path.encode())
+        told = default
+        if found is not None:
+            told = " ".join([found.target, *(f"{name}={value.decode()}" for name, value in found.parameters.items())])
+        assert f"{request} -> {told}" == f"{request} -> {expected}"
 
 
 def test_a_thousand_routes_cost_no_more_than_ten() -> None:

@@ -89,6 +89,22 @@ async def test_a_canary_gets_its_share_and_its_variables() -> None:
         assert 45 < bodies.count(b"new canary true") < 140
 
 
+@pytest.mark.parametrize(("uses", "calls"), [(True, 2), (False, 13)])
+async def test_a_canary_uses_the_stages_cache_where_it_is_let(uses: bool, calls: int) -> None:
+    async with gateway() as made:
+        made.services.functions["new"] = lambda event: {"body": f"new {len(made.services.calls)}"}
+        made.services.functions["old"] = lambda event: {"body": f"old {len(made.services.calls)}"}
+        setting = model.MethodSetting(caching_enabled=True)
+        stage = {"cache_cluster_enabled": True, "method_settings": {"*/*": setting}}
+        await made.deploy({"GET /": proxy("new")}, deployment="d2")
+        for percent, asked in ((0.0, 1), (100.0, 12)):
+            canary = model.CanarySettings(percent_traffic=percent, deployment_id="d2", use_stage_cache=uses)
+            await made.deploy({"GET /": proxy("old")}, stage={**stage, "canary_settings": canary})
+            bodies = [(await made.ask("/")).body[:3] for _ in range(asked)]
+            assert set(bodies) == {b"new" if percent else b"old"}
+        assert len(made.services.calls) == calls
+
+
 # -- validation
 
 PET = {
@@ -327,6 +343,16 @@ async def test_a_quota_is_another_429_and_returns_the_next_day() -> None:
         assert (await made.ask("/", headers=KEY)).status == 200
 
 
+async def test_a_quotas_offset_is_taken_off_its_first_period() -> None:
+    async with gateway() as made:
+        await made.deploy({"GET /": keyed(mock())})
+        quota = model.QuotaSettings(limit=5, period="WEEK", offset=3)
+        await with_plan(made, quota=quota, quota_began_at=int(made.clock.now()))
+        assert [(await made.ask("/", headers=KEY)).status for _ in range(3)] == [200, 200, 429]
+        made.clock.advance(7 * 86_400)
+        assert [(await made.ask("/", headers=KEY)).status for _ in range(6)] == [200] * 5 + [429]
+
+
 # -- caching
 
 
@@ -456,6 +482,8 @@ async def test_a_cached_allow_for_get_does_not_open_delete() -> None:
         await made.gateway.flush_authorizers("000000000000", "us-east-1", API, "prod")
         await made.ask("/pets", headers=headers)
         assert len(asked) == 3
+        traces = {context.trace_id.partition("=")[0] for context, *_ in made.services.calls}
+        assert traces == {"Root"}
 
 
 REFUSALS: dict[str, tuple[Any, int, Any]] = {

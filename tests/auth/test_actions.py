@@ -9,7 +9,7 @@ from typing import Any
 import botocore.session
 import pytest
 
-from forecourt.auth.actions import SERVICES, Demand, describe
+from forecourt.auth.actions import SERVICES, Demand, describe, partiql
 from forecourt.auth.actions.dynamodb import ACCESS, UNKNOWN_KEY, leading_keys
 from forecourt.auth.authorize import UNMAPPED, Grants, PolicyAuthorizer
 from forecourt.auth.policy import compile_policy
@@ -334,8 +334,8 @@ HERE = "eu-west-1:111122223333"
             "ExecuteStatement",
             {"Statement": 'SELECT * FROM "t" WHERE pk = 1'},
             [
-                f"dynamodb:PartiQLSelect arn:aws:dynamodb:{HERE}:table/t dynamodb:FullTableScan=false "
-                f"dynamodb:LeadingKeys=({UNKNOWN_KEY!r},)"
+                f"dynamodb:PartiQLSelect arn:aws:dynamodb:{HERE}:table/t dynamodb:Attributes=('pk',) "
+                "dynamodb:Select=ALL_ATTRIBUTES"
             ],
         ),
         (
@@ -394,6 +394,26 @@ def test_what_an_operation_needs(service: str, operation: str, params: Any, expe
             (UNKNOWN_KEY,),
         ),
         ("Query", {}, (UNKNOWN_KEY,)),
+        (
+            "Query",
+            {
+                "KeyConditions": {"pk": {"ComparisonOperator": "EQ", "AttributeValueList": [{"S": "me"}]}},
+                "KeyConditionExpression": "pk = :p",
+                "ExpressionAttributeValues": {":p": {"S": "you"}},
+            },
+            (UNKNOWN_KEY,),
+        ),
+        *(
+            (
+                "Query",
+                {
+                    "KeyConditionExpression": expression,
+                    "ExpressionAttributeValues": {":p": {"S": "me"}, ":q": {"S": "you"}},
+                },
+                (UNKNOWN_KEY,),
+            )
+            for expression in ("pk = :p OR pk = :q", "NOT pk = :p", "pk = :p AND pk = :q", "pk <= :p", "pk >= :p")
+        ),
         ("BatchGetItem", {"Requests": {"Keys": [{"pk": {"S": "a"}}, {"pk": {"S": "b"}}]}}, ("a", "b")),
         (
             "BatchWriteItem",
@@ -409,6 +429,57 @@ def test_what_an_operation_needs(service: str, operation: str, params: Any, expe
 )
 def test_leading_keys(operation: str, params: dict[str, Any], expected: tuple[str, ...]) -> None:
     assert leading_keys({"operation": operation, **params}, "pk") == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "parameters", "action", "tables", "expected"),
+    [
+        ("SELECT * FROM notes WHERE pk = 'me'", [], "PartiQLSelect", ["notes"], ("me",)),
+        ('SELECT a FROM "notes"."by-date" WHERE pk=?', [{"S": "me"}], "PartiQLSelect", ["notes/by-date"], ("me",)),
+        ("select * from notes where pk in ['a', 'b'] and x = 1", [], "PartiQLSelect", ["notes"], ("a", "b")),
+        ("SELECT * FROM notes WHERE x = ? AND pk = ?", [{"S": "no"}, {"N": "7"}], "PartiQLSelect", ["notes"], ("7",)),
+        ("SELECT * FROM notes WHERE pk = 'it''s'", [], "PartiQLSelect", ["notes"], ("it's",)),
+        ("SELECT * FROM notes WHERE pk = 'me' OR pk = 'you'", [], "PartiQLSelect", ["notes"], (UNKNOWN_KEY,)),
+        ("SELECT * FROM notes WHERE NOT pk = 'me'", [], "PartiQLSelect", ["notes"], (UNKNOWN_KEY,)),
+        ("SELECT * FROM notes WHERE pk = 'me' AND pk = 'you'", [], "PartiQLSelect", ["notes"], (UNKNOWN_KEY,)),
+        ("SELECT * FROM notes WHERE x = 'pk = me'", [], "PartiQLSelect", ["notes"], (UNKNOWN_KEY,)),
+        ("SELECT * FROM notes WHERE pk > 'me'", [], "PartiQLSelect", ["notes"], (UNKNOWN_KEY,)),
+        ("SELECT * FROM notes WHERE pk = ?", [], "PartiQLSelect", ["notes"], (UNKNOWN_KEY,)),
+        ("SELECT 'from mine' FROM notes", [], "PartiQLSelect", ["notes"], (UNKNOWN_KEY,)),
+        ("SELECT * FROM mine, notes FROM notes", [], "PartiQLSelect", ["mine", "notes"], (UNKNOWN_KEY,)),
+        ("INSERT INTO notes VALUE {'pk': 'me', 'a': {'pk': 'you'}}", [], "PartiQLInsert", ["notes"], ("me",)),
+        ("INSERT INTO notes VALUE {'a': {'pk': 'me'}, 'pk': ?}", [{"S": "you"}], "PartiQLInsert", ["notes"], ("you",)),
+        ("UPDATE notes SET pk = 'me' WHERE pk = 'you'", [], "PartiQLUpdate", ["notes"], ("you",)),
+        ("DELETE\nFROM notes WHERE pk = 'me'", [], "PartiQLDelete", ["notes"], ("me",)),
+        ("EXISTS(SELECT * FROM notes WHERE pk = 'me')", [], "PartiQLSelect", ["notes"], ("me",)),
+    ],
+)
+def test_partiql(text: str, parameters: list[Any], action: str, tables: list[str], expected: tuple[str, ...]) -> None:
+    statement = partiql.read(text)
+    assert statement is not None
+    assert (statement.action, ["/".join(filter(None, table)) for table in statement.tables]) == (action, tables)
+    access = {"operation": "ExecuteStatement", "PartiQL": {"Statement": statement, "Parameters": parameters}}
+    assert leading_keys(access, "pk") == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "DROP TABLE notes",
+        "SELECT 1",
+        "SELECT * FROM 'notes'",
+        "SELECT * /* from mine */ FROM notes",
+        "SELECT * -- from mine\nFROM notes",
+        "SELECT * FROM `notes`",
+        "SELECT * FROM notes WHERE pk = 'me",
+    ],
+)
+def test_partiql_that_is_not_understood_cannot_be_granted(text: str) -> None:
+    assert partiql.read(text) is None
+    params = {"Statements": [{"Statement": text}]}
+    (demand,) = describe("dynamodb", "BatchExecuteStatement", params, CONTEXT)
+    assert demand.action == UNMAPPED
 
 
 def test_every_service_with_a_table_exists() -> None:

@@ -14,6 +14,7 @@ import pytest
 from forecourt.base.call import CallContext, operations
 from forecourt.base.clock import Clock
 from forecourt.base.errors import ServiceError
+from forecourt.base.ids import Ids
 from forecourt.base.principal import root
 from forecourt.services.cloudwatch import CloudWatch, keep
 from forecourt.services.cloudwatch.metric_math import BadExpression, Environment, evaluate
@@ -29,12 +30,20 @@ class Client:
         self.clock = Clock(now=lambda: float(NOW))
         self.store = open_store(folder, self.clock)
         self.metrics = Metrics(self.clock, most_sets=3000)
-        self.service = CloudWatch(store=self.store, metrics=self.metrics, clock=self.clock)
+        self.told: list[tuple[str, str, Mapping[str, Any]]] = []
+        self.service = CloudWatch(store=self.store, metrics=self.metrics, caller=self, clock=self.clock, ids=Ids())
         self._table = operations(*self.service.apis)
         self._context = CallContext(principal=root(), region="us-east-1", request_id="r")
 
     async def __call__(self, operation: str, **request: Any) -> dict[str, Any]:
         return await self._table[operation](self._context, request) or {}
+
+    async def call(
+        self, context: CallContext, service: str, operation: str, params: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """The `Caller` port: what alarms do."""
+        self.told.append((service, operation, params))
+        return {}
 
     async def refused(self, operation: str, **request: Any) -> tuple[str, str]:
         with pytest.raises(ServiceError) as error:

@@ -75,3 +75,42 @@ def test_prometheus_scrapes_the_same(server: Forecourt, namespace: str) -> None:
     line = next(line for line in text.splitlines() if line.startswith(f"{name}_barks_sum"))
     assert line.endswith(" 7")
     assert 'region="us-east-1"' in line
+
+
+def test_an_alarm_changes_its_state_as_time_passes_and_a_queue_hears_of_it(namespace: str) -> None:
+    """With a server of its own: the clock is moved."""
+    with Forecourt() as server:
+        cloudwatch, sns, sqs = server.client("cloudwatch"), server.client("sns"), server.client("sqs")
+        topic = sns.create_topic(Name="alarms")["TopicArn"]
+        queue = sqs.create_queue(QueueName="alarms")["QueueUrl"]
+        arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+        cloudwatch.put_metric_alarm(
+            AlarmName="barks", Namespace=namespace, MetricName="barks", Statistic="Sum", Period=60, EvaluationPeriods=1,
+            Threshold=2.0, ComparisonOperator="GreaterThanThreshold", AlarmActions=[topic],
+        )  # fmt: skip
+        cloudwatch.put_metric_data(Namespace=namespace, MetricData=[{"MetricName": "barks", "Value": 3.0}])
+        server.advance_clock(60)
+        cloudwatch.get_waiter("alarm_exists").wait(AlarmNames=["barks"])
+        (received,) = sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=10)["Messages"]
+        assert '\\"NewStateValue\\": \\"ALARM\\"' in received["Body"]
+        (found,) = cloudwatch.describe_alarms(StateValue="ALARM")["MetricAlarms"]
+        assert (found["AlarmName"], found["ActionsEnabled"], found["OKActions"]) == ("barks", True, [])
+        cloudwatch.delete_alarms(AlarmNames=["barks"])
+        with pytest.raises(cloudwatch.exceptions.ResourceNotFound):
+            cloudwatch.delete_alarms(AlarmNames=["barks"])
+
+
+def test_a_dashboard_is_kept(server: Forecourt, namespace: str) -> None:
+    cloudwatch, name = server.client("cloudwatch"), namespace.replace("/", "-")
+    body = '{"widgets": []}'
+    cloudwatch.put_dashboard(DashboardName=name, DashboardBody=body)
+    assert cloudwatch.get_dashboard(DashboardName=name)["DashboardBody"] == body
+    assert [d["DashboardName"] for d in cloudwatch.list_dashboards(DashboardNamePrefix=name)["DashboardEntries"]] == [
+        name
+    ]
+    with pytest.raises(cloudwatch.exceptions.DashboardInvalidInputError):
+        cloudwatch.put_dashboard(DashboardName=name, DashboardBody="{")
+    cloudwatch.delete_dashboards(DashboardNames=[name])
+    with pytest.raises(cloudwatch.exceptions.ResourceNotFound):
+        cloudwatch.get_dashboard(DashboardName=name)

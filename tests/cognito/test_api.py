@@ -10,7 +10,6 @@ from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 import msgspec
-import pytest
 from tests.cognito.conftest import PASSWORD, Cloud, raises
 
 from forecourt.base.call import CallContext, operations
@@ -67,15 +66,6 @@ async def test_updating_a_pool_replaces_its_settings(cloud: Cloud) -> None:
         await cloud("DescribeUserPool", UserPoolId=pool)
 
 
-async def test_mfa_needs_a_factor(cloud: Cloud) -> None:
-    with raises("InvalidParameterException", "Invalid MFA configuration given"):
-        await cloud.pool(MfaConfiguration="ON")
-    pool = await cloud.pool()
-    with raises("InvalidParameterException", "Invalid MFA configuration given"):
-        await cloud("SetUserPoolMfaConfig", UserPoolId=pool, MfaConfiguration="ON")
-    assert await cloud("GetUserPoolMfaConfig", UserPoolId=pool) == {"MfaConfiguration": "OFF"}
-
-
 async def test_custom_attributes(cloud: Cloud) -> None:
     pool = await cloud.pool()
     plan = {"Name": "plan", "AttributeDataType": "String", "Mutable": True}
@@ -85,34 +75,6 @@ async def test_custom_attributes(cloud: Cloud) -> None:
     await cloud.user(pool, **{"custom:plan": "gold"})
     found = await cloud("ListUsers", UserPoolId=pool, AttributesToGet=["custom:plan"])
     assert found["Users"][0]["Attributes"] == [{"Name": "custom:plan", "Value": "gold"}]
-
-
-CLIENT_MISTAKES: list[tuple[dict[str, Any], str, str]] = [
-    ({"CallbackURLs": ["http://example.com"]}, "InvalidParameterException", "http://example.com is not a valid URL"),
-    ({"CallbackURLs": ["javascript:alert(1)"]}, "InvalidParameterException", "javascript:alert(1) is not a valid URL"),
-    ({"CallbackURLs": ["https://a.b/#x"]}, "InvalidParameterException", "https://a.b/#x is not a valid URL"),
-    ({"AllowedOAuthScopes": ["pets/read"]}, "ScopeDoesNotExistException", "pets/read are not valid scopes."),
-    (
-        {"AllowedOAuthFlows": ["code", "client_credentials"]},
-        "InvalidOAuthFlowException",
-        "client_credentials flow can not be selected along with code flow or implicit flow",
-    ),
-    (
-        {"AccessTokenValidity": 2, "TokenValidityUnits": {"AccessToken": "days"}},
-        "InvalidParameterException",
-        "Invalid range",
-    ),
-    ({"ReadAttributes": ["custom:x"]}, "InvalidParameterException", "Invalid readAttributes specified"),
-    ({"SupportedIdentityProviders": ["Google"]}, "InvalidParameterException", "The provider Google does not exist"),
-]
-
-
-@pytest.mark.parametrize(("settings", "code", "wording"), CLIENT_MISTAKES)
-async def test_what_a_client_can_not_be(cloud: Cloud, settings: dict[str, Any], code: str, wording: str) -> None:
-    pool = await cloud.pool()
-    with raises(code, wording):
-        await cloud.app(pool, **settings)
-    assert (await cloud("ListUserPoolClients", UserPoolId=pool))["UserPoolClients"] == []
 
 
 async def test_groups(cloud: Cloud) -> None:

@@ -110,7 +110,8 @@ def code_now(cloud: Cloud, seed: bytes) -> str:
 
 
 async def totp_pool(cloud: Cloud, mode: str = "ON") -> tuple[str, str]:
-    pool = await cloud.pool()
+    identity = "arn:aws:ses:us-east-1:000000000000:identity/example.com"
+    pool = await cloud.pool(EmailConfiguration={"EmailSendingAccount": "DEVELOPER", "SourceArn": identity})
     await cloud(
         "SetUserPoolMfaConfig",
         UserPoolId=pool,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, NamedTuple
 
 import httpx
@@ -189,6 +190,15 @@ def test_ec2_says_what_it_denied_in_a_message_that_sts_decodes(enforced: Forecou
     assert message.startswith(
         f"You are not authorized to perform this operation. User: arn:aws:iam::{HOME}:user/una is not authorized to "
         "perform: ec2:DescribeInstances because "
+    )
+    encoded = message.rpartition(" Encoded authorization failure message: ")[2]
+    decode = enforced.client("sts", **ROOT).decode_authorization_message
+    context = json.loads(decode(EncodedMessage=encoded)["DecodedMessage"])["context"]
+    assert context["principal"]["arn"] == f"arn:aws:iam::{HOME}:user/una"
+    assert context["action"] == "ec2:DescribeInstances"
+    assert refusal(decode, EncodedMessage=encoded[:-8] + "AAAAAAA=")[:2] == (
+        "InvalidAuthorizationMessageException",
+        400,
     )
 
 

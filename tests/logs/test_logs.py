@@ -11,11 +11,13 @@ import pytest
 from forecourt.base.call import CallContext, operations
 from forecourt.base.clock import Clock
 from forecourt.base.errors import ServiceError
+from forecourt.base.ids import Ids
 from forecourt.base.principal import root
 from forecourt.services.logs import Logs
 from forecourt.store import open_store
 from forecourt.telemetry import log_group
 from forecourt.telemetry.log_store import LogStore
+from forecourt.telemetry.metrics import Metrics
 
 HOUR, DAY = 3_600_000, 86_400_000
 
@@ -27,7 +29,16 @@ class Client:
         self.clock = Clock()
         self.store = open_store(folder and folder / "store", self.clock)
         self.events = LogStore(folder and folder / "logs", self.clock)
-        self.logs = Logs(store=self.store, events=self.events, clock=self.clock)
+        nobody: Any = None  # no filter of these tests calls anybody
+        self.logs = Logs(
+            store=self.store,
+            events=self.events,
+            metrics=Metrics(self.clock),
+            caller=nobody,
+            roles=nobody,
+            clock=self.clock,
+            ids=Ids(),
+        )
         self._table = operations(*self.logs.apis)
         self._context = CallContext(principal=root(), region="us-east-1", request_id="r")
 

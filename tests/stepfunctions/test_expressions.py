@@ -134,6 +134,10 @@ States.Format('{}', $.o) | {"o":{"x":[1]}} => "{\"x\":[1]}"
 States.Format('It\'s {}', 1.5) | {} => "It's 1.5"
 States.Format('\{\} {}', 'x') | {} => "{} x"
 States.Format('plain') | {} => "plain"
+States.Format('a\\{}', 1) | {} => "a\\1"
+States.Format('{}', $.v) | {"v":"\\{x\\}"} => "\\{x\\}"
+States.Format($.t, 1) | {"t":"\\{\\}{}"} => "{}1"
+States.Array('a\\b', 'it\'s', '\{\}') | {} => ["a\\b","it's","{}"]
 States.Format('{}', $$.Execution.Name) | {} => "run"
 States.Format('{}', $who.name) | {} => "Ada"
 States.Format('{}', States.Format('{}', 'in')) | {} => "in"
@@ -148,7 +152,10 @@ States.ArrayPartition($.a, 4) | {"a":[]} => []
 States.ArrayContains($.a, 2) | {"a":[1,2]} => true
 States.ArrayContains($.a, $.o) | {"a":[{"x":1}],"o":{"x":1}} => true
 States.ArrayContains($.a, '2') | {"a":[1,2]} => false
+States.ArrayContains($.a, $.b) | {"a":[{"x":1,"y":2}],"b":{"y":2,"x":1}} => true
+States.ArrayUnique($.a) | {"a":[{"x":1,"y":2},{"y":2,"x":1}]} => [{"x":1,"y":2}]
 States.ArrayRange(1, 9, 2) | {} => [1,3,5,7,9]
+States.ArrayRange(5, 1, 1) | {} => []
 States.ArrayRange(5, 1, -2) | {} => [5,3,1]
 States.ArrayRange(1, 1, 1) | {} => [1]
 States.ArrayGetItem($.a, 1) | {"a":[1,2]} => 2
@@ -157,12 +164,18 @@ States.ArrayLength($.a) | {"a":[]} => 0
 States.ArrayUnique($.a) | {"a":[1,2,1,"1",{"x":1},{"x":1}]} => [1,2,"1",{"x":1}]
 States.Base64Encode('Data to encode') | {} => "RGF0YSB0byBlbmNvZGU="
 States.Base64Decode('RGVjb2RlZCBkYXRh') | {} => "Decoded data"
+States.Base64Decode('/w==') | {} => "\ufffd"
+States.StringSplit(',a,,b,', ',') | {} => ["a","b"]
 States.Hash('x', 'MD5') | {} => "9dd4e461268c8034f5c8564e155c67a6"
 States.Hash('x', 'SHA-1') | {} => "11f6ad8ec52a2984abaafd7c3b516503785c2072"
 States.Hash('x', 'SHA-256') | {} => "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881"
 States.JsonMerge($.a, $.b, false) | {"a":{"x":1,"y":{"p":1}},"b":{"y":{"q":2}}} => {"x":1,"y":{"q":2}}
 States.MathAdd($.v, 1) | {"v":41} => 42
 States.MathAdd(1.4, 1.4) | {} => 2
+States.MathAdd(-1.49, -1.5) | {} => -2
+States.MathAdd(-1.5, -1.51) | {} => -3
+States.MathAdd(0.5, 2.5) | {} => 4
+States.ArrayGetItem($.a, 0.5) | {"a":[1,2]} => 2
 States.MathRandom(5, 6) | {} => 5
 States.StringSplit('1,2,3', ',') | {} => ["1","2","3"]
 States.StringSplit('a-b+c', '-+') | {} => ["a","b","c"]
@@ -189,6 +202,10 @@ States.ArrayLength('x') | {} => States.IntrinsicFailure
 States.ArrayPartition($.a, 0) | {"a":[1]} => States.IntrinsicFailure
 States.ArrayRange(1, 5000, 1) | {} => States.IntrinsicFailure
 States.ArrayRange(1, 5, 0) | {} => States.IntrinsicFailure
+States.ArrayRange(0, 1e300, 1) | {} => States.IntrinsicFailure
+States.Hash('x', $.a) | {"a":["MD5"]} => States.IntrinsicFailure
+States.StringToJson(5) | {} => States.IntrinsicFailure The function 'States.StringToJson(5)' had the following error: The value for the string argument must be a string
+States.Base64Decode('é') | {} => States.IntrinsicFailure
 States.Base64Decode('?') | {} => States.IntrinsicFailure
 States.Hash('x', 'CRC') | {} => States.IntrinsicFailure
 States.JsonMerge($.a, $.a, true) | {"a":{}} => States.IntrinsicFailure
@@ -211,7 +228,7 @@ def test_intrinsic_failures(case: Line) -> None:
 @pytest.mark.parametrize(
     "text",
     ["States.Nope()", "States.Format(", "States.Format('a", "States.UUID(1)", "States.Array(1,)", "States.Hash('a')",
-     "x", "States.Format('a') b", "States.Array(" * 12 + ")" * 12],
+     "x", r"States.Format('\q')", r"States.Array('\"')", "States.Format('a') b", "States.Array(" * 12 + ")" * 12],
 )  # fmt: skip
 def test_a_bad_function_call_is_refused(text: str) -> None:
     with pytest.raises(DefinitionError):

@@ -508,158 +508,6 @@ async def test_express_and_standard_keep_to_their_operations(w: World) -> None:
     assert (await refused(w.describe(started["executionArn"]))).code == "InvalidArn"
 
 
-# --- TestState --------------------------------------------------------------------------------------------------------
-
-
-async def test_test_state(w: World) -> None:
-    state = {
-        "Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "Parameters": {"FunctionName.$": "$.f"},
-        "ResultSelector": {"p.$": "$.Payload"}, "ResultPath": "$.r", "Next": "After",
-        "Retry": [{"ErrorEquals": ["Busy"], "IntervalSeconds": 4, "MaxAttempts": 2}],
-        "Catch": [{"ErrorEquals": ["States.ALL"], "Next": "Handler"}],
-    }  # fmt: skip
-    given: dict[str, Any] = {"definition": json.dumps(state), "input": '{"f":"x"}', "roleArn": ROLE}
-    answer = await w.api("TestState", **given, mock={"result": '{"Payload":7}'}, inspectionLevel="DEBUG")
-    assert (answer["status"], answer["nextState"], answer["output"]) == ("SUCCEEDED", "After", '{"f":"x","r":{"p":7}}')
-    assert answer["inspectionData"] == {
-        "input": '{"f":"x"}', "afterInputPath": '{"f":"x"}', "afterParameters": '{"FunctionName":"x"}',
-        "result": '{"Payload":7}', "afterResultSelector": '{"p":7}', "afterResultPath": '{"f":"x","r":{"p":7}}',
-    }  # fmt: skip
-    busy = {"errorOutput": {"error": "Busy", "cause": "c"}}
-    answer = await w.api("TestState", **given, mock=busy, inspectionLevel="DEBUG")
-    assert (answer["status"], answer["error"]) == ("RETRIABLE", "Busy")
-    assert answer["inspectionData"]["errorDetails"] == {"retryIndex": 0, "retryBackoffIntervalSeconds": 4}
-    answer = await w.api("TestState", **given, mock=busy, stateConfiguration={"retrierRetryCount": 2})
-    assert (answer["status"], answer["nextState"]) == ("CAUGHT_ERROR", "Handler")
-    w.services["lambda", "Invoke"] = lambda params: lambda_answer(8)
-    assert json.loads((await w.api("TestState", **given))["output"])["r"] == {"p": 8}
-
-
-@pytest.mark.parametrize(
-    ("state", "given", "expected"),
-    [
-        ({"Type": "Pass", "Result": 1, "End": True}, {}, {"status": "SUCCEEDED", "output": "1"}),
-        (
-            {"Type": "Choice", "Choices": [{"Variable": "$.v", "NumericEquals": 1, "Next": "One"}], "Default": "D"},
-            {"input": '{"v":1}'},
-            {"status": "SUCCEEDED", "output": '{"v":1}', "nextState": "One"},
-        ),
-        ({"Type": "Wait", "Seconds": 60, "Next": "N"}, {}, {"status": "SUCCEEDED", "output": "{}", "nextState": "N"}),
-        ({"Type": "Fail", "Error": "E", "Cause": "c"}, {}, {"status": "FAILED", "error": "E", "cause": "c"}),
-        ({"Type": "Succeed"}, {"input": "5"}, {"status": "SUCCEEDED", "output": "5"}),
-        (
-            {"Type": "Pass", "Parameters": {"a.$": "$$.Execution.Name", "b.$": "$$.State.Name"}, "End": True},
-            {"context": '{"Execution":{"Name":"given"}}'},
-            {"status": "SUCCEEDED", "output": '{"a":"given","b":"TestState"}'},
-        ),
-        (
-            {"Type": "Pass", "Parameters": {"a.$": "$v"}, "End": True},
-            {"variables": '{"v":3}'},
-            {"status": "SUCCEEDED", "output": '{"a":3}'},
-        ),
-        (
-            {"Type": "Map", "ItemProcessor": {"StartAt": "X", "States": {"X": {"Type": "Succeed"}}}, "Next": "N"},
-            {"input": "[1,2]", "mock": {"result": "[3,4]"}},
-            {"status": "SUCCEEDED", "output": "[3,4]", "nextState": "N"},
-        ),
-        (
-            {"Type": "Parallel", "Branches": [{"StartAt": "X", "States": {"X": {"Type": "Succeed"}}}], "End": True},
-            {"mock": {"errorOutput": {"error": "E", "cause": "c"}}},
-            {"status": "FAILED", "error": "E", "cause": "c"},
-        ),
-    ],
-)
-async def test_test_state_of_every_kind(w: World, state: Any, given: Any, expected: Any) -> None:
-    assert await w.api("TestState", definition=json.dumps(state), **given) == expected
-
-
-_READER = {
-    "Resource": "arn:aws:states:::s3:getObject",
-    "ReaderConfig": {"InputType": "CSV", "CSVHeaderLocation": "FIRST_ROW"},
-}
-
-
-def distributed(**more: Any) -> dict[str, Any]:
-    processor = {
-        "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"},
-        "StartAt": "X",
-        "States": {"X": {"Type": "Succeed"}},
-    }
-    return {"Type": "Map", "ItemProcessor": processor, "End": True, **more}
-
-
-@pytest.mark.parametrize(
-    ("resource", "result", "mode", "said"),
-    [
-        ("events:putEvents", {"Entries": "x"}, "STRICT", "Field 'Entries' must be an array"),
-        ("events:putEvents", {"Entries": [{"EventId": 1}]}, "PRESENT", "Field 'EventId' must be a string"),
-        ("events:putEvents", {"FailedEntryCount": True}, "PRESENT", "Field 'FailedEntryCount' must be a number"),
-        ("events:putEvents", {"Entries": "x"}, "NONE", None),
-        ("events:putEvents", {"Later": 1}, "STRICT", None),
-        ("aws-sdk:sfn:startExecution", {"StartDate": "x"}, "STRICT", "Required field 'ExecutionArn' is missing"),
-        ("aws-sdk:sfn:startExecution", {"StartDate": "x"}, "PRESENT", None),
-        ("lambda:invoke", {"Payload": 1}, "STRICT", None),
-    ],
-)
-async def test_mocks_against_the_models(w: World, resource: str, result: Any, mode: str, said: str | None) -> None:
-    mock = {"result": json.dumps(result), "fieldValidationMode": mode}
-    call = w.api("TestState", definition=json.dumps(task(f"arn:aws:states:::{resource}", {})), mock=mock)
-    if said is None:
-        assert (await call)["status"] == "SUCCEEDED"
-    else:
-        error = await refused(call)
-        assert (error.code, error.message) == ("ValidationException", f"Mock result schema validation error: {said}")
-
-
-async def test_failed_iterations_of_a_tested_map(w: World) -> None:
-    definition = json.dumps(distributed(ToleratedFailureCount=2))
-    for failed, status in ((2, "SUCCEEDED"), (3, "FAILED")):
-        given = {"definition": definition, "input": "[1,2,3]", "mock": {"result": "[]"}, "inspectionLevel": "DEBUG"}
-        answer = await w.api("TestState", **given, stateConfiguration={"mapIterationFailureCount": failed})
-        assert answer["status"] == status
-        assert answer["inspectionData"]["toleratedFailureCount"] == 2
-    assert answer["error"] == "States.ExceedToleratedFailureThreshold"
-
-
-async def test_batches_of_a_tested_map(w: World) -> None:
-    state = distributed(ItemBatcher={"MaxItemsPerBatch": 2, "BatchInput": {"by": 1}})
-    given = {"definition": json.dumps(state), "mock": {"result": "[]"}, "inspectionLevel": "DEBUG"}
-    answer = await w.api("TestState", **given, input="[1,2,3]")
-    assert json.loads(answer["inspectionData"]["afterItemBatcher"]) == [
-        {"BatchInput": {"by": 1}, "Items": [1, 2]},
-        {"BatchInput": {"by": 1}, "Items": [3]},
-    ]
-
-
-async def test_reader_data_of_a_tested_map(w: World) -> None:
-    state = distributed(
-        ItemReader={**_READER, "Parameters": {"Bucket": "b", "Key": "k"}},
-        ItemSelector={"id.$": "$$.Map.Item.Value.id", "at.$": "$$.Map.Item.Index"},
-    )
-    configuration = {"mapItemReaderData": "id,name\n7,Rex\n8,Max\n"}
-    given = {"definition": json.dumps(state), "mock": {"result": "[]"}, "inspectionLevel": "DEBUG"}
-    answer = await w.api("TestState", **given, stateConfiguration=configuration)
-    assert answer["inspectionData"]["afterItemSelector"] == '[{"id":"7","at":0},{"id":"8","at":1}]'
-
-
-@pytest.mark.parametrize(
-    ("state", "given"),
-    [
-        ({"Type": "Pass", "End": True}, {"mock": {"result": "1"}}),
-        (task("arn:aws:states:::events:putEvents", {}), {"mock": {"result": "{}", "errorOutput": {"error": "E"}}}),
-        (
-            distributed(),
-            {"input": "[1]", "mock": {"result": "[]"}, "stateConfiguration": {"mapIterationFailureCount": 2}},
-        ),
-        (distributed(), {"mock": {"result": "[]"}, "stateConfiguration": {"mapItemReaderData": "[]"}}),
-        (distributed(), {"mock": {"errorOutput": {"error": "E"}}, "stateConfiguration": {"errorCausedByState": "No"}}),
-    ],
-)
-async def test_test_state_refuses(w: World, state: Any, given: Any) -> None:
-    error = await refused(w.api("TestState", definition=json.dumps(state), **given))
-    assert error.code == "ValidationException"
-
-
 # --- the process ends and starts again --------------------------------------------------------------------------------
 
 
@@ -766,35 +614,16 @@ async def test_api_gateway(w: World, site: tuple[Site, str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("state", "seen"),
-    [
-        ({}, {"afterInputPath": "5", "afterParameters": "5", "afterResultSelector": "5", "afterResultPath": "5"}),
-        ({"Result": 1}, {"result": "1", "afterResultSelector": "1", "afterResultPath": "1"}),
-    ],
-)
-async def test_what_test_state_shows_of_a_pass(w: World, state: dict[str, Any], seen: dict[str, str]) -> None:
-    definition = json.dumps({"Type": "Pass", "End": True, **state})
-    answer = await w.api("TestState", definition=definition, input="5", inspectionLevel="DEBUG")
-    assert answer["inspectionData"] == {"input": "5", **seen}
-
-
-@pytest.mark.parametrize(
     ("operation", "params", "code"),
     [
         ("GetExecutionHistory", {"nextToken": "WyJhIl0"}, "InvalidToken"),
         ("GetExecutionHistory", {"nextToken": "?"}, "InvalidToken"),
         ("ListMapRuns", {"nextToken": "?"}, "InvalidToken"),
-        ("TestState", {"definition": "{"}, "InvalidDefinition"),
-        ("TestState", {"definition": '{"Type":"Nope"}'}, "InvalidDefinition"),
-        ("TestState", {"definition": '{"Type":"Pass","End":true}', "variables": "[1]"}, "ValidationException"),
-        ("TestState", {"definition": '{"Type":"Pass","End":true}', "context": "{"}, "ValidationException"),
-        ("TestState", {"definition": '{"Type":"Pass","End":true}', "input": "{"}, "InvalidExecutionInput"),
     ],
 )
 async def test_operations_refuse_nonsense(w: World, operation: str, params: dict[str, Any], code: str) -> None:
     execution = await w.start(await w.create(PASS))
-    given = params if operation == "TestState" else {"executionArn": execution, **params}
-    assert (await refused(w.api(operation, **given))).code == code
+    assert (await refused(w.api(operation, executionArn=execution, **params))).code == code
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Iterable
 
 import pytest
@@ -295,6 +296,14 @@ async def test_an_event_log_counts_from_one(store: Store) -> None:
     await store.write(lambda tx: tx.delete_log("a"))
     assert await store.read_log("a") == []
     assert await store.read_log("b") == [(1, b"x")]
+
+
+async def test_an_event_log_goes_on_behind_a_known_number_only(store: Store) -> None:
+    assert await store.write(lambda tx: tx.append("a", [b"1", b"2"], after=0)) == 2
+    assert await store.write(lambda tx: tx.append("a", [b"3"], after=2)) == 3
+    with pytest.raises(sqlite3.IntegrityError):
+        await store.write(lambda tx: tx.append("a", [b"again"], after=1))
+    assert await store.read_log("a") == [(1, b"1"), (2, b"2"), (3, b"3")]
 
 
 async def test_a_long_event_log_is_read_whole(store: Store) -> None:

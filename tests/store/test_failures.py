@@ -213,6 +213,21 @@ async def test_migrations_lead_to_the_same_tables(tmp_path: Path) -> None:
     raw.close()
 
 
+async def test_a_migration_that_fails_leaves_the_folder_as_it_was(tmp_path: Path) -> None:
+    await open_store(tmp_path, Clock()).close()
+    raw = sqlite3.connect(tmp_path / sqlite.FILE, isolation_level=None)
+    raw.execute("UPDATE alembic_version SET version_num = '0001'")
+    raw.execute("INSERT INTO documents VALUES ('stepfunctions.FrameState', x'01', x'80')")
+    raw.execute("INSERT INTO tasks VALUES ('states.timers', 'unlike a timer', 0.0, x'c1')")
+    raw.close()
+    with pytest.raises(ValueError):
+        open_store(tmp_path, Clock())
+    raw = sqlite3.connect(tmp_path / sqlite.FILE)
+    assert raw.execute("SELECT version_num FROM alembic_version").fetchall() == [("0001",)]
+    assert raw.execute("SELECT count(*) FROM documents").fetchall() == [(1,)], "what came before the failure is undone"
+    raw.close()
+
+
 async def test_a_folder_of_a_newer_version(tmp_path: Path) -> None:
     await open_store(tmp_path, Clock()).close()
     raw = sqlite3.connect(tmp_path / sqlite.FILE, isolation_level=None)

@@ -115,13 +115,23 @@ Finish = Callable[[Unfinished], Awaitable[tuple[str, Mapping[str, Any]]]]
 ResourcePolicy = Callable[[Unfinished], Awaitable[Owned]]
 
 
+# Seals what STS's DecodeAuthorizationMessage opens. IAM supplies it.
+EncodeDenial = Callable[[Mapping[str, Any]], str]
+
+
 class PolicyAuthorizer:
     def __init__(
-        self, *, identities: IdentityPolicies | None = None, clock: Clock | None = None, mode: Mode = "off"
+        self,
+        *,
+        identities: IdentityPolicies | None = None,
+        clock: Clock | None = None,
+        mode: Mode = "off",
+        encode: EncodeDenial | None = None,
     ) -> None:
         self._identities = identities or EveryoneMay()
         self._clock = clock or Clock()
         self._mode = mode
+        self._encode = encode
         self._resource_policies: dict[str, ResourcePolicy] = {}
         self._finish: dict[str, Finish] = {}
         # With the grants that they follow from, which are other ones as soon as a policy changes
@@ -146,7 +156,25 @@ class PolicyAuthorizer:
         if self._mode == "audit":
             _log.warning("would be denied: %s (%s)", message, decision.reason)
             return
-        raise AccessDenied(message)
+        raise AccessDenied(message + self._encoded(principal, action, resource, decision))
+
+    def _encoded(self, principal: Principal, action: str, resource: str, decision: Decision) -> str:
+        """What EC2 adds to its denials, for whoever may decode it."""
+        if self._encode is None or action != UNMAPPED or not resource.startswith("ec2:"):
+            return ""
+        details = {
+            "allowed": False,
+            "explicitDeny": decision.effect is Effect.EXPLICIT_DENY,
+            "matchedStatements": {"items": []},
+            "failures": {"items": []},
+            "context": {
+                "principal": {"id": principal.user_id, "arn": principal.arn},
+                "action": resource,
+                "resource": "*",
+                "conditions": {"items": []},
+            },
+        }
+        return f". Encoded authorization failure message: {self._encode(details)}"
 
     async def decide(self, principal: Principal, action: str, resource: str, context: Mapping[str, Any]) -> Decision:
         """The decision with its reason, whatever the mode."""

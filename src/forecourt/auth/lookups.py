@@ -72,7 +72,9 @@ class Lookups:
         table, _, index = demand.resource.partition("/index/")
         found = await self._ask(Arn.parse(table), "dynamodb", "DescribeTable", TableName=table.partition(":table/")[2])
         key = _partition_key(found.get("Table") or {}, index)
-        return demand.resource, {"dynamodb:LeadingKeys": leading_keys(access, key) if key else (UNKNOWN_KEY,)}
+        keys = leading_keys(access, key) if key else (UNKNOWN_KEY,)
+        scan = {"dynamodb:FullTableScan": str(keys == (UNKNOWN_KEY,)).lower()} if "PartiQL" in access else {}
+        return demand.resource, {"dynamodb:LeadingKeys": keys, **scan}
 
     async def secret_arn(self, demand: Unfinished) -> tuple[str, Mapping[str, Any]]:
         """A secret may be called by its name; its ARN ends in six random letters that policies stand in for."""

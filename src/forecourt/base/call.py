@@ -35,6 +35,8 @@ class CallContext(msgspec.Struct, frozen=True, kw_only=True):
     public_url: str = ""
     # Extra condition keys of this call: `aws:SourceArn`, `aws:SourceAccount`, `aws:ViaAWSService`, ...
     conditions: Mapping[str, str] = {}
+    # The trace that the call is part of, as `X-Amzn-Trace-Id` has it
+    trace_id: str = ""
 
     @property
     def account(self) -> str:

@@ -11,7 +11,7 @@ from forecourt.store.errors import StoreUnavailable
 from forecourt.store.sqlite import Connection, Sqlite
 
 # The newest revision in `migrations/versions`.
-HEAD = "0001"
+HEAD = "0002"
 
 _VERSION_TABLE = "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"
 

@@ -62,10 +62,11 @@ class LogGroupEvents:
     def size(self) -> int:
         return sum(segment.summary.size for segment in self.segments)
 
-    def append(self, events: list[NewEvent]) -> None:
+    def append(self, events: list[NewEvent]) -> list[int]:
+        """Returns the sequence numbers that they got."""
         if not self.segments or _full(self.segments[-1], events):
             self._roll()
-        self.segments[-1].append(events)
+        return self.segments[-1].append(events)
 
     def summarize(self) -> None:
         """Writes down what the last segment holds, so that the next start need not read it."""

@@ -1,8 +1,9 @@
 """Log events of every account, region and group: taken without waiting, written in batches, searched by time.
 
 `write` (the `LogSink` port) only appends to a bounded buffer; what does not fit is dropped and counted. A flush, a
-fifth of a second later, writes the buffer to the groups' segments and tells `on_written` which streams got what, so
-that `logs` can keep groups and streams. Reading flushes first: who wrote, finds it.
+fifth of a second later, writes the buffer to the groups' segments, tells `on_written` which streams got what, so that
+`logs` can keep groups and streams, and hands the events themselves to `on_events`, for its filters. Reading flushes
+first: who wrote, finds it.
 
 Bounds: the buffer's bytes, an event's length, and the bytes of all segments together (the oldest events go first).
 Log events are not synced to the disk one by one: they survive the process being killed, not a power failure.
@@ -55,6 +56,8 @@ class Written(NamedTuple):
 
 
 OnWritten = Callable[[list[Written]], Awaitable[None]]
+# A group's new events, and the sequence numbers that they got. Must be quick.
+OnEvents = Callable[[GroupKey, list[NewEvent], list[int]], None]
 
 
 class LogStore:
@@ -67,6 +70,7 @@ class LogStore:
         buffer_bytes: int = BUFFER_BYTES,
     ) -> None:
         self.on_written: OnWritten | None = None
+        self.on_events: OnEvents | None = None
         self.dropped = 0
         self._folder = folder
         self._clock = clock
@@ -187,15 +191,18 @@ class LogStore:
         self._flushing = task  # the loop itself holds tasks weakly
 
     async def _append(self, batch: dict[GroupKey, list[NewEvent]]) -> None:
-        await asyncio.to_thread(self._append_all, batch)
+        sequences = await asyncio.to_thread(self._append_all, batch)
         if self.on_written is not None:
             await self.on_written(_written(batch))
+        if self.on_events is not None:
+            for group, events in batch.items():
+                self.on_events(group, events, sequences[group])
 
-    def _append_all(self, batch: dict[GroupKey, list[NewEvent]]) -> None:
-        for group, events in batch.items():
-            self._group(group).append(events)
+    def _append_all(self, batch: dict[GroupKey, list[NewEvent]]) -> dict[GroupKey, list[int]]:
+        sequences = {group: self._group(group).append(events) for group, events in batch.items()}
         while sum(events.size for events in self._groups.values()) > self._most_bytes:
             min(self._groups.values(), key=lambda events: events.oldest_ms).drop_oldest()
+        return sequences
 
     def _group(self, group: GroupKey) -> LogGroupEvents:
         return self._in_folder(_folder_name(group))

@@ -11,6 +11,7 @@ An event's `sequence` (the segment's number and the record's offset) orders even
 from __future__ import annotations
 
 import contextlib
+import itertools
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -105,18 +106,24 @@ class Segment:
         self.summary = summary or Summary()
         self._medium = medium
 
-    def append(self, events: list[tuple[int, int, str, str]]) -> None:
-        """`events` as (timestamp, ingestion time, stream, message). All or nothing, unless the process dies."""
-        records = b"".join(map(_record, events))
+    def append(self, events: list[tuple[int, int, str, str]]) -> list[int]:
+        """`events` as (timestamp, ingestion time, stream, message). All or nothing, unless the process dies.
+
+        Returns the sequence numbers that they got.
+        """
+        records = [_record(event) for event in events]
         try:
-            self._medium.append(records)
+            self._medium.append(b"".join(records))
         except OSError:
             with contextlib.suppress(OSError):
                 self._medium.cut(self.summary.size)
             raise
-        self.summary.size += len(records)
+        base = (self.number << _OFFSET_BITS) + self.summary.size
+        *sequences, end = itertools.accumulate(map(len, records), initial=base)
+        self.summary.size += end - base
         for timestamp_ms, ingestion_ms, stream, _ in events:
             self.summary.note(timestamp_ms, ingestion_ms, stream)
+        return sequences
 
     def events(self) -> Iterator[LogEvent]:
         data = self._medium.read(self.summary.size)

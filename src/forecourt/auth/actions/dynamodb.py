@@ -15,7 +15,9 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from forecourt.auth.actions import partiql
 from forecourt.auth.actions.table import Demand, Params, Table
+from forecourt.auth.authorize import UNMAPPED
 from forecourt.base.call import CallContext
 
 # What `leading_keys` works from: carried along with the demand's conditions, seen by no policy.
@@ -31,8 +33,6 @@ _WORDS = frozenset({
 })  # fmt: skip
 _EXPRESSIONS = ("ProjectionExpression", "FilterExpression", "ConditionExpression", "UpdateExpression",
                 "KeyConditionExpression")  # fmt: skip
-_PARTIQL = {"select": "PartiQLSelect", "insert": "PartiQLInsert", "update": "PartiQLUpdate", "delete": "PartiQLDelete"}
-_PARTIQL_TABLE = re.compile(r"\b(?:from|into|update)\s+\"?([\w.\-]+)\"?(?:\.\"?([\w.\-]+)\"?)?", re.IGNORECASE)
 
 
 def _table_arn(given: str) -> str:
@@ -122,14 +122,23 @@ def _partiql(operation: str, params: Params, context: CallContext) -> Iterator[D
         [params] if operation == "ExecuteStatement" else params.get("Statements") or params["TransactStatements"]
     )
     for entry in statements:
-        text = str(entry.get("Statement", "")).strip()
-        verb = _PARTIQL.get(text.partition(" ")[0].lower(), "PartiQLSelect")
-        found = _PARTIQL_TABLE.search(text)
-        table, index = (found[1], found[2]) if found else ("*", None)
-        resource = f"arn:aws:dynamodb:{context.region}:{context.account}:table/{table}"
-        conditions = {"dynamodb:FullTableScan": str(" where " not in text.lower()).lower(),
-                      "dynamodb:LeadingKeys": (UNKNOWN_KEY,)}  # fmt: skip
-        yield Demand(f"dynamodb:{verb}", resource + (f"/index/{index}" if index else ""), conditions)
+        statement = partiql.read(str(entry.get("Statement", "")))
+        if statement is None:
+            yield Demand(UNMAPPED, f"dynamodb:{operation}", {})
+            continue
+        conditions: dict[str, Any] = {
+            ACCESS: {"operation": operation, "PartiQL": {**entry, "Statement": statement}},
+            "dynamodb:Attributes": tuple(sorted(partiql.attributes(statement))),
+        }
+        if statement.action == "PartiQLSelect":
+            every = partiql.selects_all(statement)
+            conditions["dynamodb:Select"] = "ALL_ATTRIBUTES" if every else "SPECIFIC_ATTRIBUTES"
+        if operation == "ExecuteTransaction":
+            conditions["dynamodb:EnclosingOperation"] = operation
+        for table, index in statement.tables:
+            resource = f"arn:aws:dynamodb:{context.region}:{context.account}:table/{table}"
+            resource += f"/index/{index}" if index else ""
+            yield Demand(f"dynamodb:{statement.action}", resource, conditions)
 
 
 # --- Columns ------------------------------------------------------------------------------------------------------
@@ -173,6 +182,9 @@ def leading_keys(access: Params, partition_key: str) -> tuple[str, ...]:
 def _keys(access: Params, partition_key: str) -> Iterable[Mapping[str, Any]]:
     if access["operation"] == "Query":
         return [{partition_key: _queried(access, partition_key)}]
+    if entry := access.get("PartiQL"):
+        values = partiql.key_values(entry["Statement"], partition_key, entry.get("Parameters") or ())
+        return [{partition_key: value} for value in values]
     requests = access.get("Requests")
     if isinstance(requests, Mapping):
         return list(requests.get("Keys") or ())
@@ -183,16 +195,21 @@ def _keys(access: Params, partition_key: str) -> Iterable[Mapping[str, Any]]:
 
 
 def _queried(access: Params, partition_key: str) -> Any:
-    """The value that `KeyConditionExpression` (or `KeyConditions`) equates with the partition key."""
-    conditions = access.get("KeyConditions") or {}
-    if partition_key in conditions and conditions[partition_key].get("ComparisonOperator") == "EQ":
-        return next(iter(conditions[partition_key].get("AttributeValueList") or ()), None)
+    """The one value that `KeyConditionExpression` (or `KeyConditions`) equates with the partition key."""
+    conditions, expression = access.get("KeyConditions") or {}, str(access.get("KeyConditionExpression") or "")
+    found: list[Any] = []
+    if partition_key in conditions:
+        equal = conditions[partition_key].get("ComparisonOperator") == "EQ"
+        found.append(next(iter(conditions[partition_key].get("AttributeValueList") or ()), None) if equal else None)
+    if re.search(r"\b(or|not)\b", expression, re.IGNORECASE):
+        return None
     aliases = access.get("ExpressionAttributeNames") or {}
     values = access.get("ExpressionAttributeValues") or {}
-    for name, value in re.findall(r"(#?[\w.\-]+)\s*=\s*(:[\w.\-]+)", str(access.get("KeyConditionExpression") or "")):
+    for name, value in re.findall(r"(#?[\w.\-]+)\s*=\s*(:[\w.\-]+)", expression):
         if aliases.get(name, name) == partition_key:
-            return values.get(value)
-    return None
+            found.append(values.get(value))
+    # Of two, which one counts would be the service's choice.
+    return found[0] if len(found) == 1 else None
 
 
 def _value(given: Any) -> str:

@@ -18,10 +18,14 @@ _DEFAULT_PERIOD = 60
 
 
 class DataQueries:
-    """One request. Queries are worked out when they are first asked for, by the answer or by an expression."""
+    """One request. Queries are worked out when they are first asked for, by the answer or by an expression. Periods are
+    counted from `origin` on."""
 
-    def __init__(self, metrics: Metrics, account: str, region: str, request: Mapping[str, Any]) -> None:
+    def __init__(
+        self, metrics: Metrics, account: str, region: str, request: Mapping[str, Any], origin: int = 0
+    ) -> None:
         self._metrics = metrics
+        self._origin = origin
         self._scope = (account, region)
         self._start, self._end = epoch(request["StartTime"]), epoch(request["EndTime"])
         self._descending = request.get("ScanBy", "TimestampDescending") == "TimestampDescending"
@@ -99,7 +103,7 @@ class DataQueries:
         )
         if series is None or stat.get("Unit", series.unit) != series.unit:
             return {}
-        points = by_period(series, self._start, self._end, stat["Period"])
+        points = by_period(series, self._start, self._end, stat["Period"], self._origin)
         values = {at: values.statistic(name) for at, values in points.items()}
         return {at: value for at, value in values.items() if value is not None}
 

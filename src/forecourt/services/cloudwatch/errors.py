@@ -23,3 +23,23 @@ class InvalidNextToken(ServiceError):
 
 class ValidationError(ServiceError):
     status = 400
+
+
+class ResourceNotFound(ServiceError):
+    status = 404
+
+
+class ResourceNotFoundException(ServiceError):
+    status = 404
+
+
+class InvalidFormatFault(ServiceError):
+    status = 400
+
+
+class DashboardNotFoundError(ServiceError):
+    status = 404
+
+
+class DashboardInvalidInputError(ServiceError):
+    status = 400

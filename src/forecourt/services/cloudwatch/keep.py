@@ -48,7 +48,7 @@ class MetricMinute(Document):
 
 
 class MetricsKeeper:
-    def __init__(self, store: Store | None, metrics: Metrics, clock: Clock) -> None:
+    def __init__(self, store: Store, metrics: Metrics, clock: Clock) -> None:
         self._store = store
         self._metrics = metrics
         self._clock = clock
@@ -58,8 +58,6 @@ class MetricsKeeper:
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        if self._store is None:
-            return
         after: tuple[str, ...] | None = None
         while page := await self._store.list(MetricMinute, after=after, limit=_PAGE):
             for kept in page:
@@ -76,13 +74,13 @@ class MetricsKeeper:
         """Returns once everything recorded until now is in the store. Raises `StoreUnavailable`."""
         enough = self._begun + 1  # the next one to begin has all of it
         async with self._keeping:
-            if self._store is None or self._finished >= enough:
+            if self._finished >= enough:
                 return
             self._begun += 1
-            await self._write(self._store, self._metrics.take_changed())
+            await self._write(self._metrics.take_changed())
             self._finished = self._begun
 
-    async def _write(self, store: Store, minutes: set[int]) -> None:
+    async def _write(self, minutes: set[int]) -> None:
         if not minutes:
             return
         documents = [self._document(minute) for minute in minutes]
@@ -95,7 +93,7 @@ class MetricsKeeper:
                 _forget_before(tx, _name(oldest))
 
         try:
-            await store.write(change)
+            await self._store.write(change)
         except BaseException:
             self._metrics.note_changed(minutes)
             raise

@@ -78,7 +78,9 @@ def build(declared: Iterable[Mapping[str, Any]]) -> Schema:
         else:
             custom = custom_attribute(attribute)
             if custom["Name"] in by_name:
-                raise InvalidParameterException(f"{name}: Attribute already exists in the schema.")
+                raise InvalidParameterException(
+                    f"Duplicate custom attribute names {custom['Name']} are not allowed in a user pool schema."
+                )
             by_name[custom["Name"]] = custom
     return list(by_name.values())
 
@@ -136,7 +138,24 @@ def custom_attribute(given: Mapping[str, Any]) -> dict[str, Any]:
         attribute["StringAttributeConstraints"] = dict(given.get("StringAttributeConstraints", {}))
     if kind == "Number":
         attribute["NumberAttributeConstraints"] = dict(given.get("NumberAttributeConstraints", {}))
+    _check_order(attribute)
     return attribute
+
+
+_BOUNDS = {
+    "StringAttributeConstraints": ("MinLength", "MaxLength", "max length shorter than it's min length"),
+    "NumberAttributeConstraints": ("MinValue", "MaxValue", "max value smaller than it's min value"),
+}
+
+
+def _check_order(attribute: Mapping[str, Any]) -> None:
+    for constraints, (least, most, wording) in _BOUNDS.items():
+        limits = attribute.get(constraints, {})
+        for bound in limits.values():
+            if not re.fullmatch(r"-?\d{1,18}", str(bound)):
+                raise InvalidParameterException(f"Attribute {attribute['Name']} has an invalid constraint: {bound}")
+        if {least, most} <= set(limits) and int(limits[least]) > int(limits[most]):
+            raise InvalidParameterException(f"Attribute {attribute['Name']} cannot have a {wording}")
 
 
 def as_mapping(attributes: Iterable[Mapping[str, Any]]) -> dict[str, str]:

@@ -4,6 +4,7 @@ iam = Iam(store=…, sessions=…, …)
 iam.credential_source      # auth.authenticate.CredentialSource
 iam.caller_policies        # auth.authorize.IdentityPolicies
 iam.role_sessions          # base.ports.RoleSessions and WebIdentitySessions
+iam.encode_denial          # auth.authorize.EncodeDenial
 iam.apis, iam.sts_apis     # the operations
 """
 
@@ -82,7 +83,9 @@ class Iam:
             AccountApi(kit),
             SimulationApi(kit, policies),
         )
-        self.sts_apis: tuple[object, ...] = (StsApi(kit, roles, self.web_identities, mode),)
+        sts = StsApi(kit, roles, self.web_identities, mode)
+        self.sts_apis: tuple[object, ...] = (sts,)
+        self.encode_denial = sts.encode_authorization_message
 
     async def start(self) -> None:
         self._uses.start()

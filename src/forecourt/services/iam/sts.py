@@ -246,6 +246,10 @@ class StsApi(IamApi):
         except (SealBroken, ValueError):
             raise InvalidAuthorizationMessageException("Message is not valid") from None
 
+    def encode_authorization_message(self, details: Mapping[str, Any]) -> str:
+        sealed = self.kit.sealer.seal(msgspec.json.encode(details), _DENIAL_PURPOSE)
+        return base64.urlsafe_b64encode(sealed).decode()
+
     # --- The parts ---
 
     async def _check_mfa(self, caller: Principal, request: Request) -> None:

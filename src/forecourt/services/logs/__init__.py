@@ -1,4 +1,4 @@
-"""CloudWatch Logs: groups, streams, events, filter patterns, retention, tags.
+"""CloudWatch Logs: groups, streams, events, filter patterns, metric and subscription filters, retention, tags.
 
 `Logs` keeps groups and streams in the store and events in `telemetry.log_store`. A log sink that writes to a group or
 stream which is not there makes it, as AWS's services do with their own log groups.
@@ -7,32 +7,62 @@ stream which is not there makes it, as AWS's services do with their own log grou
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
+from forecourt.base.call import Caller
 from forecourt.base.clock import Clock, Timer
+from forecourt.base.ids import Ids
+from forecourt.base.ports import RoleSessions
 from forecourt.services.logs.api.events import EventsApi
+from forecourt.services.logs.api.filters import FiltersApi
 from forecourt.services.logs.api.groups import GroupsApi
+from forecourt.services.logs.api.policies import PoliciesApi
 from forecourt.services.logs.api.tags import TagsApi
+from forecourt.services.logs.filters import Filters
 from forecourt.services.logs.model import LogGroup
 from forecourt.services.logs.store import LogsStore
+from forecourt.services.logs.subscriber import Ports, Subscriber
 from forecourt.store import Store
 from forecourt.telemetry.log_store import LogStore
+from forecourt.telemetry.metrics import Metrics
 
 _DAY_MS = 86_400_000
 _SWEEP_SECONDS = 3600.0
 
 
 class Logs:
-    def __init__(self, *, store: Store, events: LogStore, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        events: LogStore,
+        metrics: Metrics,
+        caller: Caller,
+        roles: RoleSessions,
+        clock: Clock,
+        ids: Ids,
+    ) -> None:
+        ports = Ports(caller, roles, clock, ids)
+        make_subscriber = partial(Subscriber, ports=ports)
         self._logs = LogsStore(store)
         self._events = events
         self._clock = clock
         self._timer: Timer | None = None
         self._sweeping: asyncio.Task[None] | None = None
-        self.apis = (GroupsApi(self._logs, events, clock), EventsApi(self._logs, events, clock), TagsApi(self._logs))
+        self._filters = Filters(store, metrics, make_subscriber)
+        self.apis = (
+            GroupsApi(self._logs, events, self._filters, clock),
+            EventsApi(self._logs, events, clock),
+            FiltersApi(self._logs, self._filters, make_subscriber, clock),
+            PoliciesApi(self._logs, clock),
+            TagsApi(self._logs),
+        )
         events.on_written = self._logs.note
+        events.on_events = self._filters.take
 
     async def start(self) -> None:
         await self._events.start()
+        await self._filters.start()
         self._schedule()
 
     async def stop(self) -> None:
@@ -41,8 +71,10 @@ class Logs:
         if self._sweeping is not None:
             await self._sweeping
         await self._events.stop()
+        await self._filters.stop()
 
     async def reset(self) -> None:
+        await self._filters.clear()
         await self._events.reset()
 
     async def sweep(self) -> None:

@@ -23,3 +23,7 @@ class TooManyTagsException(ServiceError):
 
 class ValidationException(ServiceError):
     status = 400
+
+
+class LimitExceededException(ServiceError):
+    status = 400

@@ -1,6 +1,8 @@
-"""Log groups and log streams. Their events are in `telemetry.log_store`."""
+"""Log groups, log streams and filters. Events are in `telemetry.log_store`."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from forecourt.store import Document, Index
 
@@ -55,3 +57,69 @@ class LogStream(Document):
     @property
     def arn(self) -> str:
         return f"arn:aws:logs:{self.region}:{self.account}:log-group:{self.group}:log-stream:{self.name}"
+
+
+class MetricFilter(Document):
+    """Counts what it finds: `transformation` in AWS's shape."""
+
+    __kind__ = "logs.MetricFilter"
+    __key__ = ("account", "region", "group", "name")
+
+    account: str
+    region: str
+    group: str
+    name: str
+    pattern: str
+    transformation: dict[str, Any]
+    created_ms: int
+
+    @property
+    def group_key(self) -> tuple[str, str, str]:
+        return self.account, self.region, self.group
+
+
+class SubscriptionFilter(Document):
+    """Hands on what it finds."""
+
+    __kind__ = "logs.SubscriptionFilter"
+    __key__ = ("account", "region", "group", "name")
+
+    account: str
+    region: str
+    group: str
+    name: str
+    pattern: str
+    destination_arn: str
+    role_arn: str
+    distribution: str
+    created_ms: int
+
+    @property
+    def group_key(self) -> tuple[str, str, str]:
+        return self.account, self.region, self.group
+
+    @property
+    def source_arn(self) -> str:
+        """What CloudWatch Logs says it calls for."""
+        return f"arn:aws:logs:{self.region}:{self.account}:log-group:{self.group}:*"
+
+
+class ResourcePolicy(Document):
+    """Which services may write to groups of the account."""
+
+    __kind__ = "logs.ResourcePolicy"
+    __key__ = ("account", "region", "name")
+
+    account: str
+    region: str
+    name: str
+    document: str
+    updated_ms: int
+
+    @property
+    def scope(self) -> tuple[str, str]:
+        return self.account, self.region
+
+
+# What goes with a group
+FILTERS: tuple[type[MetricFilter] | type[SubscriptionFilter], ...] = (MetricFilter, SubscriptionFilter)

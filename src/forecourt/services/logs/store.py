@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from forecourt.services.logs.errors import ResourceAlreadyExistsException, ResourceNotFoundException
-from forecourt.services.logs.model import LogGroup, LogStream
+from forecourt.services.logs.errors import (
+    LimitExceededException,
+    ResourceAlreadyExistsException,
+    ResourceNotFoundException,
+)
+from forecourt.services.logs.model import FILTERS, LogGroup, LogStream, MetricFilter, SubscriptionFilter
 from forecourt.store import AlreadyExists, Store, Tx
 from forecourt.telemetry.log_store import GroupKey, Written
 
@@ -45,7 +49,8 @@ class LogsStore:
     async def delete_group(self, key: GroupKey) -> None:
         def run(tx: Tx) -> None:
             tx.delete(LogGroup, *key)
-            tx.delete_all(LogStream, *key)
+            for kind in (LogStream, *FILTERS):
+                tx.delete_all(kind, *key)
 
         await self.store.write(run)
 
@@ -61,6 +66,30 @@ class LogsStore:
 
     async def delete_stream(self, stream: LogStream) -> None:
         await self.store.write(lambda tx: tx.delete(LogStream, *stream.group_key, stream.name))
+
+    async def put_filter(self, wanted: MetricFilter | SubscriptionFilter, most: int) -> None:
+        """Adds the filter to its group or replaces the one of its name; a group has at most `most` of a kind."""
+
+        def run(tx: Tx) -> None:
+            _found_group(tx.get(LogGroup, *wanted.group_key))
+            others = [one for one in tx.list(type(wanted), *wanted.group_key) if one.name != wanted.name]
+            if len(others) >= most:
+                raise LimitExceededException("Resource limit exceeded.")
+            tx.put(wanted)
+
+        await self.store.write(run)
+
+    async def delete_filter(
+        self, kind: type[MetricFilter] | type[SubscriptionFilter], key: GroupKey, name: str, missing: str
+    ) -> None:
+        """Raises `ResourceNotFoundException`, which says `missing`."""
+
+        def run(tx: Tx) -> None:
+            _found_group(tx.get(LogGroup, *key))
+            if not tx.delete(kind, *key, name):
+                raise ResourceNotFoundException(missing)
+
+        await self.store.write(run)
 
     async def note(self, written: Sequence[Written]) -> None:
         """Brings streams up to date with what was written; makes groups and streams that a log sink wrote to."""

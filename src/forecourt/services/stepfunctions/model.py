@@ -177,10 +177,21 @@ class ExecutionRecord(Document):
     revision_id: str | None = None
     machine_updated_at: float = 0.0
     last_event_id: int = 0
+    # See `place`; executions of the first release have none
+    run: str = ""
 
     @property
     def key(self) -> ExecutionKey:
         return self.account, self.region, self.machine, self.name
+
+    @property
+    def place(self) -> str:
+        """Under what its state, history, timers and pending work are kept.
+
+        It sorts by the time of the start: what runs at the same time lies side by side, and a commit touches few
+        pages.
+        """
+        return self.run or self.arn
 
     @property
     def arn(self) -> str:
@@ -192,30 +203,36 @@ def execution_arn(key: ExecutionKey) -> str:
     return f"arn:aws:states:{region}:{account}:execution:{machine}:{name}"
 
 
+def run_of(arn: str, started_at: float) -> str:
+    return f"{int(started_at * 1000):012x}{hashlib.blake2b(arn.encode(), digest_size=6).hexdigest()}"
+
+
 class ExecutionState(Document):
-    """What the machine remembers of an execution that can go on. Large parts stand in `FrameState`s."""
+    """What the machine remembers of an execution that can go on. Of one with branches the frames are `FrameState`s."""
 
-    __kind__ = "stepfunctions.ExecutionState"
-    __key__ = ("account", "region", "machine", "name")
+    __kind__ = "stepfunctions.State"
+    __key__ = ("place",)
 
-    account: str
-    region: str
-    machine: str
-    name: str
+    place: str
+    execution: ExecutionKey
     data: bytes
+    # How many entries the log of its history has
+    entries: int = 0
     split: bool = False
+    # Whether a turn left something to be done at once
+    goes_on: bool = False
+    # The outside work that its only frame waits for
+    work: bytes = b""
 
 
 class FrameState(Document):
-    __kind__ = "stepfunctions.FrameState"
-    __key__ = ("account", "region", "machine", "name", "frame")
+    __kind__ = "stepfunctions.Frame"
+    __key__ = ("place", "frame")
 
-    account: str
-    region: str
-    machine: str
-    name: str
+    place: str
     frame: str
     data: bytes
+    work: bytes = b""
 
 
 class MapRun(Document):

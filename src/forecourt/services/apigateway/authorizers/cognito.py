@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Mapping, Sequence
+from time import perf_counter
 from typing import Any, cast
 
 import msgspec
@@ -47,7 +48,11 @@ def with_user_pools(
         token = value[7:] if value[:7].lower() == "bearer " else value
         now = clock.now()
         known = results.get(token, now)
-        claims = cast("Mapping[str, Any]", known) if known is not None else await _verify(token, pools, ports)
+        started = perf_counter()
+        try:
+            claims = cast("Mapping[str, Any]", known) if known is not None else await _verify(token, pools, ports)
+        finally:
+            request = request.checked("authorizer.latency", started)
         if known is None:
             results.put(token, claims, min(now + _REMEMBERED_SECONDS, float(claims.get("exp", now))))
         _need_use(claims, needed)

@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-lambda-aut
 from __future__ import annotations
 
 from collections.abc import Mapping
+from time import perf_counter
 from typing import Any, cast
 
 import msgspec
@@ -49,6 +50,7 @@ def with_lambda_authorizer(
         if not all(identity):
             raise GatewayError("UNAUTHORIZED")
         key = "\x1f".join(str(value) for value in identity)
+        started = perf_counter()
         now = ports.clock.now()
         granted = cast("Granted | None", results.get(key, now)) if ttl and sources else None
         if granted is None:
@@ -63,6 +65,7 @@ def with_lambda_authorizer(
             granted = _read(answer, simple=bool(authorizer.enable_simple_responses))
             if ttl and sources:
                 results.put(key, granted, now + ttl)
+        request = request.checked("authorizer.latency", started)
         if not _allows(granted[0], request):
             raise GatewayError("ACCESS_DENIED")
         return await handler(request.with_(authorizer={"lambda": dict(granted[1])}))

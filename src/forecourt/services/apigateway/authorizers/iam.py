@@ -5,6 +5,8 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/permissions.html
 
 from __future__ import annotations
 
+from time import perf_counter
+
 from forecourt.auth.errors import AuthenticationFailed
 from forecourt.auth.policy import Effect, Policy
 from forecourt.auth.sigv4 import SignedRequest
@@ -34,9 +36,18 @@ def with_iam(handler: Handler, ports: Ports, policy: Policy | None) -> Handler:
     """`policy`: the API's resource policy."""
 
     async def authorize(request: MethodRequest) -> MethodResponse:
-        principal = await _authenticate(request, ports)
-        await _authorize(request, principal, ports, policy)
-        return await handler(request.with_(principal=principal, identity=_identity(principal)))
+        started = perf_counter()
+        try:
+            principal = await _authenticate(request, ports)
+        finally:
+            request = request.checked("authenticate.latency", started)
+        request = request.with_(principal=principal, identity=_identity(principal))
+        started = perf_counter()
+        try:
+            await _authorize(request, principal, ports, policy)
+        finally:
+            request = request.checked("authorize.latency", started)
+        return await handler(request)
 
     return authorize
 

@@ -7,7 +7,6 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-use-lamb
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable, Mapping
 from time import perf_counter
 from typing import Any, NamedTuple, cast
@@ -31,6 +30,7 @@ from forecourt.services.apigateway.integrations.lambda_function import (
 )
 from forecourt.services.apigateway.integrations.lambda_proxy import event_headers, event_query
 from forecourt.services.apigateway.integrations.mapping import RequestSource, compile_request_source
+from forecourt.services.apigateway.patterns import Matches, whole
 from forecourt.services.apigateway.plan.context import request_context
 from forecourt.services.apigateway.plan.errors import GatewayError
 from forecourt.services.apigateway.plan.messages import MethodRequest, MethodResponse, Served
@@ -61,7 +61,11 @@ def with_lambda_authorizer(
     ask = compile_authorizer(authorizer, served, ports, results)
 
     async def authorize(request: MethodRequest) -> MethodResponse:
-        granted = await ask(request)
+        started = perf_counter()
+        try:
+            granted = await ask(request)
+        finally:
+            request = request.latest.checked("authorizer.latency", started)
         effect = judge(granted, request)
         if effect is not Effect.ALLOW:
             reason = because(effect, "identity-based")
@@ -101,6 +105,8 @@ def compile_authorizer(authorizer: Authorizer, served: Served, ports: Ports, res
             raise _refused(error) from error
         except GatewayError as error:
             raise GatewayError("AUTHORIZER_CONFIGURATION_ERROR", detail=error.detail) from error
+        finally:
+            request.checked("authorizer.integrationLatency", started)
         granted = read_answer(answer, served, int((perf_counter() - started) * 1000))
         if ttl:
             results.put(identity, granted, now + ttl)
@@ -118,7 +124,7 @@ def _identity(authorizer: Authorizer, served: Served, *, cached: bool) -> Callab
     if authorizer.type == "TOKEN":
         source = compile_request_source(expressions[0] if expressions else _AUTHORIZATION, served.variables)
         pattern = authorizer.identity_validation_expression
-        return _token(source, re.compile(pattern) if pattern else None)
+        return _token(source, whole(pattern) if pattern else None)
     sources = [_source(expression, served) for expression in expressions]
     return _parameters(sources, needed=cached)
 
@@ -130,10 +136,10 @@ def _source(expression: str, served: Served) -> RequestSource:
     return compile_request_source(expression.replace("$context.", "context."), served.variables)
 
 
-def _token(source: RequestSource, pattern: re.Pattern[str] | None) -> Callable[[MethodRequest], str]:
+def _token(source: RequestSource, matches: Matches | None) -> Callable[[MethodRequest], str]:
     def token(request: MethodRequest) -> str:
         value = source(request)
-        if not isinstance(value, str) or not value or (pattern is not None and not pattern.fullmatch(value)):
+        if not isinstance(value, str) or not value or (matches is not None and not matches(value)):
             raise GatewayError("UNAUTHORIZED")
         return value
 

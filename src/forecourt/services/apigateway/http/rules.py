@@ -68,6 +68,8 @@ def need_route(route: Route) -> None:
 
 def _is_route_path(path: str) -> bool:
     parts = path.split("/")[1:]
+    if path != "/" and not all(parts):
+        return False
     return all(_ROUTE_PART.fullmatch(part) for part in parts) and not any("+}" in part for part in parts[:-1])
 
 

@@ -9,7 +9,6 @@ answer becomes a method response by `selectionPattern`, parameter mappings and a
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -29,6 +28,7 @@ from forecourt.services.apigateway.integrations.templates import (
     render_request,
     render_response,
 )
+from forecourt.services.apigateway.patterns import Matches, whole
 from forecourt.services.apigateway.plan.errors import configuration_error
 from forecourt.services.apigateway.plan.messages import (
     MAX_PAYLOAD_BYTES,
@@ -121,7 +121,7 @@ def _texts(overrides: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 class _Selected(NamedTuple):
     status: int
-    pattern: re.Pattern[str] | None
+    matches: Matches | None
     mappings: ResponseMappings
     templates: Templates
     handling: str | None
@@ -167,7 +167,7 @@ class _ResponseMapper:
         """An error's text is matched where there is one, else the status; the whole of it."""
         text = response.error if response.error is not None else str(response.status)
         for selected in self._by_pattern:
-            if selected.pattern is not None and selected.pattern.fullmatch(text):
+            if selected.matches is not None and selected.matches(text):
                 return selected
         if self._default is None:
             raise configuration_error(
@@ -181,7 +181,7 @@ def _selected(response: model.IntegrationResponse, served: Served) -> _Selected:
     pattern = response.selection_pattern
     return _Selected(
         int(response.status_code),
-        re.compile(pattern.replace("(?<", "(?P<"), re.DOTALL) if pattern else None,
+        whole(pattern) if pattern else None,
         compile_response_mappings(response.response_parameters, served.variables),
         Templates(response.response_templates),
         response.content_handling,

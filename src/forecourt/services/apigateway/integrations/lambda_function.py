@@ -52,6 +52,7 @@ def caller_context(
             source_ip=request.source_ip,
             user_agent=_SERVICE_PRINCIPAL,
             conditions=conditions,
+            trace_id=request.trace_id,
         )
 
     async def principal(request: MethodRequest, conditions: Mapping[str, str]) -> Principal:

@@ -82,6 +82,10 @@ def read(document: Json, basepath: str | None) -> HttpDefinition:
     prefix = _prefix(document, basepath or "ignore")
     for path, item in obj(document.get("paths")).items():
         for http_method, operation in _operations(resolve(document, item)):
+            if len(path) > 1 and path.endswith("/"):
+                # https://github.com/aws/serverless-application-model/issues/1949: there is no such route, nor an error
+                definition.warnings.append(f"Route '{http_method} {path}' ends with a slash. Ignoring.")
+                continue
             definition.routes.append(_route(document, definition, f"{prefix}{path}", http_method, operation))
     return definition
 

@@ -96,7 +96,8 @@ def _kept(response: MethodResponse, body: bytes) -> CachedResponse:
 
 
 def _key(integration: Integration, served: Served, path: str) -> Callable[[MethodRequest], Key]:
-    namespace = integration.cache_namespace or path
+    # A canary that may use the stage's cache keeps what is its own there: its answers are not those of the stage.
+    namespace = ("canary:" if served.is_canary else "") + (integration.cache_namespace or path)
     sources = _key_sources(integration, served)
     if not sources:
         return lambda request: cache_key(namespace, request.method, path, ())

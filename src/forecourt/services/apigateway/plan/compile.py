@@ -7,7 +7,6 @@ that is updated, makes a new one, and requests that are under way keep the old.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 
 from forecourt.auth.policy import Policy, PolicyInvalid
@@ -97,7 +96,13 @@ def _served(snapshot: Snapshot, stage: Stage, canary: bool) -> Served:
         variables=variables,
         deployment_id=snapshot.deployment_id,
         is_canary=canary,
+        endpoint_type=snapshot.endpoint_configuration.types[0],
     )
+
+
+def _uses_cache(stage: Stage, served: Served) -> bool:
+    canary = stage.canary_settings
+    return not served.is_canary or (canary is not None and canary.use_stage_cache)
 
 
 # Of requests that found no method
@@ -114,7 +119,7 @@ class _Compiler:
         self._binary = BinaryMediaTypes(snapshot.binary_media_types)
         self._authorizers = {authorizer.id: authorizer for authorizer in snapshot.authorizers}
         self._validators = {validator.id: validator for validator in snapshot.request_validators}
-        self._cache = shared.stage_caches.get(stage)
+        self._cache = shared.stage_caches.get(stage) if _uses_cache(stage, served) else None
         self._policy: Policy | None = None
         self._policy_error = ""
         try:
@@ -127,7 +132,7 @@ class _Compiler:
         tally = self.tally(resource, method)
         try:
             handler = self._handler(resource, method, setting, tally)
-        except (TemplateError, re.error, ValueError) as error:
+        except (TemplateError, ValueError) as error:
             handler = _misconfigured(str(error))
         return Answering(
             resource=ResourceMethod(resource.path, resource.id, method.operation_name or ""),
@@ -142,7 +147,7 @@ class _Compiler:
         try:
             handler = self._integration(method.method_integration, noting(self._ports, self.served.api_id))
             return traced(self._validating(handler, method))
-        except (TemplateError, re.error, ValueError) as error:
+        except (TemplateError, ValueError) as error:
             return _misconfigured(str(error))
 
     def _handler(self, resource: Resource, method: Method, setting: MethodSetting, tally: Tally) -> Handler:

@@ -60,6 +60,7 @@ _PLAIN: Mapping[str, Callable[[MethodRequest], Any]] = {
 _FURTHER: Mapping[str, Callable[[MethodRequest], Any]] = {
     "apiName": lambda r: r.served.api_name,
     "isCanaryRequest": lambda r: r.served.is_canary,
+    "endpointType": lambda r: r.served.endpoint_type,
     "operationName": lambda r: r.resource.operation_name,
     "xrayTraceId": lambda r: r.trace_id.removeprefix("Root="),
     "identity.sourceIp": lambda r: r.source_ip,

@@ -35,8 +35,8 @@ from forecourt.services.apigateway.plan.messages import (
 )
 from forecourt.services.apigateway.plan.meter import Tally
 from forecourt.services.apigateway.plan.ports import Handler, Ports
+from forecourt.services.apigateway.plan.router import HttpRouter, Router
 from forecourt.services.apigateway.plan.router import Route as Routed
-from forecourt.services.apigateway.plan.router import Router
 from forecourt.services.apigateway.plan.state import Shared
 from forecourt.services.apigateway.rest import model as rest
 
@@ -181,7 +181,7 @@ def compile_http_plan(snapshot: HttpSnapshot, stage: Stage, ports: Ports, shared
             routes.append(Routed(method, path, answering))
     return HttpPlan(
         served=compiler.served,
-        router=Router(routes, method_narrows=True),
+        router=HttpRouter(routes),
         default=default,
         ports=ports,
         cors=compiler.cors,

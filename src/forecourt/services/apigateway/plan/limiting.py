@@ -17,6 +17,7 @@ from forecourt.services.apigateway.plan.errors import GatewayError
 from forecourt.services.apigateway.plan.messages import MethodRequest, MethodResponse, Served
 from forecourt.services.apigateway.plan.ports import Handler
 from forecourt.services.apigateway.rest.model import ApiKey, ThrottleSettings, UsagePlan, UsagePlanKey
+from forecourt.services.apigateway.rest.usage import quota_of
 from forecourt.store import Change, Document, Store
 
 KINDS: tuple[type[Document], ...] = (ApiKey, UsagePlan, UsagePlanKey)
@@ -102,7 +103,7 @@ def with_api_key(handler: Handler, limits: Limits, served: Served, method_key: s
             raise GatewayError("THROTTLED")
         usage_key = UsageKey(served.account, served.region, plan.id, key.id)
         identity = {**request.identity, "apiKey": key.value, "apiKeyId": key.id}
-        client = Client(bucket, usage_key, _quota_of(plan))
+        client = Client(bucket, usage_key, quota_of(plan))
         return handler(request.with_(identity=identity, client=client))
 
     return check
@@ -139,13 +140,6 @@ def _client_bucket(
 
 def _limit(settings: ThrottleSettings) -> Limit:
     return Limit(settings.rate_limit, settings.burst_limit)
-
-
-def _quota_of(plan: UsagePlan) -> Quota | None:
-    quota = plan.quota
-    if quota is None or quota.period not in ("DAY", "WEEK", "MONTH"):
-        return None
-    return Quota(quota.limit, quota.period, quota.offset)  # type: ignore[arg-type]
 
 
 def throttled(handler: Handler, limits: Limits, served: Served, method_limit: Limit | None, method_key: str) -> Handler:

@@ -126,8 +126,8 @@ def _authorizer_error(answered: Answered) -> Any:
     return error.variables.get("authorizer_error", error.message)
 
 
-def _authorizer_latency(answered: Answered) -> Any:
-    return answered.request.authorizer.get("integrationLatency")
+def _check(name: str) -> Callable[[Answered], Any]:
+    return lambda answered: answered.request.checks.get(name)
 
 
 def _authorizer_status(answered: Answered) -> int | None:
@@ -164,14 +164,16 @@ _OF_ANSWER: Mapping[str, Callable[[Answered], Any]] = {
     "integration.error": _of_error("detail", _INTEGRATION_ERRORS),
     "integrationErrorMessage": _of_error("detail", _INTEGRATION_ERRORS),
     "authorizer.error": _authorizer_error,
-    "authorizer.latency": _authorizer_latency,
-    "authorizer.integrationLatency": _authorizer_latency,
+    "authorizer.latency": _check("authorizer.latency"),
+    "authorizer.integrationLatency": _check("authorizer.integrationLatency"),
     "authorizer.status": _authorizer_status,
     "authorizer.integrationStatus": _authorizer_status,
     "authenticate.error": _of_error("message", _SIGNATURE_ERRORS),
     "authenticate.status": _authenticate_status,
+    "authenticate.latency": _check("authenticate.latency"),
     "authorize.error": _of_error("message", frozenset(("ACCESS_DENIED",))),
     "authorize.status": _authorize_status,
+    "authorize.latency": _check("authorize.latency"),
     "error.message": _of_error("message"),
     "error.messageString": _quoted,
     "error.responseType": _of_error("type"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from binascii import b2a_base64
 from collections.abc import AsyncIterator, Generator, Mapping
+from time import perf_counter
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -41,6 +42,8 @@ class Served(msgspec.Struct, frozen=True, kw_only=True):
     variables: Mapping[str, str] = {}
     deployment_id: str = ""
     is_canary: bool = False
+    # EDGE, REGIONAL, PRIVATE
+    endpoint_type: str = "REGIONAL"
     domain_suffix: str = "amazonaws.com"
 
     @property
@@ -156,12 +159,18 @@ class MethodRequest(msgspec.Struct, frozen=True):
     client: Any = None
     # What a failed step adds: `$context.error.*`
     error: Mapping[str, Any] = _NOTHING
+    # How long authorization took, by the names that access logs have for it
+    checks: Mapping[str, int] = _NOTHING
 
     def with_(self, **known: Any) -> MethodRequest:
         """The request with what a step found out; logs and error responses see it, too (`latest`)."""
         request = msgspec.structs.replace(self, **known)
         self.scope["state"]["method_request"] = request
         return request
+
+    def checked(self, name: str, started: float) -> MethodRequest:
+        """`name`: `authorizer.latency` and its kin; `started`: by `perf_counter`."""
+        return self.with_(checks={**self.checks, name: int((perf_counter() - started) * 1000)})
 
     @property
     def latest(self) -> MethodRequest:

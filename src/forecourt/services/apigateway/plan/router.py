@@ -43,11 +43,11 @@ class _Node(Generic[T]):
 
 
 class Router(Generic[T]):
-    def __init__(self, routes: Iterable[Route[T]], *, method_narrows: bool = False) -> None:
-        """`method_narrows`: a resource that lacks the method gives way to a less specific one (HTTP APIs)."""
+    """A REST API's: `/pets/` is `/pets`, and the resource that fits decides, whether it has the method or not."""
+
+    def __init__(self, routes: Iterable[Route[T]]) -> None:
         self._root: _Node[T] = _Node()
         self._exact: dict[bytes, _Node[T]] = {}
-        self._method_narrows = method_narrows
         for route in routes:
             self._add(route)
 
@@ -75,9 +75,9 @@ class Router(Generic[T]):
             target = node.methods.get(method) or node.methods.get("ANY")
             if target is not None:
                 return Match(target, _NO_PARAMETERS)
-            if not self._method_narrows:
+            if not self._narrows:
                 return None
-        segments = _segments(path)
+        segments = self._segments_of(path)
         values: list[bytes] = []
         node = self._walk(self._root, segments, 0, values, method)
         if node is None:
@@ -107,10 +107,29 @@ class Router(Generic[T]):
             return node.greedy
         return None
 
+    _narrows = False
+
+    def _segments_of(self, path: bytes) -> list[bytes]:
+        return _segments(path)
+
     def _answers(self, node: _Node[T], method: str) -> bool:
-        if self._method_narrows:
-            return method in node.methods or "ANY" in node.methods
         return bool(node.methods)
+
+
+class HttpRouter(Router[T]):
+    """An HTTP API's: a route that lacks the method gives way to a less specific one, and `/pets/` is not `/pets`.
+
+    What a greedy variable takes may be empty, behind a slash.
+    """
+
+    _narrows = True
+
+    def _segments_of(self, path: bytes) -> list[bytes]:
+        stripped = path[1:] if path.startswith(b"/") else path
+        return stripped.split(b"/") if stripped else []
+
+    def _answers(self, node: _Node[T], method: str) -> bool:
+        return method in node.methods or "ANY" in node.methods
 
 
 def _segments(path: bytes) -> list[bytes]:

@@ -5,22 +5,23 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-method-
 
 from __future__ import annotations
 
-import json
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 from urllib.parse import unquote
 
 import msgspec
 
-from forecourt.services.apigateway.plan.errors import GatewayError
+from forecourt.services.apigateway.plan.errors import GatewayError, configuration_error
+from forecourt.services.apigateway.plan.json_schema import Check, compile_schema
 from forecourt.services.apigateway.plan.messages import MethodRequest, MethodResponse
 from forecourt.services.apigateway.plan.ports import Handler
-from forecourt.services.apigateway.rest import schemas
 from forecourt.services.apigateway.rest.model import Method, Model, RequestValidator
 
-# A schema's check of a document: what is wrong with it, in AWS's words; empty where nothing is.
-Check = Callable[[Any], list[str]]
-_MOST_REPORTED = 20
+# A larger body is validated in a thread.
+_AT_ONCE_BYTES = 64 * 1024
+# So long may a model's patterns be matched with a body.
+_PATTERNS_SECONDS = 0.02
+_PATTERNS_SECONDS_PER_BYTE = 2e-7
 
 
 def validating(handler: Handler, validator: RequestValidator, method: Method, models: Sequence[Model]) -> Handler:
@@ -31,7 +32,7 @@ def validating(handler: Handler, validator: RequestValidator, method: Method, mo
     if validator.validate_request_body and method.request_models:
         by_name = {model.name: model.schema for model in models}
         checks = {
-            content_type.lower(): _compile(by_name.get(name), by_name)
+            content_type.lower(): compile_schema(by_name.get(name), by_name)
             for content_type, name in method.request_models.items()
         }
         handler = _with_body(handler, checks)
@@ -72,100 +73,29 @@ def _with_body(handler: Handler, checks: Mapping[str, Check | None]) -> Handler:
         check = checks.get(content_type.decode("latin-1")) or checks.get("$default")
         if check is not None:
             body = await request.body.read()
-            try:
-                document = msgspec.json.decode(body or b"{}")
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
-                raise _invalid(["failed to parse body"]) from error
-            if wrong := check(document):
-                raise _invalid(wrong)
+            if len(body) <= _AT_ONCE_BYTES:
+                _need_valid(check, body)
+            else:
+                await asyncio.to_thread(_need_valid, check, body)
         return await handler(request)
 
     return validate
 
 
+def _need_valid(check: Check, body: bytes) -> None:
+    """Raises `GatewayError`."""
+    try:
+        document = msgspec.json.decode(body or b"{}")
+        wrong = check(document, _PATTERNS_SECONDS + len(body) * _PATTERNS_SECONDS_PER_BYTE)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _invalid(["failed to parse body"]) from error
+    except TimeoutError as error:
+        raise _invalid(["a pattern takes too long to match"]) from error
+    except ValueError as error:
+        raise configuration_error(str(error)) from error
+    if wrong:
+        raise _invalid(wrong)
+
+
 def _invalid(wrong: list[str]) -> GatewayError:
-    return GatewayError("BAD_REQUEST_BODY", validation_errors=f"[{', '.join(wrong[:_MOST_REPORTED])}]")
-
-
-def _compile(schema: str | None, models: Mapping[str, str | None]) -> Check | None:
-    """Models that refer to one another are resolved here; a reference to anywhere else resolves to nothing."""
-    if schema is None:
-        return None
-    # Only APIs that validate bodies pay for these.
-    from jsonschema import Draft4Validator
-    from jsonschema.exceptions import ValidationError
-    from referencing import Registry
-    from referencing.exceptions import Unresolvable
-
-    document = schemas.flatten(json.loads(schema), models)
-    if not isinstance(document, dict):
-        return None
-    document.pop("$schema", None)
-    validator = Draft4Validator(document, registry=Registry())
-
-    def check(value: Any) -> list[str]:
-        try:
-            errors: list[ValidationError] = list(validator.iter_errors(value))
-        except Unresolvable:
-            return []
-        return [_wording(error) for error in errors]
-
-    return check
-
-
-def _wording(error: Any) -> str:
-    """What AWS's validator says, which reaches a client only by `$context.error.validationErrorString`."""
-    word = _WORDS.get(error.validator)
-    return word(error) if word is not None else str(error.message)
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, separators=(",", ":"))
-
-
-def _type_of(value: Any) -> str:
-    kinds = ((bool, "boolean"), (int, "integer"), (float, "number"), (str, "string"), (list, "array"), (dict, "object"))
-    return next((name for kind, name in kinds if isinstance(value, kind)), "null")
-
-
-def _listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
-
-
-_WORDS: Mapping[str, Callable[[Any], str]] = {
-    "required": lambda e: (
-        "object has missing required properties "
-        f"({_json([name for name in e.validator_value if name not in e.instance])})"
-    ),
-    "type": lambda e: (
-        f"instance type ({_type_of(e.instance)}) does not match any allowed primitive type "
-        f"(allowed: {_json(_listed(e.validator_value))})"
-    ),
-    "enum": lambda e: (
-        f"instance value ({_json(e.instance)}) not found in enum (possible values: {_json(e.validator_value)})"
-    ),
-    "minimum": lambda e: (
-        f"numeric instance is lower than the required minimum (minimum: {e.validator_value}, found: {e.instance})"
-    ),
-    "maximum": lambda e: (
-        f"numeric instance is greater than the required maximum (maximum: {e.validator_value}, found: {e.instance})"
-    ),
-    "minLength": lambda e: (
-        f"string {_json(e.instance)} is too short (length: {len(e.instance)}, required minimum: {e.validator_value})"
-    ),
-    "maxLength": lambda e: (
-        f"string {_json(e.instance)} is too long (length: {len(e.instance)}, maximum allowed: {e.validator_value})"
-    ),
-    "pattern": lambda e: f"ECMA 262 regex {_json(e.validator_value)} does not match input string {_json(e.instance)}",
-    "minItems": lambda e: (
-        f"array is too short: must have at least {e.validator_value} elements but instance has "
-        f"{len(e.instance)} elements"
-    ),
-    "maxItems": lambda e: (
-        f"array is too long: must have at most {e.validator_value} elements but instance has {len(e.instance)} elements"
-    ),
-    "additionalProperties": lambda e: (
-        "object instance has properties which are not allowed by the schema: "
-        f"{_json(sorted(set(e.instance) - set(e.schema.get('properties', {}))))}"
-    ),
-}
+    return GatewayError("BAD_REQUEST_BODY", validation_errors=f"[{', '.join(wrong)}]")

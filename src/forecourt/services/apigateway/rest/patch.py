@@ -45,6 +45,8 @@ class Rule:
     path: str
     ops: tuple[str, ...]
     edit: Edit
+    # How AWS writes the path where it lists those that it takes, if otherwise
+    listed_as: str = ""
 
     @cached_property
     def segments(self) -> tuple[str, ...]:
@@ -77,7 +79,7 @@ class Table:
     refuse: Refuse
 
     def paths(self, op: str) -> list[str]:
-        return [rule.path for rule in self.rules if op in rule.ops]
+        return [rule.listed_as or rule.path for rule in self.rules if op in rule.ops]
 
     def find(self, segments: Sequence[str]) -> Iterable[tuple[Rule, tuple[str, ...]]]:
         for rule in self.rules:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from forecourt.services.apigateway.rest import patch
-from forecourt.services.apigateway.rest.errors import BadRequestException
+from forecourt.services.apigateway.rest.errors import BadRequestException, NotFoundException
 from forecourt.services.apigateway.rest.model import MethodSetting, method_setting_key
 from forecourt.services.apigateway.rest.patch import (
     Data,
@@ -335,15 +335,22 @@ API_KEY = _table(
 def _api_stage(given: str | None) -> Data:
     api_id, _, stage = (given or "").partition(":")
     if not api_id or not stage:
-        raise BadRequestException("Invalid API Stage specified. Must be in the form of apiId:stageName")
-    return {"apiId": api_id, "stage": stage}
+        raise BadRequestException("Invalid API Stage specified")
+    return {"apiId": api_id, "stage": stage.partition(":")[0]}
 
 
 def _api_stages(data: Data, keys: tuple[str, ...], operation: Operation) -> None:
     """`op=add path=/apiStages value=a1b2c3d4e5:prod`."""
     given = _api_stage(operation.value)
-    stages = [stage for stage in data["apiStages"] if not _same(stage, given)]
-    data["apiStages"] = stages if operation.op == "remove" else [*stages, given]
+    stages: list[Data] = data["apiStages"]
+    others = [stage for stage in stages if not _same(stage, given)]
+    if operation.op == "remove":
+        if len(others) == len(stages):
+            described = f"{{api: {given['apiId']}, stage: {given['stage']}}}"
+            raise NotFoundException(f"Invalid API Stage {described} specified for usageplan {data['id']}")
+        data["apiStages"] = others
+    elif len(others) == len(stages):
+        stages.append(given)
 
 
 def _same(stage: Data, other: Data) -> bool:
@@ -389,22 +396,32 @@ _BURST = integer("Usage Plan throttle burst limit must be an integer")
 _QUOTA = integer("Usage Plan quota limit must be an integer")
 _OFFSET = integer("Usage Plan quota offset must be an integer")
 
+# AWS's own spelling
+_LISTED_STAGE = "/apiStages/<apidId:stageName>/throttle"
+_LISTED_METHOD = f"{_LISTED_STAGE}/<resourcePath>/<httpMethod>"
+
+
+def _method_limit(name: str, parse: Parse) -> Rule:
+    path = f"/apiStages/{{apiStage}}/throttle/{{method+}}/{name}"
+    return Rule(path, SET, _method_throttle(name, parse), f"{_LISTED_METHOD}/{name}")
+
+
 USAGE_PLAN = _table(
     patch.listed,
     *_members("name", "description"),
-    *_members("productCode", ops=ANY),
     Rule("/apiStages", ADD_REMOVE, _api_stages),
-    Rule("/apiStages/{apiStage}/throttle", ("remove",), _stage_throttle),
-    Rule("/apiStages/{apiStage}/throttle/{method+}/rateLimit", SET, _method_throttle("rateLimit", _RATE)),
-    Rule("/apiStages/{apiStage}/throttle/{method+}/burstLimit", SET, _method_throttle("burstLimit", _BURST)),
-    Rule("/apiStages/{apiStage}/throttle/{method+}", ("remove",), _remove_method_throttle),
-    Rule("/throttle", ("remove",), without("throttle")),
-    Rule("/throttle/rateLimit", SET, member("throttle/rateLimit", _RATE)),
-    Rule("/throttle/burstLimit", SET, member("throttle/burstLimit", _BURST)),
     Rule("/quota", ("remove",), without("quota")),
     Rule("/quota/limit", SET, member("quota/limit", _QUOTA)),
     Rule("/quota/offset", SET, member("quota/offset", _OFFSET)),
     Rule("/quota/period", SET, member("quota/period")),
+    Rule("/throttle", ("remove",), without("throttle")),
+    Rule("/throttle/rateLimit", SET, member("throttle/rateLimit", _RATE)),
+    Rule("/throttle/burstLimit", SET, member("throttle/burstLimit", _BURST)),
+    *_members("productCode", ops=ANY),
+    _method_limit("rateLimit", _RATE),
+    _method_limit("burstLimit", _BURST),
+    Rule("/apiStages/{apiStage}/throttle/{method+}", ("remove",), _remove_method_throttle, _LISTED_METHOD),
+    Rule("/apiStages/{apiStage}/throttle", ("remove",), _stage_throttle, _LISTED_STAGE),
 )
 
 USAGE = _table(

@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from forecourt.base.call import CallContext, operation
-from forecourt.services.cognito import errors, tokens
+from forecourt.services.cognito import errors
 from forecourt.services.cognito.model import Client, ClientSecret, Pool, ResourceServer
-from forecourt.services.cognito.pools import defaults, paging
+from forecourt.services.cognito.pools import client_rules, defaults, paging
 from forecourt.services.cognito.store import Records
 from forecourt.store import Tx, position
 
 if TYPE_CHECKING:
     from types_boto3_cognito_idp import type_defs as t
 
-_STANDARD_SCOPES = {"openid", "email", "phone", "profile", tokens.SIGN_IN_SCOPE}
 _MOST_SECRETS = 2
-_DAY = 86400
-# https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-tokens-with-identity-providers.html
-_VALIDITY_LIMITS = {
-    "AccessToken": (300, _DAY, "access token"),
-    "IdToken": (300, _DAY, "id token"),
-    "RefreshToken": (3600, 3650 * _DAY, "refresh token"),
-}
 
 
 class ClientsApi:
@@ -37,7 +28,8 @@ class ClientsApi:
     ) -> dict[str, Any]:
         pool = await self._records.pool(context, request["UserPoolId"])
         settings = defaults.client_settings(request)
-        await self._check(pool, settings)
+        secret = self._first_secret(request)
+        await self._check(pool, settings, secret=secret is not None)
         now = self._records.clock.now()
         client = Client(
             pool_id=pool.id,
@@ -47,7 +39,6 @@ class ClientsApi:
             modified_at=now,
             settings=settings,
         )
-        secret = request.get("ClientSecret") or (self._records.ids.lower(52) if request.get("GenerateSecret") else None)
         if secret:
             client.secrets = [self._new_secret(secret)]
         await self._records.store.write(lambda tx: tx.insert(client))
@@ -67,7 +58,7 @@ class ClientsApi:
         pool = await self._records.pool(context, request["UserPoolId"])
         client = await self._records.client(pool, request["ClientId"])
         settings = defaults.client_settings(request)
-        await self._check(pool, settings)
+        await self._check(pool, settings, secret=bool(client.secrets))
 
         def update(current: Client) -> None:
             current.settings = settings
@@ -152,6 +143,13 @@ class ClientsApi:
 
         return await self._records.store.write(apply)
 
+    def _first_secret(self, request: Mapping[str, Any]) -> str | None:
+        if not request.get("GenerateSecret"):
+            return request.get("ClientSecret")
+        if request.get("ClientSecret"):
+            raise errors.InvalidParameterException("GenerateSecret and ClientSecret cannot be used together.")
+        return self._records.ids.lower(52)
+
     def _new_secret(self, value: str) -> ClientSecret:
         sealed = self._records.sealer.seal(value.encode(), "cognito.client-secret")
         return ClientSecret(self._records.ids.uuid(), sealed, self._records.clock.now())
@@ -161,87 +159,10 @@ class ClientsApi:
         secrets = self._records.client_secrets(client)
         return secrets[-1] if secrets else None
 
-    async def _check(self, pool: Pool, settings: Mapping[str, Any]) -> None:
-        """What the model does not say of a client. Nothing is changed where this raises."""
-        check_validity(settings)
-        _check_flows(settings)
-        _check_urls([*settings.get("CallbackURLs", ()), *settings.get("LogoutURLs", ())])
-        _check_attributes(pool, settings)
-        for provider in settings.get("SupportedIdentityProviders", ()):
-            if provider != "COGNITO":
-                raise errors.InvalidParameterException(
-                    f"The provider {provider} does not exist for User Pool {pool.id}"
-                )
-        default = settings.get("DefaultRedirectURI")
-        if default and default not in settings.get("CallbackURLs", ()):
-            raise errors.InvalidParameterException("Default redirect URI must be in the CallbackURLs list.")
+    async def _check(self, pool: Pool, settings: Mapping[str, Any], *, secret: bool) -> None:
         servers = await self._records.store.list(ResourceServer, pool.id)
-        known = {f"{server.identifier}/{scope['ScopeName']}" for server in servers for scope in server.scopes}
-        unknown = [s for s in settings.get("AllowedOAuthScopes", ()) if s not in known | _STANDARD_SCOPES]
-        if unknown:
-            raise errors.ScopeDoesNotExistException(f"{','.join(unknown)} are not valid scopes.")
-
-
-def check_validity(settings: Mapping[str, Any]) -> None:
-    for token, (shortest, longest, spoken) in _VALIDITY_LIMITS.items():
-        seconds = tokens.validity_seconds(settings, token)
-        if not shortest <= seconds <= longest:
-            raise errors.InvalidParameterException(
-                f"Invalid range for token validity: {spoken} validity must be between {shortest} and {longest} seconds."
-            )
-    refresh = tokens.validity_seconds(settings, "RefreshToken")
-    if any(tokens.validity_seconds(settings, token) > refresh for token in ("AccessToken", "IdToken")):
-        raise errors.InvalidParameterException(
-            "Refresh token validity must be longer than access and ID token validity."
-        )
-
-
-def _check_flows(settings: Mapping[str, Any]) -> None:
-    flows = settings.get("ExplicitAuthFlows", ())
-    old = {"ADMIN_NO_SRP_AUTH", "CUSTOM_AUTH_FLOW_ONLY", "USER_PASSWORD_AUTH"}
-    if any(flow in old for flow in flows) and any(flow not in old for flow in flows):
-        raise errors.InvalidParameterException(
-            "Cannot mix the legacy ExplicitAuthFlows with values that have the ALLOW_ prefix."
-        )
-    grants = set(settings.get("AllowedOAuthFlows", ()))
-    if "client_credentials" in grants and len(grants) > 1:
-        raise errors.InvalidOAuthFlowException(
-            "client_credentials flow can not be selected along with code flow or implicit flow"
-        )
-    rotates = settings.get("RefreshTokenRotation", {}).get("Feature") == "ENABLED"
-    if rotates and "ALLOW_REFRESH_TOKEN_AUTH" in flows:
-        raise errors.InvalidParameterException(
-            "Refresh token rotation cannot be enabled along with ALLOW_REFRESH_TOKEN_AUTH."
-        )
-
-
-def _check_urls(urls: Iterable[str]) -> None:
-    """HTTPS, an app's own scheme, or plain HTTP to this machine; never a fragment (RFC 6749, 3.1.2)."""
-    for url in urls:
-        parts = urlsplit(url)
-        local = parts.hostname in ("localhost", "127.0.0.1", "::1")
-        if not parts.scheme or "#" in url or (parts.scheme == "http" and not local):
-            raise errors.InvalidParameterException(
-                f"{url} is not a valid URL: it must use HTTPS (except for localhost) and have no fragment."
-            )
-        if parts.scheme.lower() in ("javascript", "data", "vbscript"):
-            raise errors.InvalidParameterException(f"{url} is not a valid URL.")
-
-
-def _check_attributes(pool: Pool, settings: Mapping[str, Any]) -> None:
-    known = {attribute["Name"] for attribute in pool.schema}
-    for name in ("ReadAttributes", "WriteAttributes"):
-        unknown = [attribute for attribute in settings.get(name, ()) if attribute not in known]
-        if unknown:
-            raise errors.InvalidParameterException(
-                f"Invalid {name[0].lower()}{name[1:]} specified while creating a client"
-            )
-    listed = settings.get("WriteAttributes")
-    required = {a["Name"] for a in pool.schema if a["Required"] and a["Name"] != "sub"}
-    if listed and not required <= set(listed):
-        raise errors.InvalidParameterException(
-            "Invalid write attributes specified while creating a client: required attributes must be writable"
-        )
+        scopes = {f"{server.identifier}/{scope['ScopeName']}" for server in servers for scope in server.scopes}
+        client_rules.check(pool, settings, secret=secret, custom_scopes=scopes)
 
 
 def _described(secret: ClientSecret) -> dict[str, Any]:

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from forecourt.services.cognito import passwords
-from forecourt.services.cognito.errors import InvalidParameterException
 from forecourt.services.cognito.model import Client, Domain, Pool
 
 # Members of CreateUserPool and UpdateUserPool that are kept and shown as given.
@@ -42,10 +41,6 @@ _FIXED = ("AliasAttributes", "UsernameAttributes", "UsernameConfiguration")
 
 def pool_settings(request: Mapping[str, Any]) -> dict[str, Any]:
     """A new pool's settings from CreateUserPool."""
-    if request.get("AliasAttributes") and request.get("UsernameAttributes"):
-        raise InvalidParameterException(
-            "Only one of the aliasAttributes or usernameAttributes can be set in a user pool."
-        )
     return _completed({name: request[name] for name in POOL_SETTINGS if name in request})
 
 
@@ -79,10 +74,21 @@ def _completed(given: dict[str, Any]) -> dict[str, Any]:
         "UserPoolTags": {},
         "UserPoolTier": "ESSENTIALS",
         **given,
+        **({"LambdaConfig": _functions(given["LambdaConfig"])} if "LambdaConfig" in given else {}),
         "Policies": {"PasswordPolicy": policy, "SignInPolicy": sign_in},
         "VerificationMessageTemplate": template,
         "AdminCreateUserConfig": invitation,
     }
+
+
+def _functions(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The two settings of the pre token generation trigger name one function, whichever was given."""
+    old, new = given.get("PreTokenGeneration"), given.get("PreTokenGenerationConfig")
+    if new:
+        return {**given, "PreTokenGeneration": old or new["LambdaArn"]}
+    if old:
+        return {**given, "PreTokenGenerationConfig": {"LambdaVersion": "V1_0", "LambdaArn": old}}
+    return dict(given)
 
 
 _TWINS = {

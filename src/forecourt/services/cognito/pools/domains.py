@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from forecourt.base.call import CallContext, operation
 from forecourt.services.cognito import errors
 from forecourt.services.cognito.model import Domain, ResourceServer
 from forecourt.services.cognito.pools import paging
+from forecourt.services.cognito.pools.pool_rules import require_feature
 from forecourt.services.cognito.store import Records
 from forecourt.store import AlreadyExists, Tx
 
 if TYPE_CHECKING:
     from types_boto3_cognito_idp import type_defs as t
 
-_RESERVED = ("aws", "amazon", "cognito")
+_RESERVED = {"aws", "amazon", "cognito"}
+_PREFIX = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+_HOST = re.compile(rf"(?=.{{1,253}}\Z){_PREFIX.pattern}(?:\.{_PREFIX.pattern}){{2,}}")
 # What stands for the distribution that AWS puts in front of a custom domain.
 _DISTRIBUTION = "d111111abcdef8.cloudfront.net"
 
@@ -30,8 +35,9 @@ class DomainsApi:
         pool = await self._records.pool(context, request["UserPoolId"])
         name = request["Domain"]
         custom = dict(request.get("CustomDomainConfig", {}))
-        if not custom and any(word in name for word in _RESERVED):
-            raise errors.InvalidParameterException("Domain cannot contain reserved word: aws, amazon or cognito.")
+        _check_name(name, custom)
+        if request.get("ManagedLoginVersion", 1) == 2:
+            require_feature(pool.settings["UserPoolTier"], ("ESSENTIALS", "PLUS"), "Managed Login Version 2")
         domain = Domain(
             name=name,
             pool_id=pool.id,
@@ -195,6 +201,26 @@ def _shown_server(server: ResourceServer) -> dict[str, Any]:
         "Name": server.name,
         "Scopes": server.scopes,
     }
+
+
+def _check_name(name: str, custom: Mapping[str, Any]) -> None:
+    """A prefix is one label without a reserved word between its hyphens; a custom domain is below another."""
+    if custom:
+        if not _HOST.fullmatch(name):
+            raise errors.InvalidParameterException("Custom domain is not a valid subdomain")
+        if custom["CertificateArn"].split(":")[3] != "us-east-1":
+            raise errors.InvalidParameterException(
+                "The specified SSL certificate doesn't exist, isn't in us-east-1 region, isn't valid, or doesn't "
+                "include a valid certificate chain."
+            )
+        return
+    if not _PREFIX.fullmatch(name):
+        raise errors.InvalidParameterException(
+            "The domain name contains an invalid character. Domain names can only contain lower-case letters, "
+            "numbers, and hyphens."
+        )
+    for word in _RESERVED & set(name.split("-")):
+        raise errors.InvalidParameterException(f"Domain cannot contain reserved word: {word}")
 
 
 def _no_domain() -> errors.ResourceNotFoundException:

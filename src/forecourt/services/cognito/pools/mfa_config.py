@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from forecourt.base.call import CallContext, operation
 from forecourt.services.cognito import errors
 from forecourt.services.cognito.model import Pool
+from forecourt.services.cognito.pools.pool_rules import first_factors, require_feature
 from forecourt.services.cognito.store import Records
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class MfaConfigApi:
 
         pool = await self._records.pool(context, request["UserPoolId"])
         given: Mapping[str, Any] = request
+        _check_request(pool, given)
 
         def change(current: Pool) -> None:
             current.mfa = {**_kept(current.mfa), **{name: given[name] for name in _DOCUMENTS if name in given}}
@@ -67,23 +69,44 @@ def after_update(mfa: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[st
     return {**initial(settings), **mfa}
 
 
+def _check_request(pool: Pool, given: Mapping[str, Any]) -> None:
+    factors = _switched_on(given)
+    if given.get("MfaConfiguration", "OFF") == "OFF" and factors:
+        raise errors.InvalidParameterException(
+            "Invalid MFA configuration given, can't turn off MFA and configure an MFA together."
+        )
+    if given.get("MfaConfiguration", "OFF") != "OFF" and not factors:
+        raise errors.InvalidParameterException(
+            "Invalid MFA configuration given, can't disable all MFAs with a required or optional configuration."
+        )
+    if "EmailMfaConfiguration" in given:
+        require_feature(pool.settings["UserPoolTier"], ("ESSENTIALS", "PLUS"), "Email MFA")
+        if pool.settings["EmailConfiguration"].get("EmailSendingAccount", "COGNITO_DEFAULT") == "COGNITO_DEFAULT":
+            raise errors.InvalidParameterException(
+                "Cannot set EmailMfaConfiguration when user pool EmailConfiguration contains an "
+                "EmailSendingAccount of COGNITO_DEFAULT."
+            )
+
+
+def _switched_on(mfa: Mapping[str, Any]) -> list[str]:
+    """Second factors that the documents offer."""
+    on = {
+        "SMS_MFA": "SmsMfaConfiguration" in mfa,
+        "SOFTWARE_TOKEN_MFA": bool(mfa.get("SoftwareTokenMfaConfiguration", {}).get("Enabled")),
+        "EMAIL_OTP": "EmailMfaConfiguration" in mfa,
+    }
+    return [factor for factor in on if on[factor]]
+
+
 def check(pool: Pool) -> None:
     """MFA needs something to be done with."""
-    mfa = pool.mfa
     if pool.mfa_configuration == "OFF":
         return
-    offered = (
-        "SmsMfaConfiguration" in mfa
-        or mfa.get("SoftwareTokenMfaConfiguration", {}).get("Enabled")
-        or "EmailMfaConfiguration" in mfa
-        or "SmsConfiguration" in pool.settings
-    )
-    if not offered:
+    if not _switched_on(pool.mfa) and "SmsConfiguration" not in pool.settings:
         raise errors.InvalidParameterException(
-            "Invalid MFA configuration given, can't turn on MFA without enabling at least one factor."
+            "SMS configuration and Auto verification for phone_number are required when MFA is required/optional"
         )
-    policy = pool.settings.get("Policies", {}).get("SignInPolicy", {}).get("AllowedFirstAuthFactors", ["PASSWORD"])
-    passwordless = set(policy) & {"EMAIL_OTP", "SMS_OTP"}
+    passwordless = set(first_factors(pool.settings)) & {"EMAIL_OTP", "SMS_OTP"}
     if pool.mfa_configuration == "ON" and passwordless:
         raise errors.InvalidParameterException(
             "MFA cannot be required while one-time passwords are allowed as a first authentication factor."

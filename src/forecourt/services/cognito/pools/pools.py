@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from forecourt.base.arn import Arn
@@ -10,7 +9,7 @@ from forecourt.base.call import CallContext, operation
 from forecourt.services.cognito import errors, schema, tokens
 from forecourt.services.cognito.hashing import Hashing
 from forecourt.services.cognito.model import Pool, User
-from forecourt.services.cognito.pools import defaults, mfa_config, paging
+from forecourt.services.cognito.pools import defaults, mfa_config, paging, pool_rules
 from forecourt.services.cognito.store import Records
 from forecourt.store import Tx, position
 
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
 
 _ID_LENGTH = 9
 _MOST_TAGS = 50
-_PLUS_ONLY = "AdvancedSecurityMode"
 
 
 class PoolsApi:
@@ -29,8 +27,9 @@ class PoolsApi:
 
     @operation("CreateUserPool")
     async def create_user_pool(self, context: CallContext, request: t.CreateUserPoolRequestTypeDef) -> dict[str, Any]:
+        pool_rules.check_request(request)
         settings = defaults.pool_settings(request)
-        _check_settings(settings)
+        pool_rules.check(settings, context.region)
         now = self._records.clock.now()
         pool = Pool(
             account=context.account,
@@ -77,11 +76,13 @@ class PoolsApi:
     @operation("UpdateUserPool")
     async def update_user_pool(self, context: CallContext, request: t.UpdateUserPoolRequestTypeDef) -> dict[str, Any]:
         pool = await self._records.pool(context, request["UserPoolId"])
+        pool_rules.check_request(request)
 
         def update(current: Pool) -> None:
+            tier_before = current.settings["UserPoolTier"]
             current.settings = defaults.updated_pool_settings(current.settings, request)
             current.name = request.get("PoolName", current.name)
-            _check_settings(current.settings)
+            pool_rules.check(current.settings, current.region, tier_before)
             current.mfa = mfa_config.after_update(current.mfa, current.settings)
             mfa_config.check(current)
 
@@ -195,24 +196,3 @@ def _brief(pool: Pool) -> dict[str, Any]:
         "CreationDate": pool.created_at,
         "LastModifiedDate": pool.modified_at,
     }
-
-
-def _check_settings(settings: Mapping[str, Any]) -> None:
-    """What the model does not say. Nothing is changed where this raises."""
-    add_ons = settings.get("UserPoolAddOns", {}).get(_PLUS_ONLY, "OFF")
-    if add_ons != "OFF" and settings.get("UserPoolTier") != "PLUS":
-        raise errors.FeatureUnavailableInTierException(
-            "Threat protection is available in the PLUS feature plan only. Set UserPoolTier to PLUS."
-        )
-    mechanisms = settings.get("AccountRecoverySetting", {}).get("RecoveryMechanisms", [])
-    if len({mechanism["Priority"] for mechanism in mechanisms}) != len(mechanisms):
-        raise errors.InvalidParameterException("Account Recovery Setting priorities must be unique.")
-    if len(mechanisms) > 1 and any(mechanism["Name"] == "admin_only" for mechanism in mechanisms):
-        raise errors.InvalidParameterException(
-            "Account Recovery Setting cannot use admin_only setting with any other recovery mechanisms."
-        )
-    updates = settings.get("UserAttributeUpdateSettings", {}).get("AttributesRequireVerificationBeforeUpdate", [])
-    if not set(updates) <= set(settings.get("AutoVerifiedAttributes", ())):
-        raise errors.InvalidParameterException(
-            "AttributesRequireVerificationBeforeUpdate must be a subset of AutoVerifiedAttributes."
-        )

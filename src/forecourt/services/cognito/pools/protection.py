@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from forecourt.base.call import CallContext, operation
 from forecourt.services.cognito import errors
 from forecourt.services.cognito.model import AuthEvent, Client, Pool, RiskConfiguration
 from forecourt.services.cognito.pools import paging
+from forecourt.services.cognito.pools.pool_rules import require_feature
 from forecourt.services.cognito.pools.pools import change_pool
 from forecourt.services.cognito.quotas import DEFAULT_RATES, Quotas
 from forecourt.services.cognito.store import Records
@@ -64,8 +65,7 @@ class ProtectionApi:
         self, context: CallContext, request: t.SetLogDeliveryConfigurationRequestTypeDef
     ) -> dict[str, Any]:
         pool = await self._records.pool(context, request["UserPoolId"])
-        for configuration in request["LogConfigurations"]:
-            _check_logs(configuration)
+        _check_logs(pool, request["LogConfigurations"])
 
         def change(current: Pool) -> None:
             current.log_configurations = [dict(c) for c in request["LogConfigurations"]]
@@ -202,9 +202,22 @@ def _shown_risk(configuration: RiskConfiguration) -> dict[str, Any]:
     return {**shown, "LastModifiedDate": configuration.modified_at}
 
 
-def _check_logs(configuration: Mapping[str, Any]) -> None:
+def _check_logs(pool: Pool, configurations: Sequence[Mapping[str, Any]]) -> None:
+    sources = [configuration["EventSource"] for configuration in configurations]
+    if len(set(sources)) != len(sources):
+        raise errors.InvalidParameterException("Following event sources appear more then once in a request")
+    if "userAuthEvents" in sources:
+        require_feature(pool.settings["UserPoolTier"], ("PLUS",), "Log Streaming")
+    for configuration in configurations:
+        _check_log(pool, configuration)
+
+
+def _check_log(pool: Pool, configuration: Mapping[str, Any]) -> None:
     """Errors of delivery go to a log group and nowhere else; what users do is information."""
     source = configuration["EventSource"]
+    group = configuration.get("CloudWatchLogsConfiguration", {}).get("LogGroupArn", "")
+    if group and group.split(":")[3] != pool.region:
+        raise errors.InvalidParameterException("ARN does not belong to current region")
     if configuration["LogLevel"] != _LEVEL_OF_SOURCE[source]:
         raise errors.InvalidParameterException(f"Invalid log level for event source {source}.")
     if source == "userNotification" and not configuration.get("CloudWatchLogsConfiguration"):

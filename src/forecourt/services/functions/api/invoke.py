@@ -96,6 +96,7 @@ class InvokeApi:
             payload=payload,
             client_context=_client_context(request.get("ClientContext")),
             tail=request.get("LogType") == "Tail",
+            trace_id=context.trace_id,
         )
 
 

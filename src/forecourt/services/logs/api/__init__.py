@@ -1,1 +1,1 @@
-"""The operations of CloudWatch Logs: groups and streams, events, tags."""
+"""The operations of CloudWatch Logs: groups and streams, events, filters, policies, tags."""

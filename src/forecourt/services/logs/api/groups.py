@@ -8,6 +8,7 @@ from forecourt.base.call import CallContext, operation
 from forecourt.base.clock import Clock
 from forecourt.services.logs import requests
 from forecourt.services.logs.errors import InvalidParameterException, ValidationException
+from forecourt.services.logs.filters import Filters
 from forecourt.services.logs.model import LogGroup, LogStream
 from forecourt.services.logs.store import LogsStore
 from forecourt.store import position
@@ -20,9 +21,10 @@ _PAGE = 50
 
 
 class GroupsApi:
-    def __init__(self, logs: LogsStore, events: LogStore, clock: Clock) -> None:
+    def __init__(self, logs: LogsStore, events: LogStore, filters: Filters, clock: Clock) -> None:
         self._logs = logs
         self._events = events
+        self._filters = filters
         self._clock = clock
 
     @operation("CreateLogGroup")
@@ -46,6 +48,7 @@ class GroupsApi:
             raise ValidationException("The log group is protected from deletion. Disable deletion protection first.")
         await self._events.delete_group(group.key)
         await self._logs.delete_group(group.key)
+        await self._filters.refresh(group.key)
 
     @operation("PutLogGroupDeletionProtection")
     async def put_log_group_deletion_protection(
@@ -153,7 +156,7 @@ class GroupsApi:
         described: dict[str, Any] = {
             "logGroupName": group.name,
             "creationTime": group.created_ms,
-            "metricFilterCount": 0,
+            "metricFilterCount": self._filters.metric_filters(group.key),
             "arn": f"{group.arn}:*",
             "storedBytes": await self._events.size(group.key),
             "logGroupClass": group.log_group_class,

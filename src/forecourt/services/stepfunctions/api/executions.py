@@ -23,7 +23,7 @@ from forecourt.services.stepfunctions.errors import (
     ValidationException,
 )
 from forecourt.services.stepfunctions.model import ExecutionRecord, ExecutionState
-from forecourt.services.stepfunctions.run import persist
+from forecourt.services.stepfunctions.run import history
 from forecourt.services.stepfunctions.run.express import Express, TooManyOpen
 from forecourt.services.stepfunctions.run.shell import Shell
 from forecourt.services.stepfunctions.run.start import StartRequest
@@ -192,9 +192,8 @@ class ExecutionsApi:
         record = await require_execution(self._store, parse_execution(request["executionArn"]))
         limit = per_page(request.get("maxResults"))
         after = _history_position(request.get("nextToken"))
-        found, following = await persist.history(
-            self._store, record.arn, after, limit, bool(request.get("reverseOrder", False))
-        )
+        reverse = bool(request.get("reverseOrder", False))
+        found, following = await history.page_of(self._store, record.place, after, limit, reverse)
         include = bool(request.get("includeExecutionData", True))
         answer: Answer = {"events": [to_wire(event, include) for event in found]}
         if following is not None:
@@ -210,7 +209,7 @@ class ExecutionsApi:
         reason = self._not_redrivable(record)
         if reason is not None or record.map_run_arn:
             raise ExecutionNotRedrivable(reason or "Execution is started by a map run and is redriven with it")
-        if await self._store.get(ExecutionState, *record.key) is None:
+        if await self._store.get(ExecutionState, record.place) is None:
             raise ExecutionNotRedrivable("Execution history was not kept")
         execution = await self._shell.redrive(record.key, client_token)
         return {"redriveDate": execution.redriven_at}
@@ -227,7 +226,7 @@ class ExecutionsApi:
         return None
 
 
-def _history_position(token: str | None) -> persist.Position | None:
+def _history_position(token: str | None) -> history.Position | None:
     """Raises `InvalidToken`."""
     found = position_of(token)
     if found is None:

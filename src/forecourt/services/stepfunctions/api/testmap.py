@@ -6,6 +6,7 @@ None of the iterations runs: a mock stands for all of them. The items of a distr
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from forecourt.services.stepfunctions.asl import errors
@@ -31,38 +32,40 @@ def items_of(turn: Turn, frame: Frame, state: Map, configuration: _Configuration
     return find_items(state, scope, state.flow.effective_input(scope))
 
 
-def inspect_map(turn: Turn, frame: Frame, state: Map, configuration: _Configuration) -> dict[str, Any]:
-    """Members of `inspectionData`. Raises `StatesError`."""
+def inspect_map(
+    turn: Turn, frame: Frame, state: Map, configuration: _Configuration
+) -> Iterator[tuple[str, str | int | float]]:
+    """Members of `inspectionData`, until one cannot be told. Raises `StatesError`."""
     scope = turn.scope(frame)
     effective = state.flow.effective_input(scope)
-    seen: dict[str, Any] = {}
-    for name, limit in (
-        ("maxConcurrency", state.max_concurrency),
-        ("toleratedFailureCount", state.tolerated_failure_count),
-        ("toleratedFailurePercentage", state.tolerated_failure_percentage),
-    ):
-        if limit is not None:
-            exact = number(limit, scope, effective)
-            seen[name] = exact if name.endswith("Percentage") else int(exact)
     items = items_of(turn, frame, state, configuration)
+    if items is not None and not state.jsonata and state.reader is None:
+        yield "afterItemsPath", to_text(items)
+    # Measured on AWS: an unlimited concurrency is shown as 0, other limits only where the state has them
+    yield "maxConcurrency", int(number(state.max_concurrency, scope, effective))
+    if state.tolerated_failure_count is not None:
+        yield "toleratedFailureCount", int(number(state.tolerated_failure_count, scope, effective))
+    if state.tolerated_failure_percentage is not None:
+        yield "toleratedFailurePercentage", number(state.tolerated_failure_percentage, scope, effective)
     if items is None:
-        return seen
+        return
     if state.reader is not None and "ItemsPointer" in state.reader.config:
-        seen["afterItemsPointer"] = to_text(items)
+        yield "afterItemsPointer", to_text(items)
     if state.item_selector is not None:
-        chosen = [select_item(turn, frame, state, index, item) for index, item in enumerate(items)]
-        seen["afterItemSelector"] = to_text(chosen)
-        items = chosen
+        items = [select_item(turn, frame, state, index, item) for index, item in enumerate(items)]
+        yield "afterItemSelector", to_text(items)
     batching = limits(state, scope, effective)
     if batching is not None:
         gathering = Gathering(batching)
         units = [*map(gathering.add, items), gathering.rest()]
-        seen["afterItemBatcher"] = to_text([unit.input for unit in units if unit is not None])
-    return seen
+        yield "afterItemBatcher", to_text([unit.input for unit in units if unit is not None])
 
 
 def failed_iterations(turn: Turn, frame: Frame, state: Map, configuration: _Configuration) -> Failure | None:
-    """What `mapIterationFailureCount` makes of the state, by its tolerated failures. Raises `StatesError`."""
+    """What `mapIterationFailureCount` makes of the state, by its tolerated failures. Raises `StatesError`.
+
+    Measured on AWS: where the state names no tolerance, the mocked result is its result nonetheless.
+    """
     failed = configuration.get("mapIterationFailureCount", 0)
     items = items_of(turn, frame, state, configuration)
     if items is not None and failed > len(items):
@@ -71,8 +74,8 @@ def failed_iterations(turn: Turn, frame: Frame, state: Map, configuration: _Conf
     effective = state.flow.effective_input(scope)
     count = number(state.tolerated_failure_count, scope, effective)
     share = number(state.tolerated_failure_percentage, scope, effective)
-    over_count = failed > count and not (share and not count)
-    over_share = bool(share and items) and failed * 100 > share * len(items or ())
+    over_count = state.tolerated_failure_count is not None and failed > count
+    over_share = state.tolerated_failure_percentage is not None and failed * 100 > share * len(items or [None] * failed)
     if not over_count and not over_share:
         return None
     cause = "The specified tolerated failure threshold was exceeded"

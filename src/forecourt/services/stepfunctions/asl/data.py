@@ -28,6 +28,11 @@ def to_text(value: Any) -> str:
         return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
+def canonical_text(value: Any) -> str:
+    """The same text for all objects with the same members, in whatever order."""
+    return json.dumps(value, separators=(",", ":"), sort_keys=True)
+
+
 def from_text(text: str | bytes) -> Any:
     """Raises `ValueError` where the text is not JSON."""
     try:

@@ -62,11 +62,13 @@ class JsonPathFlow:
         return raw if self._result_selector is None else self._result_selector.build(scope, raw)
 
     def output(self, scope: Scope, result: Any) -> Any:
+        return self.pass_through(scope, self.combined(scope, result))
+
+    def combined(self, scope: Scope, result: Any) -> Any:
+        """What ResultPath makes of input and result."""
         if self._discards_result:
-            return self.pass_through(scope, scope.input)
-        if self._result_path is None:
-            return self.pass_through(scope, result)
-        return self.pass_through(scope, place_result(scope.input, self._result_path, result))
+            return scope.input
+        return result if self._result_path is None else place_result(scope.input, self._result_path, result)
 
     def pass_through(self, scope: Scope, effective: Any) -> Any:
         if self._discards_output:

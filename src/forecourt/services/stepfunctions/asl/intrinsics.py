@@ -7,16 +7,16 @@ arguments, implementation). https://docs.aws.amazon.com/step-functions/latest/dg
 from __future__ import annotations
 
 import base64
-import binascii
 import functools
 import hashlib
+import math
 import re
 from collections.abc import Callable
 from typing import Any
 
 from forecourt.services.stepfunctions.asl import errors
 from forecourt.services.stepfunctions.asl.chance import seeded_fraction
-from forecourt.services.stepfunctions.asl.data import from_text, to_text
+from forecourt.services.stepfunctions.asl.data import canonical_text, from_text, to_text
 from forecourt.services.stepfunctions.asl.errors import DefinitionError, StatesError
 from forecourt.services.stepfunctions.asl.jsonpath import MISSING, matching_bracket
 from forecourt.services.stepfunctions.asl.reference import compile_reference, describe_input
@@ -25,6 +25,7 @@ from forecourt.services.stepfunctions.asl.scope import Scope
 _MOST_ELEMENTS = 1000
 _MOST_CHARACTERS = 10_000
 _MOST_DEPTH = 10
+_LARGEST = 2**63 - 1
 
 Evaluate = Callable[[Scope, Any], Any]  # (scope, what `$` means) -> value
 
@@ -42,7 +43,8 @@ def _list(value: Any, what: str = "array") -> list[Any]:
 def _whole(value: Any, what: str) -> int:
     if type(value) not in (int, float):
         raise _Bad(f"The value for the {what} argument must be a number")
-    whole: int = round(value)
+    # As Java's Math.round does (measured on AWS): halves go up, and a long holds no more
+    whole: int = max(min(math.floor(value + 0.5), _LARGEST), -_LARGEST - 1)
     return whole
 
 
@@ -62,19 +64,53 @@ def _as_text(value: Any) -> str:
     return value if isinstance(value, str) else to_text(value)
 
 
+# In quoted text a backslash stands before these, and before nothing else.
+_ESCAPES = re.compile(r"\\([{}'\\])|(\{\})")
+
+
+class _Quoted(str):
+    """A literal, as it reads without its escapes; `parts` is what stands between its `{}`."""
+
+    __slots__ = ("parts",)
+    parts: list[str]
+
+    @classmethod
+    def of(cls, raw: str) -> _Quoted:
+        """Raises `DefinitionError`."""
+        parts = _parts(raw)
+        if "\\" in _ESCAPES.sub("", raw):
+            raise DefinitionError("a backslash may only stand before ', {, } and \\")
+        quoted = cls("{}".join(parts))
+        quoted.parts = parts
+        return quoted
+
+
+def _parts(template: str) -> list[str]:
+    """The texts between the `{}`s that are not escaped."""
+    parts, at = [""], 0
+    for match in _ESCAPES.finditer(template):
+        parts[-1] += template[at : match.start()] + (match[1] or "")
+        at = match.end()
+        if match[2]:
+            parts.append("")
+    parts[-1] += template[at:]
+    return parts
+
+
 def _format(scope: Scope, template: Any, *arguments: Any) -> str:
-    parts = re.split(r"(?<!\\)\{\}", _string(template, "template"))
+    parts = template.parts if isinstance(template, _Quoted) else _parts(_string(template, "template"))
     if len(parts) - 1 != len(arguments):
         raise _Bad(f"The number of arguments ({len(arguments)}) does not match the number of {{}} ({len(parts) - 1})")
     out = [parts[0]]
     for argument, part in zip(arguments, parts[1:], strict=True):
         out += [_as_text(argument), part]
-    return re.sub(r"\\([{}'\\])", r"\1", "".join(out))
+    return "".join(out)
 
 
 def _string_to_json(scope: Scope, text: Any) -> Any:
+    given = _string(text)
     try:
-        return from_text(_string(text))
+        return from_text(given)
     except ValueError as error:
         raise _Bad("Invalid JSON") from error
 
@@ -90,10 +126,9 @@ def _range(scope: Scope, first: Any, last: Any, step: Any) -> list[int]:
     start, end, by = _whole(first, "start"), _whole(last, "end"), _whole(step, "step")
     if by == 0:
         raise _Bad("The step must not be 0")
-    values = range(start, end + (1 if by > 0 else -1), by)
-    if len(values) > _MOST_ELEMENTS:
+    if (end - start) // by >= _MOST_ELEMENTS:
         raise _Bad(f"The array must not have more than {_MOST_ELEMENTS} elements")
-    return list(values)
+    return list(range(start, end + (1 if by > 0 else -1), by))
 
 
 def _get_item(scope: Scope, array: Any, index: Any) -> Any:
@@ -106,7 +141,7 @@ def _get_item(scope: Scope, array: Any, index: Any) -> Any:
 def _unique(scope: Scope, array: Any) -> list[Any]:
     first: dict[str, Any] = {}
     for item in _list(array):
-        first.setdefault(to_text(item), item)
+        first.setdefault(canonical_text(item), item)
     return list(first.values())
 
 
@@ -115,9 +150,10 @@ def _encode(scope: Scope, text: Any) -> str:
 
 
 def _decode(scope: Scope, text: Any) -> str:
+    given = _short(_string(text))
     try:
-        return base64.b64decode(_short(_string(text)), validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError) as error:
+        return base64.b64decode(given, validate=True).decode(errors="replace")
+    except ValueError as error:
         raise _Bad("The input is not valid Base64") from error
 
 
@@ -130,7 +166,7 @@ def hash_text(text: str, algorithm: str) -> str:
 
 
 def _hash(scope: Scope, data: Any, algorithm: Any) -> str:
-    if algorithm not in _HASHES:
+    if not isinstance(algorithm, str) or algorithm not in _HASHES:
         raise _Bad(f"The algorithm must be one of {', '.join(_HASHES)}")
     return hash_text(_short(_as_text(data)), algorithm)
 
@@ -160,12 +196,12 @@ def _split(scope: Scope, text: Any, splitter: Any) -> list[str]:
 
 
 def _contains(scope: Scope, array: Any, value: Any) -> bool:
-    wanted = to_text(value)
-    return any(to_text(item) == wanted for item in _list(array))
+    wanted = canonical_text(value)
+    return any(canonical_text(item) == wanted for item in _list(array))
 
 
 _FUNCTIONS: dict[str, tuple[int, int, Callable[..., Any]]] = {
-    "States.Format": (1, 64, _format),
+    "States.Format": (1, 1000, _format),
     "States.StringToJson": (1, 1, _string_to_json),
     "States.JsonToString": (1, 1, lambda scope, value: to_text(value)),
     "States.Array": (0, 1000, lambda scope, *items: list(items)),
@@ -218,21 +254,23 @@ class _Parser:
         if self.depth > _MOST_DEPTH:
             raise DefinitionError("intrinsic functions may be nested up to 10 deep")
         self.at = match.end()
-        arguments = self._arguments()
+        arguments = self._arguments(match.group(1) == "States.Format")
         self.depth -= 1
         fewest, most, function = _FUNCTIONS[match.group(1)]
         if not fewest <= len(arguments) <= most:
             raise DefinitionError("wrong number of arguments")
         return lambda scope, input: function(scope, *[argument(scope, input) for argument in arguments])
 
-    def _arguments(self) -> list[Evaluate]:
+    def _arguments(self, is_format: bool) -> list[Evaluate]:
+        """The first argument of `Format` keeps apart which of its `{}` are escaped."""
         arguments: list[Evaluate] = []
         self._skip()
         if self.text.startswith(")", self.at):
             self.at += 1
             return arguments
         while True:
-            arguments.append(self._argument())
+            quoted = self._quoted if is_format and not arguments else lambda: str(self._quoted())
+            arguments.append(self._argument(quoted))
             self._skip()
             if self.at >= len(self.text) or self.text[self.at] not in ",)":
                 raise DefinitionError("expected ',' or ')'")
@@ -240,7 +278,7 @@ class _Parser:
             if self.text[self.at - 1] == ")":
                 return arguments
 
-    def _argument(self) -> Evaluate:
+    def _argument(self, quoted: Callable[[], str]) -> Evaluate:
         self._skip()
         text, at = self.text, self.at
         if text.startswith("States.", at):
@@ -248,7 +286,7 @@ class _Parser:
         if text.startswith("$", at):
             return self._path()
         if text.startswith("'", at):
-            return self._literal(self._quoted())
+            return self._literal(quoted())
         if match := _NUMBER.match(text, at):
             self.at = match.end()
             return self._literal(from_text(match.group()))
@@ -262,21 +300,16 @@ class _Parser:
     def _literal(value: Any) -> Evaluate:
         return lambda scope, input: value
 
-    def _quoted(self) -> str:
-        """Text in single quotes; a backslash keeps the next character, and itself where `Format` needs it."""
-        out, self.at = [], self.at + 1
-        while self.at < len(self.text) and self.text[self.at] != "'":
-            if self.text[self.at] == "\\" and self.at + 1 < len(self.text):
-                following = self.text[self.at + 1]
-                out.append(following if following == "'" else "\\" + following)
-                self.at += 2
-            else:
-                out.append(self.text[self.at])
-                self.at += 1
-        if self.at >= len(self.text):
+    def _quoted(self) -> _Quoted:
+        """Text in single quotes."""
+        start = self.at + 1
+        end = start
+        while end < len(self.text) and self.text[end] != "'":
+            end += 2 if self.text[end] == "\\" else 1
+        if end >= len(self.text):
             raise DefinitionError("a string is not closed")
-        self.at += 1
-        return "".join(out)
+        self.at = end + 1
+        return _Quoted.of(self.text[start:end])
 
     def _path(self) -> Evaluate:
         start = self.at

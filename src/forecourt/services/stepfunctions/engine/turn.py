@@ -121,37 +121,45 @@ class Turn:
         return {**outer, **frame.variables} if frame.variables else outer
 
     def _context_builder(self, frame: Frame) -> Callable[[], dict[str, Any]]:
-        return lambda: context_object(self.execution, frame)
+        return lambda: context_object(self.execution, frame, self.state_of(frame))
 
 
-def context_object(execution: Execution, frame: Frame) -> dict[str, Any]:
-    """https://docs.aws.amazon.com/step-functions/latest/dg/input-output-contextobject.html"""
+def context_object(execution: Execution, frame: Frame, state: State) -> dict[str, Any]:
+    """https://docs.aws.amazon.com/step-functions/latest/dg/input-output-contextobject.html
+
+    Measured on AWS: only what can be redriven has a RedriveCount, only a state that can be retried a RetryCount.
+    """
+    if execution.given_context is not None:
+        given: dict[str, Any] = execution.given_context.value
+        return given
+    context: dict[str, Any] = {
+        "Execution": _about(execution),
+        "StateMachine": {"Id": execution.machine_arn, "Name": execution.machine_name},
+        "State": {"Name": frame.state, "EnteredTime": format_timestamp(frame.entered_at)},
+    }
+    if state.type in _RETRIED:
+        context["State"]["RetryCount"] = frame.retry_count
+    if item := _map_item(execution, frame):
+        context["Map"] = {"Item": item}
+    return context
+
+
+_RETRIED = ("Task", "Parallel", "Map")
+
+
+def _about(execution: Execution) -> dict[str, Any]:
     about: dict[str, Any] = {
         "Id": execution.arn,
         "Input": execution.input.value,
-        "Name": execution.name,
-        "RoleArn": execution.role_arn,
         "StartTime": format_timestamp(execution.started_at),
-        "RedriveCount": execution.redrive_count,
+        "Name": execution.name,
+        "RoleArn": execution.role_arn or None,
     }
+    if not execution.express:
+        about["RedriveCount"] = execution.redrive_count
     if execution.redrive_count:
         about["RedriveTime"] = format_timestamp(execution.redriven_at)
-    context: dict[str, Any] = {
-        "Execution": about,
-        "State": {
-            "EnteredTime": format_timestamp(frame.entered_at),
-            "Name": frame.state,
-            "RetryCount": frame.retry_count,
-        },
-        "StateMachine": {"Id": execution.machine_arn, "Name": execution.machine_name},
-    }
-    if item := _map_item(execution, frame):
-        context["Map"] = {"Item": item}
-    if execution.given_context is not None:
-        for name, given in execution.given_context.value.items():
-            known = context.get(name)
-            context[name] = {**known, **given} if isinstance(known, dict) and isinstance(given, dict) else given
-    return context
+    return about
 
 
 def _map_item(execution: Execution, frame: Frame) -> dict[str, Any] | None:

@@ -1,28 +1,33 @@
 """Whether a mocked result is one that the service could have given, by botocore's model.
 
-    STRICT   every required member is there, and what is there has the model's type (the default)
-    PRESENT  what is there has the model's type
+    STRICT   every required member is there, and what is there is as the model says (the default)
+    PRESENT  what is there is as the model says
     NONE     anything
 
-Members that the model does not know are let through: a service may be newer than the model. The optimized integrations
-of Lambda, API Gateway and HTTP shape results of their own, and a nested execution's output is JSON or text by the
-pattern: there is no model to compare them with.
-https://docs.aws.amazon.com/step-functions/latest/apireference/API_MockInput.html
+As the model says: of its type, one of an enumeration's values, and within the model's lengths and ranges. Members that
+the model does not know are let through. A `.sync` task gives what the call that watches its job answers, so its mock is
+compared with that; what `.waitForTaskToken` gives comes from whoever holds the token, and is anything.
+https://docs.aws.amazon.com/step-functions/latest/dg/test-state-isolation.html
 """
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from forecourt.services.stepfunctions.asl.jsonpath import compile_path
 from forecourt.services.stepfunctions.asl.machine import Resource
 from forecourt.services.stepfunctions.integrations.casing import pascal
+from forecourt.services.stepfunctions.integrations.jobs import WATCHED
 from forecourt.services.stepfunctions.integrations.naming import botocore_service, operation_model
 from forecourt.services.stepfunctions.integrations.optimized import operation_of
 
 if TYPE_CHECKING:
     from botocore.model import OperationModel, Shape
 
-_UNMODELED = ("lambda", "apigateway", "http", "states")
+# The results of these are Step Functions' own: no service's model describes them.
+_UNMODELED = ("apigateway", "http")
+_NUMBERS = ("integer", "long", "float", "double")
 _TYPES: dict[str, tuple[str, type | tuple[type, ...]]] = {
     "structure": ("an object", dict),
     "map": ("an object", dict),
@@ -32,32 +37,55 @@ _TYPES: dict[str, tuple[str, type | tuple[type, ...]]] = {
     "timestamp": ("a string", str),
     "character": ("a string", str),
     "boolean": ("a boolean", bool),
-    "integer": ("a number", (int, float)),
-    "long": ("a number", (int, float)),
-    "float": ("a number", (int, float)),
-    "double": ("a number", (int, float)),
+    **dict.fromkeys(_NUMBERS, ("a number", (int, float))),
 }
 
 
 class Unlike(Exception):
     """The result is not what the model says; its text is AWS's."""
 
+    def __init__(self, what: str) -> None:
+        super().__init__(f"Mock result schema validation error: {what}")
+
 
 def check_result(resource: Resource, result: Any, mode: str) -> None:
     """Raises `Unlike`."""
-    operation = _operation(resource) if mode != "NONE" else None
-    if operation is not None and operation.output_shape is not None:
-        _check(operation.output_shape, result, "result", strict=mode == "STRICT")
+    shape = _shape(resource) if mode != "NONE" else None
+    if shape is not None:
+        _check(shape, result, "result", strict=mode == "STRICT")
+
+
+def _shape(resource: Resource) -> Any:
+    """What the result is like; None where there is nothing to compare with."""
+    if resource.kind != "service" or resource.service in _UNMODELED or resource.pattern == "waitForTaskToken":
+        return None
+    if resource.pattern == "request":
+        operation = _operation(resource)
+        return operation.output_shape if operation is not None else None
+    return _watched_shape(resource)
 
 
 def _operation(resource: Resource) -> OperationModel | None:
-    """None where there is nothing to compare with: what a job's `.sync` gives is another operation's answer."""
-    if resource.kind != "service" or resource.service in _UNMODELED or resource.pattern != "request":
-        return None
     if not resource.service.startswith("aws-sdk:"):
         return operation_of(resource.service, resource.action)
     service = botocore_service(resource.service.removeprefix("aws-sdk:"))
     return operation_model(service, resource.action) if service else None
+
+
+def _watched_shape(resource: Resource) -> Any:
+    """What the call that watches a job answers, or the part of it that becomes the result."""
+    if resource.service == "states":
+        # `.sync:2` has the output as JSON, where the model has text
+        operation = operation_of("states", "describeExecution") if resource.pattern == "sync" else None
+        return operation.output_shape if operation is not None else None
+    watched = WATCHED.get((resource.service, resource.action))
+    operation = operation_of(resource.service, watched.describe) if watched is not None else None
+    if operation is None or watched is None:
+        return None
+    shape: Any = operation.output_shape
+    for key in compile_path(watched.result).keys:
+        shape = shape.member if isinstance(key, int) else _members(shape)[str(key)]
+    return shape
 
 
 def _check(shape: Shape, value: Any, name: str, *, strict: bool) -> None:
@@ -65,9 +93,42 @@ def _check(shape: Shape, value: Any, name: str, *, strict: bool) -> None:
         return
     described, types = _TYPES[shape.type_name]
     if not isinstance(value, types) or (isinstance(value, bool) and shape.type_name != "boolean"):
-        raise Unlike(f"Mock result schema validation error: Field '{name}' must be {described}")
+        raise Unlike(f"Field '{name}' must be {described}")
+    _check_value(shape, value, name)
     for inner, item, member in _within(shape, value, name, strict=strict):
         _check(inner, item, member, strict=strict)
+
+
+def _check_value(shape: Any, value: Any, name: str) -> None:
+    """Enumerations, ranges, lengths, and the form of a time."""
+    if getattr(shape, "enum", None) and value not in shape.enum:
+        raise Unlike(f"Field '{name}' is not an expected value")
+    if shape.type_name == "timestamp" and not _is_moment(value):
+        raise Unlike(f"Field '{name}' is not a valid timestamp")
+    limits = shape.metadata
+    if shape.type_name in _NUMBERS:
+        if "min" in limits and value < limits["min"]:
+            raise Unlike(f"Field '{name}' is less than the minimum value")
+        if "max" in limits and value > limits["max"]:
+            raise Unlike(f"Field '{name}' exceeds the maximum value")
+    elif shape.type_name in ("string", "blob", "list", "map"):
+        if len(value) < limits.get("min", 0):
+            raise Unlike(f"Field '{name}' is smaller than the minimum length")
+        if "max" in limits and len(value) > limits["max"]:
+            raise Unlike(f"Field '{name}' exceeds the maximum length")
+
+
+def _is_moment(text: str) -> bool:
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _members(shape: Any) -> dict[str, Any]:
+    """By their names in a state's JSON."""
+    return {pascal(name): member for name, member in shape.members.items()}
 
 
 def _within(shape: Any, value: Any, name: str, *, strict: bool) -> list[tuple[Any, Any, str]]:
@@ -78,9 +139,9 @@ def _within(shape: Any, value: Any, name: str, *, strict: bool) -> list[tuple[An
         case "map":
             return [(shape.value, item, key) for key, item in value.items()]
         case "structure":
-            members = {pascal(member): inner for member, inner in shape.members.items()}
+            members = _members(shape)
             missing = [pascal(member) for member in shape.required_members if pascal(member) not in value]
             if strict and missing:
-                raise Unlike(f"Mock result schema validation error: Required field '{missing[0]}' is missing")
+                raise Unlike(f"Required field '{missing[0]}' is missing")
             return [(members[key], item, key) for key, item in value.items() if key in members]
     return []

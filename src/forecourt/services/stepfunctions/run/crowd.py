@@ -19,7 +19,7 @@ from forecourt.services.stepfunctions.model import ExecutionRecord, MapRun
 from forecourt.services.stepfunctions.run.committer import Committer
 from forecourt.services.stepfunctions.run.express import Express
 from forecourt.services.stepfunctions.run.items import Unit
-from forecourt.services.stepfunctions.run.persist import Pending
+from forecourt.services.stepfunctions.run.pending import Pending
 from forecourt.services.stepfunctions.run.results import Writer
 from forecourt.services.stepfunctions.run.shell import Shell
 from forecourt.services.stepfunctions.run.start import Revision, StartRequest

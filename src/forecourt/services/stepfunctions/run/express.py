@@ -20,7 +20,7 @@ from forecourt.services.stepfunctions.engine.turn import Turn
 from forecourt.services.stepfunctions.model import ExecutionKey, ExecutionRecord
 from forecourt.services.stepfunctions.run.logs import ExecutionLogs
 from forecourt.services.stepfunctions.run.machines import Machines
-from forecourt.services.stepfunctions.run.persist import Pending, pending_of
+from forecourt.services.stepfunctions.run.pending import Pending, pending_of
 from forecourt.services.stepfunctions.run.start import StartRequest
 from forecourt.services.stepfunctions.run.work import Workers
 

@@ -26,7 +26,7 @@ from forecourt.services.stepfunctions.run.committer import Committer
 from forecourt.services.stepfunctions.run.crowd import Crowd, Means
 from forecourt.services.stepfunctions.run.express import Express
 from forecourt.services.stepfunctions.run.items import batches
-from forecourt.services.stepfunctions.run.persist import Pending
+from forecourt.services.stepfunctions.run.pending import Pending
 from forecourt.services.stepfunctions.run.shell import Shell
 from forecourt.services.stepfunctions.run.start import Revision
 from forecourt.store import Store

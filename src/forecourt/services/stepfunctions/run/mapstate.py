@@ -15,7 +15,7 @@ from forecourt.services.stepfunctions.engine.states.map import find_items
 from forecourt.services.stepfunctions.integrations import Job
 from forecourt.services.stepfunctions.model import MapRun
 from forecourt.services.stepfunctions.run.items import MOST_ITEMS, S3, BatchLimits, read_items
-from forecourt.services.stepfunctions.run.persist import Pending
+from forecourt.services.stepfunctions.run.pending import Pending
 from forecourt.services.stepfunctions.run.results import Writer
 
 

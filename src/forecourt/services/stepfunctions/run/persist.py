@@ -1,361 +1,270 @@
-"""How an execution lies in the store, and how a turn is written there.
+"""Writing what happened to an execution: its state, history, timers and pending work, in one transaction.
 
-- An execution without branches or iterations is one document, `ExecutionState`. As soon as it has child frames, every
-  frame is a document of its own and only those that changed are written: a Map of ten thousand costs as much per step
-  as a chain.
-- A turn's history events are one entry of the log `states/<execution arn>`: an array of events.
-- Timers stand in the queue `states.timers`, pending outside work in `states.work`, both keyed by the execution's ARN.
+A `Batch` is made of the turns that one commit holds: it works out and encodes what they change in the store
+(`stored.py` says how an execution lies there), and then only writes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import msgspec
 
-from forecourt.services.stepfunctions.asl.data import Data
-from forecourt.services.stepfunctions.asl.machine import Resource
-from forecourt.services.stepfunctions.engine import commands, model
-from forecourt.services.stepfunctions.engine.history import HistoryEvent
+from forecourt.services.stepfunctions.engine import commands, events, model
 from forecourt.services.stepfunctions.engine.model import Execution, Frame
 from forecourt.services.stepfunctions.engine.turn import Turn
-from forecourt.services.stepfunctions.model import (
-    ExecutionKey,
-    ExecutionRecord,
-    ExecutionState,
-    FrameState,
-    execution_arn,
+from forecourt.services.stepfunctions.model import ExecutionKey, ExecutionRecord, ExecutionState, FrameState
+from forecourt.services.stepfunctions.run.pending import Pending, dump_pending, pending_of
+from forecourt.services.stepfunctions.run.stored import (
+    TIMERS,
+    UNFINISHED,
+    Stored,
+    frame_id,
+    heavy_id,
+    stream_of,
+    timer_row,
 )
-from forecourt.store import Store, Task, Tx
+from forecourt.store import Task, Tx
 
-TIMERS = "states.timers"
-WORK = "states.work"
 RETENTION = "states.retention"
 RETENTION_SECONDS = 90 * 86_400
-_ENTRIES_AT_ONCE = 16
+_MOST_EVENTS_PER_ENTRY = 500
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode_events = msgspec.msgpack.Decoder(list[HistoryEvent]).decode
+_decode_key = msgspec.msgpack.Decoder(ExecutionKey).decode
 
 
-class Pending(msgspec.Struct, array_like=True):
-    """Outside work as it is stored. `deliveries` counts how often a restart found it."""
+class Step(NamedTuple):
+    """An event, and the turn that it caused. `keep`: the work that it concerns is stored in this new form."""
 
-    key: ExecutionKey
-    kind: str  # task, map-run, go-on
-    frame: int = 0
-    nonce: str = ""
-    resource: tuple[str, str, str, str, str] = ("", "service", "", "", "request")
-    arguments: str = "null"
-    # The role that the work is done as: the task's own (Credentials), or the execution's
-    role_arn: str = ""
-    test_case: str = ""
-    state: str = ""
-    heartbeat_seconds: int = 0
-    timeout_seconds: int = 0
-    scope: int = 0
-    items: str | None = None
-    redrive: bool = False
-    deliveries: int = 0
-    # What a submitted `.sync` task is waiting for
-    submitted: str | None = None
-
-    @property
-    def row_key(self) -> str:
-        return work_key(execution_arn(self.key), self.nonce or "go-on")
-
-    def as_resource(self) -> Resource:
-        return Resource(*self.resource)  # type: ignore[arg-type]
-
-
-_decode_pending = msgspec.msgpack.Decoder(Pending).decode
-
-
-def load_pending(task: Task) -> Pending:
-    return _decode_pending(task.body)
-
-
-def work_key(arn: str, nonce: str) -> str:
-    return f"{arn}/{nonce}"
-
-
-def timer_key(arn: str, frame: int, kind: str) -> str:
-    return f"{arn}/{frame}/{kind}"
-
-
-def stream_of(arn: str) -> str:
-    return f"states/{arn}"
-
-
-def pending_of(key: ExecutionKey, execution: Execution, command: commands.Command) -> Pending | None:
-    """The stored form of a command that asks for outside work."""
-    match command:
-        case commands.InvokeTask():
-            r = command.resource
-            return Pending(
-                key, "task", command.frame, command.nonce, (r.arn, r.kind, r.service, r.action, r.pattern),
-                command.arguments.text, command.role_arn or execution.role_arn,
-                execution.machine_arn.partition("#")[2], command.state, command.heartbeat_seconds,
-                command.timeout_seconds,
-            )  # fmt: skip
-        case commands.StartMapRun():
-            return Pending(
-                key,
-                "map-run",
-                command.frame,
-                command.nonce,
-                arguments=command.input.text,
-                role_arn=execution.role_arn,
-                state=command.state,
-                scope=command.scope,
-                items=command.items.text if command.items is not None else None,
-                redrive=command.redrive,
-            )
-    return None
+    event: events.Event
+    turn: Turn
+    keep: Pending | None = None
 
 
 class Batch:
-    """Everything that one or more turns of an execution change, encoded and ready to be written."""
-
     def __init__(
-        self,
-        key: ExecutionKey,
-        execution: Execution,
-        turns: list[Turn],
-        stored: Stored,
-        settled: Sequence[str] = (),
-        kept: Sequence[Pending] = (),
-        fired: Sequence[tuple[int, str]] = (),
+        self, key: ExecutionKey, place: str, execution: Execution, steps: Sequence[Step], stored: Stored
     ) -> None:
-        """`settled`: nonces whose pending work is over. `kept`: pending work in a new form. `fired`: timers."""
-        self.arn = execution_arn(key)
-        self.pending: list[Pending] = []
-        self.timers: list[commands.StartTimer] = []
-        self.cancelled: list[commands.CancelTimer] = []
-        self.done_work = {work_key(self.arn, nonce) for nonce in settled}
-        self.events = [_encode(events) for turn in turns if (events := turn.events)]
-        self.finished = not execution.is_open
+        turns = [step.turn for step in steps]
+        self.finished = not execution.is_open and any(turn.events for turn in turns)
+        # Work to be performed once this is committed
+        self.work: list[Pending] = []
+        # Whether the execution asked to be gone on with
         self.goes_on = False
-        self.kept = kept
-        self._collect(key, execution, turns)
-        self.cancelled += [commands.CancelTimer(*timer) for timer in fired if not _still_set(execution, *timer)]
-        self.documents = _Documents(key, execution, turns, stored)
+        self._key = key
+        self._place = place
+        self._stored = stored
+        self._timers: dict[tuple[int, str], float | None] = {}
+        # Frames whose work changed
+        self._touched: set[int] = set()
+        went_on = stored.goes_on
+        for step in steps:
+            self._take_event(execution, step)
+            self._take_commands(execution, step.turn)
+        self._forget_work(turns)
+        self.is_empty = not (
+            self._timers
+            or self._touched
+            or went_on != stored.goes_on
+            or any(turn.events or turn.commands or turn.touched for turn in turns)
+        )
+        self._mark = self._marked()
+        self._set_history(turns)
+        self._documents = _Documents(key, place, execution, turns, self._touched, stored)
 
-    def _collect(self, key: ExecutionKey, execution: Execution, turns: list[Turn]) -> None:
+    @property
+    def first_alarm(self) -> float | None:
+        return min((due_at for due_at in self._timers.values() if due_at is not None), default=None)
+
+    def _take_event(self, execution: Execution, step: Step) -> None:
+        stored = self._stored
+        match event := step.event:
+            case events.TimerFired():
+                if not _is_set(execution, event.frame, event.kind):
+                    self._timers[event.frame, event.kind] = None
+            case events.Continue():
+                stored.goes_on = self.goes_on = False
+            case events.TaskSubmitted() if step.keep is not None:
+                if event.frame in stored.work and step.turn.events:
+                    stored.work[event.frame] = step.keep
+                    self._touched.add(event.frame)
+            case (
+                events.TaskSucceeded()
+                | events.TaskFailed()
+                | events.TaskSubmitted()
+                | events.MapRunEnded()
+                | events.ActivityStarted()
+            ):
+                self._settle(event.frame, event.nonce)
+
+    def _take_commands(self, execution: Execution, turn: Turn) -> None:
+        for command in turn.commands:
+            match command:
+                case commands.StartTimer():
+                    self._timers[command.frame, command.kind] = command.due_at
+                case commands.CancelTimer():
+                    self._timers[command.frame, command.kind] = None
+                case commands.AbandonWork():
+                    self._settle(command.frame, command.nonce)
+                case commands.GoOn():
+                    self._stored.goes_on = self.goes_on = True
+                case _:
+                    if (work := pending_of(self._key, execution, command)) is not None:
+                        self._stored.work[work.frame] = work
+                        self.work.append(work)
+
+    def _settle(self, frame: int, nonce: str) -> None:
+        if self._stored.settle(frame, nonce):
+            self._touched.add(frame)
+
+    def _forget_work(self, turns: Sequence[Turn]) -> None:
+        """What came and went within the batch, and what nobody can wait for any more."""
+        work = self._stored.work
+        if self.finished:
+            work.clear()
+            self._stored.goes_on = self.goes_on = False
         for turn in turns:
-            for command in turn.commands:
-                match command:
-                    case commands.StartTimer():
-                        self.timers.append(command)
-                    case commands.CancelTimer():
-                        self.timers = [t for t in self.timers if (t.frame, t.kind) != (command.frame, command.kind)]
-                        self.cancelled.append(command)
-                    case commands.AbandonWork():
-                        self.pending = [work for work in self.pending if work.nonce != command.nonce]
-                        self.done_work.add(work_key(self.arn, command.nonce))
-                    case commands.GoOn():
-                        self.goes_on = True
-                    case _:
-                        if (work := pending_of(key, execution, command)) is not None:
-                            self.pending.append(work)
-        if self.goes_on:
-            self.pending.append(Pending(key, "go-on"))
+            for number in turn.removed:
+                work.pop(number, None)
+        self.work = [one for one in self.work if work.get(one.frame) is one]
+
+    def _marked(self) -> bool | None:
+        """Whether the row that leads a restart here comes (True), goes (False), or stays as it is (None)."""
+        stored = self._stored
+        needed = bool(stored.work) or stored.goes_on
+        if needed == stored.marked:
+            return None
+        stored.marked = needed
+        return needed
+
+    def _set_history(self, turns: Sequence[Turn]) -> None:
+        happened = [event for turn in turns for event in turn.events]
+        chunks = range(0, len(happened), _MOST_EVENTS_PER_ENTRY)
+        self._entries = [_encode(happened[start : start + _MOST_EVENTS_PER_ENTRY]) for start in chunks]
+        self._entries_before = self._stored.entries
+        self._stored.entries += len(self._entries)
 
     def write(self, tx: Tx) -> None:
-        for task_key in self.done_work:
-            tx.dequeue(WORK, task_key)
-        for cancel in self.cancelled:
-            tx.dequeue(TIMERS, timer_key(self.arn, cancel.frame, cancel.kind))
-        if not self.finished:
-            for timer in self.timers:
-                body = _encode((timer.frame, timer.kind))
-                tx.enqueue(Task(TIMERS, timer_key(self.arn, timer.frame, timer.kind), timer.due_at, body))
-            for work in (*self.pending, *self.kept):
-                tx.enqueue(Task(WORK, work.row_key, 0.0, _encode(work)))
-        if self.events:
-            tx.append(stream_of(self.arn), self.events)
-        self.documents.write(tx)
+        for (frame, kind), due_at in self._timers.items():
+            row = timer_row(self._place, frame, kind)
+            if due_at is None or self.finished:
+                tx.dequeue(TIMERS, row)
+            else:
+                tx.enqueue(Task(TIMERS, row, due_at, _encode((frame, kind, self._key))))
+        if self._mark is True:
+            tx.enqueue(Task(UNFINISHED, self._place, 0.0))
+        elif self._mark is False:
+            tx.dequeue(UNFINISHED, self._place)
+        if self._entries:
+            tx.append(stream_of(self._place), self._entries, after=self._entries_before)
+        self._documents.write(tx)
 
 
-def _still_set(execution: Execution, frame: int, kind: str) -> bool:
+def _is_set(execution: Execution, frame: int, kind: str) -> bool:
     """Whether a timer that fired has been set anew since."""
     if not frame:
         return execution.timeout_due > 0
     return frame in execution.frames and kind in execution.frames[frame].timers
 
 
-class Stored:
-    """In what form an execution lies in the store, as far as the next batch must know."""
-
-    def __init__(self, split: bool = False) -> None:
-        self.split = split
-        # By frame with children: the input and items that are stored for it
-        self.heavy: dict[int, tuple[Data, Data | None]] = {}
-
-
 class _Documents:
-    """The state's documents that a batch of turns changes."""
+    """The state's documents that a batch changes."""
 
-    def __init__(self, key: ExecutionKey, execution: Execution, turns: list[Turn], stored: Stored) -> None:
-        self.key = key
-        self.puts: list[ExecutionState | FrameState] = []
-        self.gone: list[str] = []
-        account, region, machine, name = key
+    def __init__(
+        self,
+        key: ExecutionKey,
+        place: str,
+        execution: Execution,
+        turns: Sequence[Turn],
+        touched: set[int],
+        stored: Stored,
+    ) -> None:
+        self._place = place
+        self._puts: list[ExecutionState | FrameState] = []
+        # The frames' documents that go; None: all of them
+        self._gone: list[str] | None = []
+        # What succeeded can't go on any more: only its record and history are kept
+        self._ends = execution.status == model.SUCCEEDED
+        if self._ends:
+            self._existed = stored.exists
+            self._gone = None if stored.split else []
+            return
         split = len(execution.frames) > 1
-        frames = execution.frames
-        if split:
-            execution.frames = {}
-        data = model.dump(execution)
-        execution.frames = frames
-        self.puts.append(
-            ExecutionState(account=account, region=region, machine=machine, name=name, data=data, split=split)
+        self._puts.append(
+            ExecutionState(
+                place=place,
+                execution=key,
+                data=_without_frames(execution) if split else model.dump(execution),
+                entries=stored.entries,
+                split=split,
+                goes_on=stored.goes_on,
+                work=b"" if split else b"".join(dump_pending(one) for one in stored.work.values()),
+            )
         )
         if split:
-            self._split(execution, turns, stored)
+            self._frames(execution, turns, touched, stored)
         elif stored.split:
-            self.gone = ["*"]
-        if not split:
+            self._gone = None
             stored.heavy = {}
         stored.split = split
+        stored.exists = True
 
-    def _split(self, execution: Execution, turns: list[Turn], stored: Stored) -> None:
-        removed = set().union(*(turn.removed for turn in turns))
-        touched = set().union(*(turn.touched for turn in turns)) if stored.split else set(execution.frames)
-        for number in sorted(touched & execution.frames.keys()):
+    def _frames(self, execution: Execution, turns: Sequence[Turn], touched: set[int], stored: Stored) -> None:
+        changed = touched.union(*(turn.touched for turn in turns)) if stored.split else set(execution.frames)
+        for number in sorted(changed & execution.frames.keys()):
             self._frame(execution.frames[number], stored)
-        for number in removed:
-            self.gone.append(_frame_id(number))
+        self._gone = []
+        for number in _removed(turns):
+            self._gone.append(frame_id(number))
             if stored.heavy.pop(number, None) is not None:
-                self.gone.append(_heavy_id(number))
+                self._gone.append(heavy_id(number))
 
     def _frame(self, frame: Frame, stored: Stored) -> None:
-        """A frame that has children is rewritten often: its input and items are stored once, beside it."""
         if frame.fan is None:
-            self._put(_frame_id(frame.id), model.dump(frame))
+            work = stored.work.get(frame.id)
+            self._put(frame_id(frame.id), model.dump(frame), dump_pending(work) if work is not None else b"")
             return
         heavy = (frame.input, frame.items)
         if stored.heavy.get(frame.id) != heavy:
             items = heavy[1].text if heavy[1] is not None else None
-            self._put(_heavy_id(frame.id), _encode((frame.id, frame.input.text, items)))
+            self._put(heavy_id(frame.id), _encode((frame.id, frame.input.text, items)))
             stored.heavy[frame.id] = heavy
         frame.input, frame.items = model.NO_INPUT, None
         try:
-            self._put(_frame_id(frame.id), model.dump(frame))
+            self._put(frame_id(frame.id), model.dump(frame))
         finally:
             frame.input, frame.items = heavy
 
-    def _put(self, frame_id: str, data: bytes) -> None:
-        account, region, machine, name = self.key
-        self.puts.append(
-            FrameState(account=account, region=region, machine=machine, name=name, frame=frame_id, data=data)
-        )
+    def _put(self, frame: str, data: bytes, work: bytes = b"") -> None:
+        self._puts.append(FrameState(place=self._place, frame=frame, data=data, work=work))
 
     def write(self, tx: Tx) -> None:
-        for document in self.puts:
+        for document in self._puts:
             tx.put(document)
-        for frame_id in self.gone:
-            if frame_id == "*":
-                tx.delete_all(FrameState, *self.key)
-            else:
-                tx.delete(FrameState, *self.key, frame_id)
+        if self._gone is None:
+            tx.delete_all(FrameState, self._place)
+        else:
+            for frame in self._gone:
+                tx.delete(FrameState, self._place, frame)
+        if self._ends and self._existed:
+            tx.delete(ExecutionState, self._place)
 
 
-def _frame_id(number: int) -> str:
-    return f"{number:08d}"
+def _without_frames(execution: Execution) -> bytes:
+    frames, execution.frames = execution.frames, {}
+    try:
+        return model.dump(execution)
+    finally:
+        execution.frames = frames
 
 
-def _heavy_id(number: int) -> str:
-    return f"{number:08d}+"
+def _removed(turns: Iterable[Turn]) -> set[int]:
+    return set[int]().union(*(turn.removed for turn in turns))
 
 
-def delete_state(tx: Tx, key: ExecutionKey) -> None:
-    tx.delete(ExecutionState, *key)
-    tx.delete_all(FrameState, *key)
-
-
-def delete_execution(tx: Tx, key: ExecutionKey) -> None:
-    delete_state(tx, key)
-    tx.delete(ExecutionRecord, *key)
-    tx.delete_log(stream_of(execution_arn(key)))
-
-
-_decode_heavy = msgspec.msgpack.Decoder(tuple[int, str, str | None]).decode
-
-
-async def load(store: Store, key: ExecutionKey) -> tuple[Execution, Stored] | None:
-    state = await store.get(ExecutionState, *key)
-    if state is None:
-        return None
-    execution, stored = model.load_execution(state.data), Stored(state.split)
-    if state.split:
-        documents = await store.list(FrameState, *key)
-        for document in documents:
-            if not document.frame.endswith("+"):
-                frame = model.load_frame(document.data)
-                execution.frames[frame.id] = frame
-        for document in documents:
-            if document.frame.endswith("+"):
-                _attach(execution, stored, *_decode_heavy(document.data))
-    return execution, stored
-
-
-def _attach(execution: Execution, stored: Stored, number: int, input: str, items: str | None) -> None:
-    frame = execution.frames[number]
-    if frame.fan is not None:
-        frame.input = Data.of_text(input)
-        frame.items = Data.of_text(items) if items is not None else None
-        stored.heavy[number] = (frame.input, frame.items)
-
-
-# Where a page of history begins: (entry of the log, id of the last event shown)
-Position = tuple[int, int]
-
-
-async def history(
-    store: Store, arn: str, after: Position | None, limit: int, reverse: bool
-) -> tuple[list[HistoryEvent], Position | None]:
-    """Up to `limit` events behind the position `after`, and where the next page begins (None: there is none)."""
-    found: list[HistoryEvent] = []
-    last_id = after[1] if after else 0
-    entry = after[0] if after else await _first_entry(store, arn, reverse)
-    while chunk := await _entries(store, arn, entry, reverse):
-        for sequence, body in chunk:
-            events = _decode_events(body)
-            for event in reversed(events) if reverse else events:
-                if last_id and (event.id >= last_id if reverse else event.id <= last_id):
-                    continue
-                if len(found) == limit:
-                    return found, (sequence, found[-1].id)
-                found.append(event)
-            entry = sequence - 1 if reverse else sequence + 1
-    return found, None
-
-
-async def event_of(store: Store, arn: str, event_id: int) -> HistoryEvent | None:
-    """One event; those of late are found first."""
-    entry = await _first_entry(store, arn, reverse=True)
-    while chunk := await _entries(store, arn, entry, reverse=True):
-        for sequence, body in chunk:
-            for event in _decode_events(body):
-                if event.id == event_id:
-                    return event
-            entry = sequence - 1
-    return None
-
-
-async def _first_entry(store: Store, arn: str, reverse: bool) -> int:
-    if not reverse:
-        return 1
-    last = await store.read_log(stream_of(arn), limit=1, reverse=True)
-    return last[0][0] if last else 0
-
-
-async def _entries(store: Store, arn: str, entry: int, reverse: bool) -> list[tuple[int, bytes]]:
-    """Some entries of the log from `entry` on, in the direction of reading."""
-    if not reverse:
-        return await store.read_log(stream_of(arn), after=entry - 1, limit=_ENTRIES_AT_ONCE)
-    first = max(entry - _ENTRIES_AT_ONCE, 0)
-    return (await store.read_log(stream_of(arn), after=first, limit=entry - first))[::-1] if entry > 0 else []
+# --- records ----------------------------------------------------------------------------------------------------------
 
 
 def record_of(record: ExecutionRecord, execution: Execution) -> ExecutionRecord:
@@ -367,3 +276,19 @@ def record_of(record: ExecutionRecord, execution: Execution) -> ExecutionRecord:
     record.redrive_count, record.redriven_at = execution.redrive_count, execution.redriven_at
     record.last_event_id = execution.last_event_id
     return record
+
+
+def expire_later(tx: Tx, record: ExecutionRecord) -> None:
+    tx.enqueue(Task(RETENTION, record.place, record.stopped_at + RETENTION_SECONDS, _encode(record.key)))
+
+
+def expiring(task: Task) -> ExecutionKey:
+    key: ExecutionKey = _decode_key(task.body)
+    return key
+
+
+def delete_execution(tx: Tx, record: ExecutionRecord) -> None:
+    tx.delete(ExecutionState, record.place)
+    tx.delete_all(FrameState, record.place)
+    tx.delete(ExecutionRecord, *record.key)
+    tx.delete_log(stream_of(record.place))

@@ -52,14 +52,13 @@ def _expire_all(tasks: list[Task], now: float, tx: Tx) -> None:
 
 
 def _expire(tx: Tx, task: Task, now: float) -> None:
-    account, region, machine, name = task.key.split("\t")
     tx.dequeue(RETENTION, task.key)
-    record = tx.get(ExecutionRecord, account, region, machine, name)
+    record = tx.get(ExecutionRecord, *persist.expiring(task))
     if record is None:
         return
     if record.status == "RUNNING":  # redriven meanwhile: its next end counts
         return
     if record.stopped_at + RETENTION_SECONDS > now:
-        tx.enqueue(Task(RETENTION, task.key, record.stopped_at + RETENTION_SECONDS))
+        persist.expire_later(tx, record)
         return
-    persist.delete_execution(tx, (account, region, machine, name))
+    persist.delete_execution(tx, record)

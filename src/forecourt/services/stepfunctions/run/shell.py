@@ -25,12 +25,14 @@ from forecourt.services.stepfunctions.engine.tokens import Token
 from forecourt.services.stepfunctions.engine.turn import Turn
 from forecourt.services.stepfunctions.errors import ExecutionAlreadyExists, ExecutionDoesNotExist
 from forecourt.services.stepfunctions.model import ExecutionKey, ExecutionRecord, execution_arn
-from forecourt.services.stepfunctions.run import persist
+from forecourt.services.stepfunctions.run import history, persist, stored
 from forecourt.services.stepfunctions.run.committer import Committer
 from forecourt.services.stepfunctions.run.logs import ExecutionLogs
 from forecourt.services.stepfunctions.run.machines import Machines
-from forecourt.services.stepfunctions.run.persist import RETENTION, RETENTION_SECONDS, Batch, Pending, Stored
+from forecourt.services.stepfunctions.run.pending import Pending
+from forecourt.services.stepfunctions.run.persist import Batch, Step
 from forecourt.services.stepfunctions.run.start import StartRequest
+from forecourt.services.stepfunctions.run.stored import Stored
 from forecourt.store import AlreadyExists, Store, StoreUnavailable, Task, Tx
 
 _log = logging.getLogger("forecourt.stepfunctions")
@@ -104,7 +106,7 @@ class Shell:
         turn = advance(machine, execution, events.Start(), at, most_steps=_FIRST_STEPS)
         _name_revision(turn, record)
         live = _Live(request.key, execution, machine, record, Stored())
-        batch = Batch(request.key, execution, [turn], live.stored)
+        batch = Batch(request.key, record.place, execution, [Step(events.Start(), turn)], live.stored)
         persist.record_of(record, execution)
 
         def change(tx: Tx) -> ExecutionRecord | None:
@@ -176,8 +178,9 @@ class Shell:
         """What the activity task of this token is given; None where nobody waits for it any more."""
         if not await self.awaits(key, token):
             return None
-        work = (await self._open(key)).execution.frames[token.frame].work
-        scheduled = await persist.event_of(self._store, execution_arn(key), work.scheduled_id) if work else None
+        live = await self._open(key)
+        work = live.execution.frames[token.frame].work
+        scheduled = await history.event_of(self._store, live.record.place, work.scheduled_id) if work else None
         return str(scheduled.details["input"]) if scheduled is not None and scheduled.details else None
 
     async def redrive(self, key: ExecutionKey, client_token: str) -> Execution:
@@ -244,11 +247,9 @@ class Shell:
                 # Not into this inbox, which is lost with what is in memory
                 self._spawn(self._deliver_until_taken(live.key, events.Break(), None))
             raise
-        settled = [nonce for letter in taken if (nonce := _settled_nonce(letter)) is not None]
-        kept = [letter.keep for letter, turn in zip(taken, turns, strict=True) if letter.keep and turn.events]
-        fired = [(e.frame, e.kind) for letter in taken if isinstance(e := letter.event, events.TimerFired)]
-        if any(turn.events or turn.commands or turn.touched for turn in turns) or settled or fired:
-            batch = Batch(live.key, live.execution, turns, live.stored, settled, kept, fired)
+        steps = [Step(letter.event, turn, letter.keep) for letter, turn in zip(taken, turns, strict=True)]
+        batch = Batch(live.key, live.record.place, live.execution, steps, live.stored)
+        if not batch.is_empty:
             persist.record_of(live.record, live.execution)
             redriven = any(isinstance(letter.event, events.Redrive) for letter in taken)
             write = self._write_with_record if redriven or batch.finished else self._write
@@ -264,28 +265,24 @@ class Shell:
 
     def _write(self, tx: Tx, live: _Live, batch: Batch) -> None:
         batch.write(tx)
-        if batch.finished and live.record.status == model.SUCCEEDED:
-            persist.delete_state(tx, live.key)
         if batch.finished:
-            key = "\t".join(live.key)
-            tx.enqueue(Task(RETENTION, key, live.record.stopped_at + RETENTION_SECONDS))
+            persist.expire_later(tx, live.record)
 
     def _after_commit(self, live: _Live, turns: list[Turn], batch: Batch) -> None:
         self._logs.write(live.record, [event for turn in turns for event in turn.events])
         for turn in turns:
             for command in turn.commands:
                 if isinstance(command, commands.AbandonWork):
-                    self.abandon(batch.arn, command.nonce)
+                    self.abandon(live.record.arn, command.nonce)
         if batch.finished:
             self._finished(live)
             return
-        if batch.timers:
-            self.set_alarm(min(timer.due_at for timer in batch.timers))
-        for pending in batch.pending:
-            if pending.kind == "go-on":
-                self.post(live.key, events.Continue())
-            else:
-                self.perform(pending)
+        if batch.first_alarm is not None:
+            self.set_alarm(batch.first_alarm)
+        for pending in batch.work:
+            self.perform(pending)
+        if batch.goes_on:
+            self.post(live.key, events.Continue())
 
     def _finished(self, live: _Live) -> None:
         if self._live.get(live.key) is live:
@@ -329,8 +326,8 @@ class Shell:
         return await asyncio.shield(loading)
 
     async def _load(self, key: ExecutionKey) -> _Live:
-        loaded = await persist.load(self._store, key)
-        record = await self._store.get(ExecutionRecord, *key) if loaded is not None else None
+        record = await self._store.get(ExecutionRecord, *key)
+        loaded = await stored.load(self._store, record.place) if record is not None else None
         if loaded is None or record is None:
             raise ExecutionDoesNotExist(f"Execution Does Not Exist: '{execution_arn(key)}'")
         machine = await self._machines.get(record.digest)
@@ -380,18 +377,6 @@ class Shell:
                 waiter.cancel()
         self._live.clear()
         self._waiters.clear()
-
-
-def _settled_nonce(letter: _Letter) -> str | None:
-    """The pending work that an event brings to its end."""
-    match event := letter.event:
-        case events.TaskSubmitted() if letter.keep is None:
-            return event.nonce
-        case events.TaskSucceeded() | events.TaskFailed() | events.MapRunEnded() | events.ActivityStarted():
-            return event.nonce
-        case events.Continue():
-            return "go-on"
-    return None
 
 
 def _name_revision(turn: Turn, record: ExecutionRecord) -> None:

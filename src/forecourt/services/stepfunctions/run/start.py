@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from forecourt.services.stepfunctions.model import ExecutionKey, ExecutionRecord, execution_arn
+from forecourt.services.stepfunctions.model import ExecutionKey, ExecutionRecord, execution_arn, run_of
 
 
 class Revision(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,4 +66,5 @@ class StartRequest(msgspec.Struct, frozen=True, kw_only=True):
             encryption=r.encryption,
             revision_id=r.revision_id,
             machine_updated_at=r.updated_at,
+            run=run_of(self.arn, at),
         )

@@ -6,20 +6,17 @@ import asyncio
 import logging
 import math
 
-import msgspec
-
 from forecourt.base.arn import Arn
 from forecourt.base.clock import Clock, Timer
 from forecourt.services.stepfunctions.engine import events
 from forecourt.services.stepfunctions.errors import ExecutionDoesNotExist
-from forecourt.services.stepfunctions.model import ExecutionKey
-from forecourt.services.stepfunctions.run.persist import TIMERS
+from forecourt.services.stepfunctions.model import ExecutionKey, execution_arn
 from forecourt.services.stepfunctions.run.shell import Shell
+from forecourt.services.stepfunctions.run.stored import TIMERS, timer_of
 from forecourt.store import Store, Task
 
 _log = logging.getLogger("forecourt.stepfunctions")
 _AT_ONCE = 500
-_decode = msgspec.msgpack.Decoder(tuple[int, str]).decode
 
 
 def execution_key(arn: str) -> ExecutionKey:
@@ -72,15 +69,14 @@ class Timers:
 
     async def _fire(self, task: Task) -> None:
         """A timer leaves the queue with the commit of what it caused."""
-        frame, kind = _decode(task.body)
-        arn = task.key.rsplit("/", 2)[0]
+        frame, kind, key = timer_of(task)
         try:
-            await self._shell.deliver(execution_key(arn), events.TimerFired(frame, kind, task.due_at))
+            await self._shell.deliver(key, events.TimerFired(frame, kind, task.due_at))
         except ExecutionDoesNotExist:
             await self._shell.drop_timer(task)
         except Exception:
             # Keep the timer: it is due again at once, so leave the store a moment
-            _log.exception("a timer of %s could not be fired", arn)
+            _log.exception("a timer of %s could not be fired", execution_arn(key))
             await asyncio.sleep(0.5)
 
     async def _set_next(self) -> None:

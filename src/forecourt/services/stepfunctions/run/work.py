@@ -1,7 +1,7 @@
 """Outside work: performs what executions asked for, and resumes what was pending when the process died.
 
-Each piece of work is one asyncio task, and one row in the store until its outcome is recorded. A row that a restart
-finds was perhaps performed, perhaps not:
+Each piece of work is one asyncio task, and stands in the execution's state until its outcome is recorded. What a
+restart finds there was perhaps performed, perhaps not:
 
 - a job that was submitted (`.sync`) is only watched again, and one that waits for its token is left alone;
 - what only reads, and the start of a nested execution (its name follows from the attempt), is performed again;
@@ -13,6 +13,7 @@ finds was perhaps performed, perhaps not:
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import math
 from collections.abc import Awaitable, Callable
@@ -27,12 +28,13 @@ from forecourt.services.stepfunctions.integrations import Integrations, Job, Tas
 from forecourt.services.stepfunctions.model import ExecutionKey, execution_arn
 from forecourt.services.stepfunctions.run.activities import Activities
 from forecourt.services.stepfunctions.run.committer import Committer
-from forecourt.services.stepfunctions.run.persist import WORK, Pending, load_pending
-from forecourt.store import Store, Task
+from forecourt.services.stepfunctions.run.pending import Pending
+from forecourt.services.stepfunctions.run.stored import UNFINISHED, Unfinished, unfinished
+from forecourt.store import Store, Tx
 
 _log = logging.getLogger("forecourt.stepfunctions")
 _MOST_AT_ONCE = 4_000
-_MOST_PENDING = 2_000_000
+_MOST_UNFINISHED = 2_000_000
 
 
 class Owner(Protocol):
@@ -118,22 +120,23 @@ class Workers:
         return await self._integrations.watch(job, answer)
 
     async def recover(self, store: Store, committer: Committer, owner: Owner) -> int:
-        """Resumes what the store says is pending. Returns how much that is."""
-        rows = await store.due(WORK, math.inf, _MOST_PENDING)
-        pending = [load_pending(row) for row in rows]
-        marked = [msgspec.structs.replace(work, deliveries=work.deliveries + 1) for work in pending]
-        for start in range(0, len(marked), 1000):
-            chunk = [work for work in marked[start : start + 1000] if work.kind == "task" and work.submitted is None]
-            encoded = [Task(WORK, work.row_key, 0.0, msgspec.msgpack.encode(work)) for work in chunk]
-            await committer.commit(lambda tx, encoded=encoded: [tx.enqueue(row) for row in encoded])  # type: ignore[misc]
-        for work in pending:
-            self._resume(work, owner)
-        return len(pending)
+        """Resumes what the store says is pending. Returns how many executions that are."""
+        rows = await store.due(UNFINISHED, math.inf, _MOST_UNFINISHED)
+        found: list[Unfinished] = []
+        for start in range(0, len(rows), 1000):
+            chunk = rows[start : start + 1000]
+            some = [one for row in chunk if (one := await unfinished(store, row)) is not None]
+            await committer.commit(functools.partial(_note_delivery, some))
+            found += some
+        for one in found:
+            if one.goes_on:
+                owner.post(one.key, events.Continue())
+            for work in one.work:
+                self._resume(work, owner)
+        return len(found)
 
     def _resume(self, work: Pending, owner: Owner) -> None:
-        if work.kind == "go-on":
-            owner.post(work.key, events.Continue())
-        elif work.kind == "task" and work.deliveries and work.submitted is None and not _may_repeat(work):
+        if work.kind == "task" and work.deliveries and work.submitted is None and not _may_repeat(work):
             error = lost_answer(work.as_resource())
             owner.post(work.key, events.TaskFailed(work.frame, work.nonce, error.error, error.cause))
         else:
@@ -148,6 +151,11 @@ class Workers:
             await asyncio.wait(running, timeout=2.0)
         self._running.clear()
         self._closing = False
+
+
+def _note_delivery(found: list[Unfinished], tx: Tx) -> None:
+    for one in found:
+        tx.enqueue(one.delivered())
 
 
 def _may_repeat(work: Pending) -> bool:

@@ -7,8 +7,10 @@ import io
 from collections.abc import Iterable
 
 from forecourt.base.call import CallContext, operation
+from forecourt.base.errors import ServiceError
 from forecourt.services.apigateway.rest import patches
 from forecourt.services.apigateway.rest.api.noun import Noun, Reply, Request
+from forecourt.services.apigateway.rest.api.usage_plans import subscribe
 from forecourt.services.apigateway.rest.errors import BadRequestException, ConflictException
 from forecourt.services.apigateway.rest.model import ApiKey, Stage, UsagePlan, UsagePlanKey, describe
 from forecourt.services.apigateway.rest.quotas import need_room
@@ -113,7 +115,7 @@ class ApiKeysApi(Noun):
                 except (ConflictException, BadRequestException) as error:
                     warnings.append(f"Unable to import API key '{row['name']}': {error.message}")
                     continue
-                warnings += _subscribe(found, key, row["usagePlanIds"])
+                warnings += self._subscribe(found, key, row["usagePlanIds"])
                 ids.append(key.id)
             if warnings and request.get("failOnWarnings"):
                 raise BadRequestException("Warnings found during import:\n\t" + "\n\t".join(warnings))
@@ -121,6 +123,15 @@ class ApiKeysApi(Noun):
 
         ids, warnings = await self.configuration.write(context, change)
         return {"ids": ids, "warnings": warnings} if warnings else {"ids": ids}
+
+    def _subscribe(self, found: Found, key: ApiKey, usage_plan_ids: list[str]) -> list[str]:
+        warnings = []
+        for usage_plan_id in usage_plan_ids:
+            try:
+                subscribe(found, found.get(UsagePlan, usage_plan_id), key, self.quotas)
+            except ServiceError as error:
+                warnings.append(f"Unable to add API key '{key.name}' to usage plan '{usage_plan_id}': {error.message}")
+        return warnings
 
 
 def _shown(described: Reply, include_value: bool) -> Reply:
@@ -132,16 +143,6 @@ def _need_stages(found: Found, stage_keys: Iterable[str]) -> None:
         api_id, _, stage = stage_key.partition("/")
         if not stage or not found.maybe(Stage, api_id, stage):
             raise BadRequestException(f"Invalid stage identifier specified: {stage_key}")
-
-
-def _subscribe(found: Found, key: ApiKey, usage_plan_ids: list[str]) -> list[str]:
-    warnings = []
-    for usage_plan_id in usage_plan_ids:
-        if not found.maybe(UsagePlan, usage_plan_id):
-            warnings.append(f"Unable to add API key '{key.name}' to usage plan '{usage_plan_id}': not found")
-            continue
-        found.put(UsagePlanKey(account=key.account, region=key.region, usage_plan_id=usage_plan_id, id=key.id))
-    return warnings
 
 
 def _rows(body: bytes) -> list[Request]:

@@ -82,8 +82,12 @@ class UsagePlansApi(Noun):
             plan = patched(before, patches.USAGE_PLAN, request.get("patchOperations"))
             if plan.quota != before.quota:
                 plan.quota_began_at = self.now()
-            _need_stages(found, [stage for stage in plan.api_stages if stage not in before.api_stages])
+            had = _named(before)
+            added = [stage for stage in plan.api_stages if (stage.api_id, stage.stage) not in had]
+            _need_stages(found, added)
             need_plan(plan, self.quotas)
+            for subscription in found.all(UsagePlanKey, plan.id) if added else ():
+                _need_one_plan(found, plan, subscription.id, _plans_of(found, subscription.id))
             return found.put(plan)
 
         return with_tags(describe(await self.configuration.write(context, change)))
@@ -93,8 +97,10 @@ class UsagePlansApi(Noun):
         def change(found: Found) -> UsagePlan:
             plan = found.get(UsagePlan, request["usagePlanId"])
             if plan.api_stages:
+                one = plan.api_stages[0]
                 raise BadRequestException(
-                    f"Usage Plan {plan.id} cannot be deleted until all its API stages are removed from it"
+                    f"Cannot delete Usage Plan {plan.id} because there are API Stages associated with it, "
+                    f"including {one.api_id}:{one.stage}"
                 )
             found.delete_all(UsagePlanKey, plan.id)
             found.delete(UsagePlan, plan.id)
@@ -118,9 +124,30 @@ def forget_stages(found: Found, api_id: str, stage_name: str | None = None) -> N
             found.put(plan)
 
 
+def _named(plan: UsagePlan) -> set[tuple[str, str]]:
+    return {(stage.api_id, stage.stage) for stage in plan.api_stages}
+
+
+def _plans_of(found: Found, key_id: str) -> list[str]:
+    return [s.usage_plan_id for s in found.tx.find(UsagePlanKey, "by_key", *found.own, key_id)]
+
+
+def _need_one_plan(found: Found, plan: UsagePlan, key_id: str, plan_ids: list[str]) -> None:
+    """A key may use a stage by one of its plans only: else nobody could say which of them counts."""
+    stages = _named(plan)
+    for other in plan_ids:
+        if other != plan.id and stages & _named(found.get(UsagePlan, other)):
+            raise ConflictException(
+                f"API Key {key_id} cannot be subscribed to usage plan {plan.id}: it is subscribed to usage plan "
+                f"{other}, which has the same API stage"
+            )
+
+
 def need_plan(plan: UsagePlan, quotas: Quotas) -> None:
     if not plan.name.strip():
         raise BadRequestException("Usage Plan name cannot be blank")
+    if len(_named(plan)) < len(plan.api_stages):
+        raise BadRequestException("Usage Plan API stages must not be specified more than once")
     need_room(len(plan.api_stages) - 1, quotas.api_stages_per_usage_plan, "API stages", "this usage plan")
     if plan.throttle and (plan.throttle.rate_limit < 0 or plan.throttle.burst_limit < 0):
         raise BadRequestException("Usage Plan throttle limits must not be negative")
@@ -139,6 +166,15 @@ def _need_quota(quota: QuotaSettings | None) -> None:
         raise BadRequestException(refusal)
 
 
+def subscribe(found: Found, plan: UsagePlan, key: ApiKey, quotas: Quotas) -> None:
+    others = _plans_of(found, key.id)
+    if plan.id in others:
+        raise ConflictException(f"API Key {key.id} is already subscribed to usage plan {plan.id}")
+    need_room(len(others), quotas.usage_plans_per_api_key, "usage plans", "this API key")
+    _need_one_plan(found, plan, key.id, others)
+    found.put(UsagePlanKey(account=plan.account, region=plan.region, usage_plan_id=plan.id, id=key.id))
+
+
 class UsagePlanKeysApi(Noun):
     @operation("CreateUsagePlanKey")
     async def create_usage_plan_key(self, context: CallContext, request: Request) -> Reply:
@@ -148,24 +184,10 @@ class UsagePlanKeysApi(Noun):
         def change(found: Found) -> Reply:
             plan = found.get(UsagePlan, request["usagePlanId"])
             key = found.get(ApiKey, request["keyId"])
-            self._need_subscribable(found, plan, key)
-            found.put(UsagePlanKey(account=plan.account, region=plan.region, usage_plan_id=plan.id, id=key.id))
+            subscribe(found, plan, key, self.quotas)
             return _described(key)
 
         return await self.configuration.write(context, change)
-
-    def _need_subscribable(self, found: Found, plan: UsagePlan, key: ApiKey) -> None:
-        others = [s.usage_plan_id for s in found.tx.find(UsagePlanKey, "by_key", *found.own, key.id)]
-        if plan.id in others:
-            raise ConflictException(f"API Key {key.id} is already subscribed to usage plan {plan.id}")
-        need_room(len(others), self.quotas.usage_plans_per_api_key, "usage plans", "this API key")
-        stages = {(stage.api_id, stage.stage) for stage in plan.api_stages}
-        for other in others:
-            if stages & {(stage.api_id, stage.stage) for stage in found.get(UsagePlan, other).api_stages}:
-                raise ConflictException(
-                    f"API Key {key.id} cannot be subscribed to usage plan {plan.id}: it is subscribed to usage plan "
-                    f"{other}, which has the same API stage"
-                )
 
     @operation("GetUsagePlanKey")
     async def get_usage_plan_key(self, context: CallContext, request: Request) -> Reply:
@@ -208,8 +230,12 @@ class UsageApi(Noun):
         plan = await self.configuration.get(context, UsagePlan, request["usagePlanId"])
         start, end = request["startDate"], request["endDate"]
         first, last = _days(start, end)
-        subscriptions = await self.configuration.all(context, UsagePlanKey, plan.id)
-        wanted = [s for s in subscriptions if request.get("keyId") in (None, s.id)]
+        key_id = request.get("keyId")
+        wanted = (
+            [await self.configuration.get(context, UsagePlanKey, plan.id, key_id)]
+            if key_id
+            else await self.configuration.all(context, UsagePlanKey, plan.id)
+        )
         page = page_of(wanted, request)
         items = await self.tools.usage.daily(plan, [item["id"] for item in page["items"]], first, last)
         return {"usagePlanId": plan.id, "startDate": start, "endDate": end, **page, "items": items}
@@ -222,6 +248,8 @@ class UsageApi(Noun):
             raise BadRequestException(f"Usage Plan {plan.id} has no quota")
         remaining = patch.apply(patches.USAGE, {}, request.get("patchOperations") or ()).get("remaining")
         if remaining is not None:
+            if remaining < 0:
+                raise BadRequestException("Invalid remaining quota specified")
             await self.tools.usage.set_remaining(plan, key.id, remaining)
         today = self.tools.clock.utcnow().date()
         items = await self.tools.usage.daily(plan, [key.id], today, today)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from forecourt.services.stepfunctions.asl import errors
-from forecourt.services.stepfunctions.asl.data import Data, to_text
+from forecourt.services.stepfunctions.asl.data import Data
 from forecourt.services.stepfunctions.asl.errors import StatesError
 from forecourt.services.stepfunctions.asl.machine import Map
 from forecourt.services.stepfunctions.engine import model
@@ -46,10 +46,8 @@ def find_items(state: Map, scope: Any, effective: Any) -> list[Any]:
         raise StatesError(
             errors.QUERY_EVALUATION_ERROR, "The JSONata expression for the field 'Items' must return an array", "Items"
         )
-    raise StatesError(
-        errors.RUNTIME,
-        f'Reference path "{state.items_path}" must point to array. The value is {to_text(items)}',
-    )
+    path = state.items_path.replace("$$", "$", 1)
+    raise StatesError(errors.RUNTIME, f'Reference path "{path}" must point to array.')
 
 
 def _concurrency(state: Map, scope: Any, effective: Any) -> int:

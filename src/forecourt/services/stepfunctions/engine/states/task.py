@@ -28,7 +28,7 @@ _PREFIX = {"lambda": "LambdaFunction", "activity": "Activity", "service": "Task"
 def enter_task(turn: Turn, frame: Frame, state: Task) -> None:
     scope = turn.scope(frame)
     nonce = turn.chance.bytes(12).hex()
-    if state.resource.pattern == "waitForTaskToken":
+    if state.resource.pattern == "waitForTaskToken" and turn.execution.given_context is None:
         scope = scope.with_context({"Task": {"Token": encode_token(turn.execution.arn, frame.id, nonce)}})
     effective = state.flow.effective_input(scope)
     arguments = as_data(frame, state.flow.arguments(scope, effective))

@@ -1,0 +1,37 @@
+"""Patterns that an API's owner writes and that are matched with what clients send: Java's, and bounded in time.
+
+`selectionPattern`, an authorizer's `identityValidationExpression`, a model's `pattern`. AWS matches with Java's regular
+expressions, which `regex` reads nearly as they are; `.` is no line break, as AWS warns of `selectionPattern`. A text on
+which one of them goes astray must not hold the loop: matching ends after a while.
+https://docs.aws.amazon.com/apigateway/latest/api/API_IntegrationResponse.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import regex  # type: ignore[import-untyped]
+
+Matches = Callable[[str], bool]
+_SECONDS = 0.02
+
+
+def compile_pattern(pattern: str) -> regex.Pattern[str]:
+    """Raises `ValueError` where it is no pattern."""
+    try:
+        return regex.compile(pattern.replace(r"\p{Punct}", r"[!-/:-@\[-`{-~]"), regex.VERSION0)
+    except (regex.error, RecursionError) as error:
+        raise ValueError(f"not a pattern: {pattern}: {error}") from error
+
+
+def whole(pattern: str) -> Matches:
+    """Whether the pattern takes all of a text, as Java's `matches` has it; not, where that takes too long."""
+    fullmatch = compile_pattern(pattern).fullmatch
+
+    def matches(text: str) -> bool:
+        try:
+            return fullmatch(text, timeout=_SECONDS) is not None
+        except TimeoutError:
+            return False
+
+    return matches

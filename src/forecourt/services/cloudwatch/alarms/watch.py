@@ -1,0 +1,96 @@
+"""Looks at every alarm once a minute, by Forecourt's clock, and changes the state of those that have another now."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from forecourt.base.clock import Clock, Timer
+from forecourt.base.errors import ServiceError
+from forecourt.services.cloudwatch.alarms.actions import Actions
+from forecourt.services.cloudwatch.alarms.judge import Point, judge
+from forecourt.services.cloudwatch.alarms.model import Alarm
+from forecourt.services.cloudwatch.alarms.points import period, points, rule
+from forecourt.services.cloudwatch.alarms.store import AlarmStore
+from forecourt.telemetry.metrics import Metrics
+
+_log = logging.getLogger("forecourt.cloudwatch")
+
+_MINUTE = 60.0
+
+
+class Watch:
+    def __init__(self, alarms: AlarmStore, metrics: Metrics, actions: Actions, clock: Clock) -> None:
+        self._alarms = alarms
+        self._metrics = metrics
+        self._actions = actions
+        self._clock = clock
+        self._timer: Timer | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """A minute is judged once it is over."""
+        self._timer = self._clock.call_at((self._clock.now() // _MINUTE + 1) * _MINUTE, self._begin)
+
+    async def stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def look(self) -> None:
+        for alarm in await self._alarms.all():
+            try:
+                await self._judge(alarm)
+            except ServiceError as error:
+                _log.warning("the alarm %s could not be judged: %s", alarm.name, error)
+
+    async def change(self, alarm: Alarm, state: str, reason: str, reason_data: str) -> None:
+        """Moves the alarm to `state` and tells whom it may concern. Nothing where it is no longer what it was."""
+        now = self._clock.now()
+        told = msgspec.structs.replace(alarm, state=state, reason=reason, reason_data=reason_data, updated_at=now)
+        moved = state != alarm.state
+        if moved:
+            told.transitioned_at = now
+        if await self._alarms.move(alarm, told) and moved:
+            await self._actions.perform(alarm, told)
+
+    def _begin(self) -> None:
+        self.start()
+        if self._task is None or self._task.done():
+            self._task = asyncio.get_running_loop().create_task(self.look())
+
+    async def _judge(self, alarm: Alarm) -> None:
+        verdict = judge(rule(alarm), points(alarm, self._metrics, self._clock.now()), alarm.state)
+        if verdict.state != alarm.state:
+            data = _reason_data(alarm, verdict.points, self._clock.now())
+            await self.change(alarm, verdict.state, verdict.reason, data)
+
+
+def _reason_data(alarm: Alarm, decided: Sequence[Point], now: float) -> str:
+    """What AWS keeps with the reason, for programs."""
+    settings = alarm.settings
+    known: dict[str, Any] = {"version": "1.0", "queryDate": _iso(now)}
+    if decided:
+        known["startDate"] = _iso(min(point.at for point in decided))
+    for member, name in (("Statistic", "statistic"), ("Unit", "unit")):
+        if member in settings:
+            known[name] = settings[member]
+    known |= {
+        "period": period(settings),
+        "recentDatapoints": [point.value for point in reversed(decided)],
+        "threshold": settings["Threshold"],
+        "evaluatedDatapoints": [{"timestamp": _iso(point.at), "value": point.value} for point in decided],
+    }
+    return json.dumps(known)
+
+
+def _iso(at: float) -> str:
+    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%dT%H:%M:%S.%f}"[:-3] + "+0000"
