@@ -17,6 +17,7 @@ from typing import Any, Protocol
 import msgspec
 
 from forecourt import __version__, wire
+from forecourt.auth import stored_policies
 from forecourt.auth.actions import describe
 from forecourt.auth.authenticate import Authenticator
 from forecourt.auth.authorize import PolicyAuthorizer
@@ -123,6 +124,7 @@ class Application:
         self._lookups = Lookups(self.dispatcher)
         self._lookups.register(self._authorizer)
         self.dispatcher.watch(self._lookups.changed)
+        self.dispatcher.inspect(stored_policies.check)
         self._authorizer.register_finish("iam", self._iam.whole_arns.finish)
         self._add(self._iam, {"iam": self._iam.apis, "sts": self._iam.sts_apis})
         self._add_telemetry()

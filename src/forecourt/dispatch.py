@@ -37,6 +37,8 @@ Describe = Callable[[str, str, Mapping[str, Any], CallContext], Sequence[Demand]
 Validate = Callable[[str, str, Mapping[str, Any]], None]
 # Is told of every call that was carried out, by service and operation.
 Watch = Callable[[str, str], None]
+# Refuses what a backing service would take though AWS does not. Raises `ServiceError`.
+Inspect = Callable[[CallContext, str, str, Mapping[str, Any]], None]
 
 
 class BackingCaller(Protocol):
@@ -56,9 +58,13 @@ class Dispatcher:
         self._services: dict[str, Mapping[str, Handler]] = {}
         self._backing: BackingCaller | None = None
         self._watch: Watch = lambda service, operation: None
+        self._inspect: Inspect = lambda context, service, operation, params: None
 
     def watch(self, watch: Watch) -> None:
         self._watch = watch
+
+    def inspect(self, inspect: Inspect) -> None:
+        self._inspect = inspect
 
     def register(self, service: str, handlers: Mapping[str, Handler]) -> None:
         self._services[service] = handlers
@@ -137,7 +143,8 @@ class Dispatcher:
         """A call of a backing service, which is carried out once it is authorized: in the account that the resource
         belongs to, where that is not the caller's."""
         demands = await self.authorize(context, service, operation, params)
-        owner = next((account for demand in demands if (account := _account_of(demand.resource))), context.account)
+        self._inspect(context, service, operation, params)
+        owner = _owner(demands, context.account)
         if owner != context.account:
             context = msgspec.structs.replace(context, principal=root(owner))
         try:
@@ -154,6 +161,14 @@ class Dispatcher:
             (("Service", service), ("Operation", operation)),
             seconds * 1000,
         )
+
+
+def _owner(demands: Sequence[Demand], caller: str) -> str:
+    """The account that the call is carried out in: one, or what is asked of the other would be done to it too."""
+    found = {_account_of(demand.resource) for demand in demands if not demand.action.startswith("iam:")} - {""}
+    if len(found) > 1:
+        raise NotImplementedYet("Forecourt does not carry out one call in several accounts: make one for each.")
+    return found.pop() if found else caller
 
 
 def _account_of(resource: str) -> str:

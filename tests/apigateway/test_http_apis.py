@@ -402,3 +402,20 @@ async def test_ten_scopes_a_route_and_fifty_audiences_an_authorizer(v2: Aws) -> 
 async def test_a_page_size_that_is_no_number_is_refused(v2: Aws, size: str) -> None:
     with pytest.raises(BadRequestException, match="MaxResults must be a number"):
         await v2("GetVpcLinks", MaxResults=size)
+
+
+@pytest.mark.parametrize(
+    "source", ["$request.body..id", "$request.body.items[?(@.a)]", "${request.body.a..b}", "$request.cookie.a"]
+)
+async def test_sources_that_are_refused(v2: Aws, source: str) -> None:
+    api = await make_api(v2)
+    common = {
+        "ApiId": api,
+        "IntegrationType": "HTTP_PROXY",
+        "IntegrationMethod": "GET",
+        "IntegrationUri": "http://x/",
+        "PayloadFormatVersion": "1.0",
+    }
+    refusal = await v2.refused("CreateIntegration", **common, RequestParameters={"append:header.a": source})
+    assert refusal == f"BadRequestException: Invalid mapping expression specified: {source}"
+    await v2("CreateIntegration", **common, RequestParameters={"append:header.a": "$request.body.items[0].id"})

@@ -364,6 +364,13 @@ async def test_usage_is_the_counters() -> None:
             assert refusal.startswith(f"BadRequestException: {said}")
 
 
+VPC_ENDPOINT = {
+    "domainNameArn": "arn:aws:apigateway:us-east-1::/domainnames/a.example.com",
+    "accessAssociationSourceType": "VPCE",
+    "accessAssociationSource": "vpce-1",
+}
+
+
 async def test_quotas_are_enforced_and_adjustable() -> None:
     quotas = Quotas(
         rest_apis=1,
@@ -375,6 +382,8 @@ async def test_quotas_are_enforced_and_adjustable() -> None:
         documentation_parts=1,
         api_keys=1,
         usage_plans=1,
+        method_throttles_per_api_stage=1,
+        domain_name_access_associations=1,
         vpc_links=1,
         domain_names=1,
     )
@@ -403,6 +412,7 @@ async def test_quotas_are_enforced_and_adjustable() -> None:
                 {"location": {"type": "MODEL", "name": "A"}},
             ),
             ("CreateApiKey", {"name": "a"}, {"name": "b"}),
+            ("CreateDomainNameAccessAssociation", VPC_ENDPOINT, {"accessAssociationSource": "vpce-2"}),
             ("CreateUsagePlan", {"name": "a"}, {"name": "b"}),
             ("CreateVpcLink", {"name": "a", "targetArns": []}, {"name": "b"}),
             ("CreateDomainName", {"domainName": "a.example.com"}, {"domainName": "b.example.com"}),
@@ -414,6 +424,15 @@ async def test_quotas_are_enforced_and_adjustable() -> None:
         assert (await aws.refused("CreateRestApi", name="b")).startswith(
             "LimitExceededException: Maximum number of REST"
         )
+        plan = (await aws("GetUsagePlans"))["items"][0]["id"]
+        patch = [{"op": "add", "path": "/apiStages", "value": f"{api}:a"}]
+        for path in ("/a", "/b"):
+            limit = f"/apiStages/{api}:a/throttle/{path}/GET/rateLimit"
+            patch.append({"op": "replace", "path": limit, "value": "1"})
+        assert (await aws.refused("UpdateUsagePlan", usagePlanId=plan, patchOperations=patch)).startswith(
+            "LimitExceededException: Maximum number of method-level throttling settings"
+        )
+        await aws("UpdateUsagePlan", usagePlanId=plan, patchOperations=patch[:2])
 
 
 async def test_tags(aws: Aws) -> None:

@@ -120,4 +120,5 @@ async def test_below_the_size_and_without_one_bodies_pass_as_they_came(size: int
         await made.deploy({"POST /": http_proxy(behind.url)}, minimum_compression_size=size)
         await made.ask("/", "POST", [("Content-Encoding", "gzip")], packed)
         received = behind.received[0]
-        assert (received.body, received.header("content-encoding")) == (packed, "gzip")
+        # AWS does not tell an HTTP_PROXY backend of the coding.
+        assert (received.body, received.header("content-encoding")) == (packed, None)

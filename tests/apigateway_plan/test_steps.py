@@ -678,6 +678,36 @@ async def test_a_resource_policy_by_address(client: str, status: int, message: s
             assert answer.json() == {"Message": said}
 
 
+@pytest.mark.parametrize(
+    ("guard", "length", "status"),
+    [
+        ("policy", 1500, 200),
+        ("policy", 1600, 414),
+        ("CUSTOM", 1500, 200),
+        ("CUSTOM", 1600, 414),
+        ("AWS_IAM", 1600, 414),
+        ("NONE", 1600, 200),
+    ],
+)
+async def test_a_method_arn_of_more_than_1600_bytes(guard: str, length: int, status: int) -> None:
+    allow = {"Effect": "Allow", "Principal": "*", "Action": "execute-api:Invoke", "Resource": "execute-api:/*"}
+    async with gateway() as made:
+        made.services.functions["auth"] = lambda event: grant("Allow", "*")
+        target = guarded(mock()) if guard == "CUSTOM" else mock()
+        if guard == "AWS_IAM":
+            target.authorization_type = guard
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [allow]}) if guard == "policy" else None
+        # Whatever else is customised, this is not.
+        own = model.GatewayResponse(**OWNER, rest_api_id=API, response_type="DEFAULT_4XX", status_code="418")
+        await made.deploy(
+            {"GET /{p}": target}, policy=policy, authorizers=[authorizer("TOKEN", **TOKEN)], gateway_responses=[own]
+        )
+        answer = await made.ask("/" + "%C3%A9" * (length // 2), headers=[("Authorization", "t")])
+        assert answer.status == status
+        if status == 414:
+            assert answer.json() == {"message": "Request-URI too long"}
+
+
 # -- what is seen of it
 
 

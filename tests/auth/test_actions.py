@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
 import botocore.session
 import pytest
+import yaml
 
 from forecourt.auth.actions import SERVICES, Demand, describe, partiql
 from forecourt.auth.actions.dynamodb import ACCESS, UNKNOWN_KEY, leading_keys
@@ -485,3 +488,72 @@ def test_partiql_that_is_not_understood_cannot_be_granted(text: str) -> None:
 def test_every_service_with_a_table_exists() -> None:
     known = set(botocore.session.get_session().get_available_services())
     assert set(SERVICES) <= known
+
+
+ADMIN = "arn:aws:iam::111122223333:role/admin"
+_IMPORTED = {"paths": {"/": {"get": {"x-amazon-apigateway-integration": {"type": "aws", "credentials": ADMIN}}}}}
+
+
+def _shown_id(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+PASSES: list[tuple[str, str, Any, str]] = [
+    ("apigateway", "ImportRestApi", {"body": json.dumps(_IMPORTED).encode()}, "apigateway"),
+    ("apigateway", "ImportRestApi", {"body": json.dumps(_IMPORTED).replace("arn:aws", "\\u0061rn:aws").encode()},
+     "apigateway"),
+    ("apigateway", "PutRestApi", {"restApiId": "a", "body": yaml.safe_dump(_IMPORTED).encode()}, "apigateway"),
+    ("apigatewayv2", "ImportApi", {"Body": yaml.safe_dump(_IMPORTED)}, "apigateway"),
+    ("apigatewayv2", "ReimportApi", {"ApiId": "a", "Body": f"components: {{x: {{authorizerCredentials: '{ADMIN}'}}}}"},
+     "apigateway"),
+    ("apigateway", "PutIntegration", {"credentials": ADMIN}, "apigateway"),
+    ("apigateway", "UpdateAccount",
+     {"patchOperations": [{"op": "replace", "path": "/cloudwatchRoleArn", "value": ADMIN}]}, "apigateway"),
+    ("cognito-identity", "SetIdentityPoolRoles", {"IdentityPoolId": "p", "Roles": {}, "RoleMappings": {
+        "x": {"Type": "Rules", "RulesConfiguration": {"Rules": [{"RoleARN": ADMIN}]}}}}, "cognito-identity"),
+    ("cognito-idp", "CreateUserPoolClient", {"UserPoolId": "p", "AnalyticsConfiguration": {"RoleArn": ADMIN}},
+     "cognito-idp"),
+    ("pinpoint", "PutEventStream", {"ApplicationId": "a", "WriteEventStream": {"RoleArn": ADMIN}}, "pinpoint"),
+    ("s3", "PutBucketReplication", {"Bucket": "b", "ReplicationConfiguration": {"Role": ADMIN}}, "s3"),
+    ("ssm", "SendCommand", {"DocumentName": "d", "ServiceRoleArn": ADMIN}, "ssm"),
+    ("sns", "Subscribe", {"TopicArn": "t", "Attributes": {"SubscriptionRoleArn": ADMIN}}, "sns"),
+    ("sns", "SetTopicAttributes",
+     {"TopicArn": "t", "AttributeName": "LambdaFailureFeedbackRoleArn", "AttributeValue": ADMIN}, "sns"),
+    ("lambda", "CreateFunction", {"FunctionName": "f", "Role": ADMIN}, "lambda"),
+    ("events", "PutTargets", {"Rule": "r", "Targets": [{"Id": "1", "RoleArn": ADMIN}]}, "events"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "params", "to"), PASSES, ids=lambda v: v if isinstance(v, str) else ""
+)
+def test_whoever_hands_a_role_over_needs_to_pass_it(service: str, operation: str, params: Any, to: str) -> None:
+    passed = [d for d in describe(service, operation, params, CONTEXT) if d.action == "iam:PassRole"]
+    assert [(d.resource, d.conditions["iam:PassedToService"]) for d in passed] == [(ADMIN, f"{to}.amazonaws.com")]
+
+
+@pytest.mark.parametrize("service", sorted(set(SERVICES) - {"iam", "sts"}))
+def test_no_member_that_is_a_role_is_handed_over_unasked(service: str) -> None:
+    """Of every operation, every member that the model calls a role's ARN."""
+    model = botocore.session.get_session().get_service_model(service)
+    for operation in model.operation_names:
+        if operation.startswith(("Get", "List", "Describe", "Search")):
+            continue
+        for params in _with_roles(model.operation_model(operation).input_shape):
+            found = [d.resource for d in describe(service, operation, params, CONTEXT) if d.action == "iam:PassRole"]
+            assert found == [ADMIN], (operation, params)
+
+
+def _with_roles(shape: Any, inside: tuple[str, ...] = ()) -> Iterator[Any]:
+    """The parameters of `shape` that hold nothing but one role."""
+    if shape is None or shape.name in inside:
+        return
+    if shape.type_name == "structure":
+        for name, member in shape.members.items():
+            if member.type_name == "string" and re.search(r"role_?arn$|^role$|credentials(arn)?$", name, re.IGNORECASE):
+                yield {name: ADMIN}
+            yield from ({name: value} for value in _with_roles(member, (*inside, shape.name)))
+    elif shape.type_name == "list":
+        yield from ([value] for value in _with_roles(shape.member, (*inside, shape.name)))
+    elif shape.type_name == "map":
+        yield from ({"key": value} for value in _with_roles(shape.value, (*inside, shape.name)))

@@ -209,12 +209,15 @@ async def test_what_depends_on_circumstances_is_asked_each_time() -> None:
 
 
 class Tables:
-    """Answers DescribeTable as DynamoDB would."""
+    """Answers DescribeTable as DynamoDB would; no table has a policy."""
 
     async def call(
         self, context: CallContext, service: str, operation: str, params: Mapping[str, Any]
     ) -> dict[str, Any]:
-        assert (context.principal.kind, context.account, operation) == ("root", HOME, "DescribeTable")
+        assert (context.principal.kind, context.account) == ("root", HOME)
+        if operation == "GetResourcePolicy":
+            raise RemoteError("PolicyNotFoundException", "no policy")
+        assert operation == "DescribeTable"
         if params["TableName"] != "notes":
             raise RemoteError("ResourceNotFoundException", "no such table")
         return {

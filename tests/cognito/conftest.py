@@ -12,11 +12,12 @@ from typing import Any
 
 import msgspec
 import pytest
+from botocore.loaders import Loader
 
 from forecourt import wire
 from forecourt.base.call import CallContext, operations
 from forecourt.base.clock import Clock
-from forecourt.base.errors import RemoteError
+from forecourt.base.errors import RemoteError, ServiceError
 from forecourt.base.ids import Ids
 from forecourt.base.principal import ANONYMOUS, root
 from forecourt.services.cognito import UserPools
@@ -146,7 +147,23 @@ class Cloud:
     async def _run(self, principal: Any, operation: str, params: dict[str, Any], region: str) -> dict[str, Any]:
         wire.check("cognito-idp", operation, params)
         context = CallContext(principal=principal, region=region, request_id=self.ids.uuid(), user_agent="test")
-        return await self._handlers[operation](context, params) or {}
+        try:
+            return await self._handlers[operation](context, params) or {}
+        except ServiceError as error:
+            if error.code not in MODELED[operation]:
+                pytest.fail(f"{operation} does not raise {error.code} at AWS")
+            raise
+
+
+def _modeled_errors() -> dict[str, set[str]]:
+    model = Loader().load_service_model("cognito-idp", "service-2")
+    return {
+        name: {error["shape"] for error in operation.get("errors", ())}
+        for name, operation in model["operations"].items()
+    }
+
+
+MODELED = _modeled_errors()
 
 
 @pytest.fixture

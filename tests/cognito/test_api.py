@@ -530,5 +530,5 @@ async def test_signing_in_right_after_signing_up(cloud: Cloud) -> None:
     with raises("NotAuthorizedException", "Invalid session for the user."):
         await cloud.client("InitiateAuth", Session=made["Session"], **call)
     assert "AuthenticationResult" in await cloud.client("InitiateAuth", Session=confirmed["Session"], **call)
-    with raises("NotAuthorizedException", "Invalid session for the user."):
+    with raises("NotAuthorizedException", "Invalid session for the user, session can only be used once."):
         await cloud.client("InitiateAuth", Session=confirmed["Session"], **call)

@@ -249,7 +249,7 @@ async def test_a_restart_forgets_no_code_that_was_sent(cloud: Cloud) -> None:
     for _ in range(30):
         await cloud.client("InitiateAuth", ClientId=app, **ask)
     await cloud.restart()
-    with raises("LimitExceededException"):
+    with raises("TooManyRequestsException"):
         await cloud.client("InitiateAuth", ClientId=app, **ask)
 
 
@@ -377,7 +377,7 @@ async def test_one_time_codes_do_not_flood(cloud: Cloud) -> None:
     call = {"USERNAME": "anna", "PREFERRED_CHALLENGE": "EMAIL_OTP"}
     for _ in range(30):
         await cloud.client("InitiateAuth", ClientId=app, AuthFlow="USER_AUTH", AuthParameters=call)
-    with raises("LimitExceededException"):
+    with raises("TooManyRequestsException"):
         await cloud.client("InitiateAuth", ClientId=app, AuthFlow="USER_AUTH", AuthParameters=call)
 
 

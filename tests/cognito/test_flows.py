@@ -78,7 +78,7 @@ async def test_new_password_required(cloud: Cloud) -> None:
         await cloud.answer(app, asked, NEW_PASSWORD="Short-1")
     done = await cloud.answer(app, asked, NEW_PASSWORD=PASSWORD)
     assert done["AuthenticationResult"]["AccessToken"]
-    with raises("NotAuthorizedException", "Invalid session for the user."):
+    with raises("NotAuthorizedException", "Invalid session for the user, session can only be used once."):
         await cloud.answer(app, asked, NEW_PASSWORD=PASSWORD)
     assert (await cloud("AdminGetUser", UserPoolId=pool, Username="anna"))["UserStatus"] == "CONFIRMED"
 
@@ -247,7 +247,7 @@ async def test_user_auth_by_mail(cloud: Cloud) -> None:
     assert asked["AvailableChallenges"] == ["PASSWORD", "PASSWORD_SRP", "EMAIL_OTP"]
     mailed = await cloud.answer(app, asked, ANSWER="EMAIL_OTP")
     assert mailed["ChallengeName"] == "EMAIL_OTP"
-    with raises("NotAuthorizedException", "Invalid session for the user."):
+    with raises("NotAuthorizedException", "Invalid session for the user, session can only be used once."):
         await cloud.answer(app, asked, ANSWER="EMAIL_OTP")
     done = await cloud.answer(app, mailed, EMAIL_OTP_CODE=cloud.code_for("anna@example.com"))
     assert done["AuthenticationResult"]["AccessToken"]
@@ -284,7 +284,7 @@ async def test_sms_and_select_mfa_type(cloud: Cloud) -> None:
     code = cloud.code_for("+15555550100")
     done = await cloud.answer(app, texted, SMS_MFA_CODE=code)
     assert done["AuthenticationResult"]["AccessToken"]
-    with raises("NotAuthorizedException", "Invalid session for the user."):
+    with raises("NotAuthorizedException", "Invalid session for the user, session can only be used once."):
         await cloud.answer(app, texted, SMS_MFA_CODE=code)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hmac
 import secrets
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from pycognito import aws_srp
 
 from forecourt.services.cognito import srp
+from forecourt.services.cognito.turns import Turns
 
 STAMP = "Tue Mar 4 09:05:06 UTC 2025"
 
@@ -98,3 +100,24 @@ def test_power_without_openssl(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "cryptography.hazmat.primitives.asymmetric.dh", None)
     monkeypatch.delattr("cryptography.hazmat.primitives.asymmetric.dh", raising=False)
     assert srp._fastest() is srp.with_pow
+
+
+async def test_other_work_of_the_loop_comes_in_between_two_exponentiations() -> None:
+    turns, done = Turns(), list[str]()
+    proofs = asyncio.gather(*(turns.take(done.append, "proof") for _ in range(5)))
+    while not proofs.done():
+        await asyncio.sleep(0)
+        done.append("request")
+    assert "proof proof" not in " ".join(done)
+    assert done.count("proof") == 5
+
+
+async def test_a_failed_computation_lets_the_next_one_go_on() -> None:
+    turns = Turns()
+
+    def fail() -> None:
+        raise srp.SrpError("u is zero")
+
+    first, second = await asyncio.gather(turns.take(fail), turns.take(lambda: "done"), return_exceptions=True)
+    assert isinstance(first, srp.SrpError)
+    assert second == "done"

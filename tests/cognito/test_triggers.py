@@ -227,7 +227,7 @@ async def test_custom_auth(cloud: Cloud) -> None:
     assert session == [{"challengeName": "CUSTOM_CHALLENGE", "challengeResult": False, "challengeMetadata": "MATHS"}]
     done = await cloud.answer(app, again, ANSWER="4")
     assert done["AuthenticationResult"]["AccessToken"]
-    with raises("NotAuthorizedException", "Invalid session for the user."):
+    with raises("NotAuthorizedException", "Invalid session for the user, session can only be used once."):
         await cloud.answer(app, again, ANSWER="4")
     asked = await cloud.client("InitiateAuth", **start)
     asked = await cloud.answer(app, asked, ANSWER="5")

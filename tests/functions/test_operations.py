@@ -476,3 +476,22 @@ async def test_reset_forgets_everything(functions: Lambda) -> None:
     await refuses(functions, "ResourceNotFoundException", "Invoke", FunctionName="f")
     await functions.create("f", OTHER)
     assert (await functions.invoke("f"))[0] == ["$LATEST", "two"]
+
+
+async def test_runtime_management_and_recursion_are_kept(functions: Lambda) -> None:
+    await functions.create("f", CODE)
+    runtime = "arn:aws:lambda:us-east-1::runtime:" + "a" * 64
+    manual = {"UpdateRuntimeOn": "Manual", "RuntimeVersionArn": runtime, "FunctionArn": ARN + "f"}
+    assert await functions.call(
+        "PutRuntimeManagementConfig", FunctionName="f", UpdateRuntimeOn="Manual", RuntimeVersionArn=runtime
+    ) == manual  # fmt: skip
+    assert await functions.call("GetRuntimeManagementConfig", FunctionName="f") == manual
+    await functions.call("PublishVersion", FunctionName="f")
+    assert await functions.call("GetRuntimeManagementConfig", FunctionName="f", Qualifier="1") == {
+        "UpdateRuntimeOn": "Auto",
+        "FunctionArn": ARN + "f:1",
+    }
+    with pytest.raises(ServiceError, match="RuntimeVersionArn must be given"):
+        await functions.call("PutRuntimeManagementConfig", FunctionName="f", UpdateRuntimeOn="Manual")
+    await functions.call("PutFunctionRecursionConfig", FunctionName="f", RecursiveLoop="Terminate")
+    assert await functions.call("GetFunctionRecursionConfig", FunctionName="f") == {"RecursiveLoop": "Terminate"}

@@ -7,6 +7,7 @@ import json
 import zipfile
 from typing import Any
 
+import pytest
 from tests.iam.enforcing import HOME, ROOT, allow, policy, refusal, user
 
 from forecourt.testing import Forecourt
@@ -124,3 +125,104 @@ def test_another_accounts_resources(enforced: Forecourt) -> None:
     elsewhere = f"arn:aws:states:{REGION}:999988887777:stateMachine:theirs"
     message = refusal(enforced.client("stepfunctions", **lou).describe_state_machine, stateMachineArn=elsewhere)[2]
     assert message.endswith("because no resource-based policy allows the states:DescribeStateMachine action")
+
+
+def test_a_tables_policy(enforced: Forecourt) -> None:
+    tables = enforced.client("dynamodb", **ROOT)
+    arn = tables.create_table(
+        TableName="shared",
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )["TableDescription"]["TableArn"]
+    mel = enforced.client("dynamodb", **user(enforced, "mel"))
+    nat = enforced.client("dynamodb", **user(enforced, "nat", policy(allow("dynamodb:*"))))
+    key = {"pk": {"S": "1"}}
+    assert refusal(mel.get_item, TableName="shared", Key=key)[0] == "AccessDeniedException"
+    tables.put_resource_policy(
+        ResourceArn=arn,
+        Policy=policy(grant("mel", "dynamodb:GetItem", arn), {**grant("nat", "dynamodb:Scan", arn), "Effect": "Deny"}),
+    )
+    mel.get_item(TableName="shared", Key=key)
+    assert refusal(mel.put_item, TableName="shared", Item=key)[0] == "AccessDeniedException"
+    nat.get_item(TableName="shared", Key=key)
+    assert refusal(nat.scan, TableName="shared")[2].endswith("with an explicit deny in a resource-based policy")
+
+
+def test_a_streams_policy(enforced: Forecourt) -> None:
+    streams = enforced.client("kinesis", **ROOT)
+    streams.create_stream(StreamName="shared", ShardCount=1)
+    arn = f"arn:aws:kinesis:{REGION}:{HOME}:stream/shared"
+    ola = enforced.client("kinesis", **user(enforced, "ola"))
+    pam = enforced.client("kinesis", **user(enforced, "pam-k", policy(allow("kinesis:*"))))
+    pam.describe_stream_summary(StreamName="shared")
+    assert refusal(ola.put_record, StreamName="shared", Data=b"1", PartitionKey="1")[0] == "AccessDeniedException"
+    streams.put_resource_policy(ResourceARN=arn, Policy=policy(grant("ola", "kinesis:PutRecord", arn)))
+    ola.put_record(StreamName="shared", Data=b"1", PartitionKey="1")
+
+
+def test_an_event_buss_policy(enforced: Forecourt) -> None:
+    events = enforced.client("events", **ROOT)
+    arn = events.create_event_bus(Name="shared")["EventBusArn"]
+    quy = enforced.client("events", **user(enforced, "quy"))
+    entry = {"EventBusName": "shared", "Source": "app", "DetailType": "t", "Detail": "{}"}
+    assert refusal(quy.put_events, Entries=[entry])[0] == "AccessDeniedException"
+    statement = {"Sid": "quy", **grant("quy", "events:PutEvents", arn)}
+    events.put_permission(EventBusName="shared", Policy=policy(statement))
+    assert quy.put_events(Entries=[entry])["FailedEntryCount"] == 0
+    assert refusal(quy.put_events, Entries=[entry, {**entry, "EventBusName": "default"}])[0] == "AccessDeniedException"
+    elsewhere = f"arn:aws:events:{REGION}:999988887777:event-bus/default"
+    refused = refusal(enforced.client("events", **ROOT).put_events, Entries=[{**entry, "EventBusName": elsewhere}])
+    assert refused[2].endswith("because no resource-based policy allows the events:PutEvents action")
+
+
+BAD = ["{", '{"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "*", "Resource": "*"}]}']
+
+
+@pytest.mark.parametrize("document", BAD, ids=["no JSON", "nobody named"])
+def test_a_policy_that_cannot_be_read_is_refused_when_it_is_given(enforced: Forecourt, document: str) -> None:
+    bucket, name = "bad-policies", f"bad-policies-{BAD.index(document)}"
+    s3, sqs, sns, secrets, tables, streams, events = (
+        enforced.client(service, **ROOT)
+        for service in ("s3", "sqs", "sns", "secretsmanager", "dynamodb", "kinesis", "events")
+    )
+    s3.create_bucket(Bucket=bucket)
+    url = sqs.create_queue(QueueName=name)["QueueUrl"]
+    topic = sns.create_topic(Name=name)["TopicArn"]
+    secrets.create_secret(Name=name, SecretString="x")
+    events.create_event_bus(Name=name)
+    arn = f"arn:aws:dynamodb:{REGION}:{HOME}:table/{name}"
+    stream = f"arn:aws:kinesis:{REGION}:{HOME}:stream/{name}"
+    found = {
+        "s3": refusal(s3.put_bucket_policy, Bucket=bucket, Policy=document),
+        "sqs": refusal(sqs.set_queue_attributes, QueueUrl=url, Attributes={"Policy": document}),
+        "sns": refusal(sns.set_topic_attributes, TopicArn=topic, AttributeName="Policy", AttributeValue=document),
+        "secretsmanager": refusal(secrets.put_resource_policy, SecretId=name, ResourcePolicy=document),
+        "dynamodb": refusal(tables.put_resource_policy, ResourceArn=arn, Policy=document),
+        "kinesis": refusal(streams.put_resource_policy, ResourceARN=stream, Policy=document),
+        "events": refusal(events.put_permission, EventBusName=name, Policy=document),
+    }
+    assert {service: answer[:2] for service, answer in found.items()} == {
+        "s3": ("MalformedPolicy", 400),
+        "sqs": ("InvalidAttributeValue", 400),
+        "sns": ("InvalidParameter", 400),
+        "secretsmanager": ("MalformedPolicyDocumentException", 400),
+        "dynamodb": ("ValidationException", 400),
+        "kinesis": ("InvalidArgumentException", 400),
+        "events": ("ValidationException", 400),
+    }
+    assert "Policy" not in sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+
+
+def test_a_buckets_policy_is_about_that_bucket(enforced: Forecourt) -> None:
+    s3 = enforced.client("s3", **ROOT)
+    s3.create_bucket(Bucket="about-itself")
+
+    def put(resource: str) -> None:
+        document = policy(allow("s3:GetObject", resource, Principal="*"))
+        s3.put_bucket_policy(Bucket="about-itself", Policy=document)
+
+    for resource in ("arn:aws:s3:::about-itself/*", "arn:aws:s3:::about-itself", "arn:aws:s3:::about-*"):
+        put(resource)
+    for resource in ("*", "arn:aws:s3:::another/*", "arn:aws:s3:::about-itself-not/*", "about-itself"):
+        assert refusal(put, resource=resource) == ("MalformedPolicy", 400, "Policy has invalid resource")

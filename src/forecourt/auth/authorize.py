@@ -102,11 +102,12 @@ class Unfinished(NamedTuple):
 
 
 class Owned(NamedTuple):
-    """What the service that keeps a resource says of it: its policy (JSON; None where it has none), and its account
-    where the ARN does not name one ("": the caller's)."""
+    """What the service that keeps a resource says of it: its policy (JSON; None where it has none), its account where
+    the ARN does not name one ("": the caller's), and whether nobody comes in without that policy."""
 
     policy: str | None = None
     account: str = ""
+    required: bool = False
 
 
 # Gives the resource and the further condition keys. Services supply them.
@@ -203,7 +204,7 @@ class PolicyAuthorizer:
         self, grants: Grants, principal: Principal, action: str, resource: str, context: Mapping[str, Any]
     ) -> tuple[Request, PolicySet]:
         finish = self._finish.get(action.partition(":")[0])
-        if finish is not None:
+        if finish is not None and is_arn(resource):
             resource, more = await finish(Unfinished(principal, action, resource, context))
             context = {**context, **more}
         circumstances = {**self._circumstances(principal, grants), **context}
@@ -215,6 +216,7 @@ class PolicyAuthorizer:
             boundary=grants.boundary,
             session=session_policies(principal),
             resource=_resource_policy(owned.policy, request, account),
+            required=owned.required,
             resource_account=account,
         )
 
@@ -223,8 +225,7 @@ class PolicyAuthorizer:
         return action.partition(":")[0] not in self._finish and self._source(resource) is None
 
     def _source(self, resource: str) -> ResourcePolicy | None:
-        parts = resource.split(":", 3)
-        return self._resource_policies.get(parts[2]) if len(parts) == 4 else None
+        return self._resource_policies.get(resource.split(":", 3)[2]) if is_arn(resource) else None
 
     async def _owned(self, demand: Unfinished) -> Owned:
         source = self._source(demand.resource)
@@ -297,6 +298,12 @@ def denial(principal: Principal, action: str, resource: str, decision: Decision)
         resource = f'"{resource}"' if resource else ""
     on = f" on resource: {resource}" if resource else ""
     return f"User: {who} is not authorized to perform: {action}{on} {decision.because(action)}"
+
+
+def is_arn(resource: str) -> bool:
+    """Six parts, as `Arn.parse` wants them: what a client writes in an ARN's place may be anything."""
+    parts = resource.split(":", 5)
+    return len(parts) == 6 and parts[0] == "arn" and bool(parts[2] and parts[5])
 
 
 def account_of(resource: str) -> str:

@@ -9,8 +9,10 @@ for a few seconds at most, since a remote endpoint may be changed by others.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+import msgspec
 
 from forecourt.auth.actions.dynamodb import ACCESS, UNKNOWN_KEY, leading_keys
 from forecourt.auth.authorize import Owned, PolicyAuthorizer, Unfinished
@@ -21,6 +23,7 @@ from forecourt.base.principal import root
 
 _SECONDS = 5.0
 _REMEMBERED = 10_000
+_ALIASES = 100
 # The owner of a bucket that the caller's account does not have. Which one it is makes no difference.
 _ANOTHER_ACCOUNT = "another"
 
@@ -32,6 +35,8 @@ _HARMLESS = {
     "s3": ("PutObject", "DeleteObject", "CopyObject", "UploadPart", "CompleteMultipartUpload", "CreateMultipartUpload"),
     "secretsmanager": ("PutSecretValue", "BatchGetSecretValue"),
     "dynamodb": ("PutItem", "UpdateItem", "DeleteItem", "Query", "Scan", "Batch", "Transact", "Execute"),
+    "kinesis": ("PutRecord", "SubscribeToShard", "Merge", "Split"),
+    "events": ("PutEvents", "PutRule", "PutTargets"),
     "kms": ("Encrypt", "Decrypt", "ReEncrypt", "GenerateDataKey", "Sign", "Verify"),
 }
 _READS = ("Get", "List", "Describe", "Head")
@@ -51,6 +56,10 @@ class Lookups:
         authorizer.register_resource_policy("sns", self.topic_policy)
         authorizer.register_resource_policy("s3", self.bucket_policy)
         authorizer.register_resource_policy("secretsmanager", self.secret_policy)
+        authorizer.register_resource_policy("dynamodb", self.table_policy)
+        authorizer.register_resource_policy("kinesis", self.stream_policy)
+        authorizer.register_resource_policy("events", self.bus_policy)
+        authorizer.register_resource_policy("kms", self.key_policy)
 
     def changed(self, service: str, operation: str) -> None:
         """The operation was carried out, or failed half-way."""
@@ -94,8 +103,12 @@ class Lookups:
         alias = demand.resource.rpartition(":")[2]
         if not alias.startswith("alias/") or demand.action.endswith("Alias"):
             return demand.resource, {}
-        found = await self._ask(Arn.parse(demand.resource), "kms", "DescribeKey", KeyId=alias)
-        return (found.get("KeyMetadata") or {}).get("Arn") or demand.resource, {}
+        arn = Arn.parse(demand.resource)
+        # Not DescribeKey, which moto refuses as soon as the key's policy denies anybody kms:*
+        found = await self._ask(arn, "kms", "ListAliases", Limit=_ALIASES)
+        named = (entry.get("TargetKeyId") for entry in found.get("Aliases") or () if entry["AliasName"] == alias)
+        key = next(named, None)
+        return (str(arn._replace(resource=f"key/{key}")) if key else demand.resource), {}
 
     # --- Policies of resources ---
 
@@ -136,6 +149,43 @@ class Lookups:
         )
         return Owned(found.get("ResourcePolicy"))
 
+    async def table_policy(self, demand: Unfinished) -> Owned:
+        """Of a table, which speaks for its indexes too, or of its stream."""
+        table = demand.resource.partition("/index/")[0]
+        if ":table/" not in table:
+            return Owned()
+        found = await self._ask(Arn.parse(table), "dynamodb", "GetResourcePolicy", ResourceArn=table)
+        return Owned(found.get("Policy"))
+
+    async def stream_policy(self, demand: Unfinished) -> Owned:
+        arn = Arn.parse(demand.resource)
+        if not arn.resource.startswith("stream/"):
+            return Owned()
+        found = await self._ask(arn, "kinesis", "GetResourcePolicy", ResourceARN=demand.resource)
+        policy = found.get("Policy")
+        # moto has an empty object for none.
+        return Owned(policy if policy and policy.strip() != "{}" else None)
+
+    async def bus_policy(self, demand: Unfinished) -> Owned:
+        arn = Arn.parse(demand.resource)
+        kind, _, name = arn.resource.partition("/")
+        if kind != "event-bus":
+            return Owned()
+        found = await self._ask(arn, "events", "DescribeEventBus", Name=name)
+        return Owned(found.get("Policy"))
+
+    async def key_policy(self, demand: Unfinished) -> Owned:
+        """A key's policy and its grants: together they are all that opens it."""
+        arn = Arn.parse(demand.resource)
+        kind, _, id = arn.resource.partition("/")
+        if kind != "key":
+            return Owned()
+        found = await self._ask(arn, "kms", "GetKeyPolicy", KeyId=id, PolicyName="default")
+        if "Policy" not in found:
+            return Owned()
+        granted = await self._ask(arn, "kms", "ListGrants", KeyId=id)
+        return Owned(with_grants(found["Policy"], granted.get("Grants") or ()), required=True)
+
     async def function_policy(self, demand: Unfinished) -> Owned:
         arn = Arn.parse(demand.resource)
         kind, _, rest = arn.resource.partition(":")
@@ -168,6 +218,38 @@ class Lookups:
             answers.clear()
         answers[key] = (now + _SECONDS, found)
         return found
+
+
+def with_grants(policy: str, grants: Sequence[Mapping[str, Any]]) -> str:
+    """A key's policy with a statement for each grant: who holds one needs no other permission.
+
+    https://docs.aws.amazon.com/kms/latest/developerguide/grants.html
+    """
+    if not grants:
+        return policy
+    try:
+        document = msgspec.json.decode(policy)
+        own = document["Statement"]
+    except (msgspec.DecodeError, KeyError, TypeError):
+        return policy
+    statements = [*(own if isinstance(own, list) else [own]), *(_granted(grant) for grant in grants)]
+    return msgspec.json.encode({**document, "Statement": statements}).decode()
+
+
+def _granted(grant: Mapping[str, Any]) -> dict[str, Any]:
+    constraints = grant.get("Constraints") or {}
+    pairs = {**(constraints.get("EncryptionContextSubset") or {}), **(constraints.get("EncryptionContextEquals") or {})}
+    wanted: dict[str, Any] = {f"kms:EncryptionContext:{name}": value for name, value in pairs.items()}
+    condition: dict[str, Any] = {"StringEquals": wanted} if wanted else {}
+    if only := constraints.get("EncryptionContextEquals"):
+        condition["ForAllValues:StringEquals"] = {"kms:EncryptionContextKeys": list(only)}
+    return {
+        "Effect": "Allow",
+        "Principal": {"AWS": grant["GranteePrincipal"]},
+        "Action": [f"kms:{operation}" for operation in grant["Operations"]],
+        "Resource": "*",
+        "Condition": condition,
+    }
 
 
 def _partition_key(table: Mapping[str, Any], index: str) -> str:

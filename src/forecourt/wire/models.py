@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from forecourt.wire import quirks
 from forecourt.wire.errors import UnknownService
 
 
@@ -182,4 +183,6 @@ def model(service: str) -> Model:
         raise UnknownService(f"There is no AWS service {service!r}")
     found: Model = decode_model(file, Model)
     found.name = service
+    for name, changed in quirks.SHAPES.get(service, {}).items():
+        found.shapes[name] = msgspec.structs.replace(found.shapes[name], **changed)
     return found

@@ -51,6 +51,14 @@ NAME_PATTERNS: dict[str, dict[str, str]] = {
     },
 }
 
+# Shapes that the service takes otherwise than its model says.
+# A custom domain of a user pool has dots ("auth.example.com", Cognito Developer Guide, "Using your own domain"); which
+# names need a CustomDomainConfig is for the service to say.
+_LABEL = r"[a-z0-9](?:[a-z0-9\-]{0,61}[a-z0-9])?"
+SHAPES: dict[str, dict[str, dict[str, str]]] = {
+    "cognito-idp": {"DomainType": {"pattern": rf"^{_LABEL}(?:\.{_LABEL})*$"}},
+}
+
 # Members that an error always carries: Lambda says whose fault it was, in `Type`.
 ERROR_MEMBERS: dict[str, dict[str, str]] = {"lambda": {"Type": "User"}}
 

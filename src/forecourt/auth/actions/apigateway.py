@@ -8,16 +8,19 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-iam-pol
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
-from forecourt.auth.actions.table import Demand, Params, role_demands
+from forecourt.auth.actions.table import Demand, Params, role_demands, roles_in
 from forecourt.base.call import CallContext
 
 _SERVICE = "apigateway.amazonaws.com"
 _ROLE_MEMBERS = ("credentials", "authorizerCredentials", "CredentialsArn", "AuthorizerCredentialsArn")
+# What ImportRestApi, PutRestApi, ImportApi and ReimportApi read integrations and authorizers from.
+_DEFINITIONS = ("body", "Body")
 _ROLE_PATHS = ("/credentials", "/authorizerCredentials", "/cloudwatchRoleArn")
 
 
@@ -36,8 +39,28 @@ class ApiGateway:
             for patch in params.get("patchOperations") or ()
             if patch.get("path") in _ROLE_PATHS and patch.get("op") != "remove"
         ]
+        for member in _DEFINITIONS:
+            roles += sorted(roles_in(_definition(params.get(member))))
         # `arn:aws:iam::*:user/*` means the caller's own credentials: no role is passed.
         yield from role_demands([role for role in roles if ":role/" in role], _SERVICE, context)
+
+
+def _definition(body: Any) -> Any:
+    """An OpenAPI document, every scalar of it a text. One that cannot be read is refused by the import, which takes no
+    aliases either."""
+    if not isinstance(body, str | bytes):
+        return None
+    import yaml
+
+    text = body if isinstance(body, str) else body.decode("utf-8-sig", "replace")
+    try:
+        if text.lstrip()[:1] == "{":
+            return json.loads(text)
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.CBaseLoader)):
+            return None
+        return yaml.load(text, Loader=yaml.CBaseLoader)
+    except (ValueError, TypeError, yaml.YAMLError, RecursionError):
+        return None
 
 
 def _filled(path: str, params: Params) -> str:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from forecourt.auth.actions.table import Demand, Params, Table
+from forecourt.auth.authorize import UNMAPPED
 from forecourt.base.call import CallContext
 
 
@@ -39,7 +42,15 @@ def _sns_conditions(operation: str, params: Params) -> Mapping[str, Any]:
     return {key: params[name] for name, key in names.items() if operation == "Subscribe" and params.get(name)}
 
 
-SNS = Table(
+class _Sns(Table):
+    """An attribute may be a role: those that log deliveries, and that of a Firehose subscription."""
+
+    def _passed_roles(self, operation: str, params: Params, context: CallContext) -> Iterator[Demand]:
+        named = {str(params["AttributeName"]): params.get("AttributeValue")} if params.get("AttributeName") else {}
+        return super()._passed_roles(operation, {**params, **named}, context)
+
+
+SNS = _Sns(
     "sns",
     """
 @PublishBatch = Publish      {TopicArn}
@@ -121,6 +132,8 @@ class _Events(Table):
         if operation == "PutEvents":
             yield from self._put_events(params, context)
             return
+        if operation in ("PutPermission", "RemovePermission"):
+            params = {**params, "EventBusName": _bus(params)}
         name = params.get("Rule") or (params.get("Name") if operation in self._RULES else None)
         bus = _bus(params)
         if name and bus != "default":
@@ -131,7 +144,11 @@ class _Events(Table):
 
     def _put_events(self, params: Params, context: CallContext) -> Iterator[Demand]:
         for entry in params.get("Entries") or ():
-            resource = f"arn:aws:events:{context.region}:{context.account}:event-bus/{_bus(entry)}"
+            bus = str(entry.get("EventBusName") or "default")
+            # A bus of another account is that account's to open.
+            resource = (
+                bus if bus.startswith("arn:") else f"arn:aws:events:{context.region}:{context.account}:event-bus/{bus}"
+            )
             conditions = {"events:source": entry.get("Source"), "events:detail-type": entry.get("DetailType")}
             yield Demand("events:PutEvents", resource, conditions)
 
@@ -182,16 +199,89 @@ SSM = Table(
     normalize={"Name": _parameter, "Names": _parameter, "Path": _parameter},
 )
 
-KMS = Table(
+
+def _kms_conditions(operation: str, params: Params) -> Mapping[str, Any]:
+    # ReEncrypt has one for each side; a policy that asks for the pair must find it whole.
+    given = params.get("EncryptionContext") or {}
+    found: dict[str, Any] = {f"kms:EncryptionContext:{name}": value for name, value in given.items()}
+    if given:
+        found["kms:EncryptionContextKeys"] = tuple(given)
+    names = {"KeySpec": "kms:KeySpec", "KeyUsage": "kms:KeyUsage", "Origin": "kms:KeyOrigin",
+             "EncryptionAlgorithm": "kms:EncryptionAlgorithm", "SigningAlgorithm": "kms:SigningAlgorithm",
+             "GranteePrincipal": "kms:GranteePrincipal"}  # fmt: skip
+    found |= {key: params[name] for name, key in names.items() if params.get(name)}
+    if params.get("Operations"):
+        found["kms:GrantOperations"] = tuple(params["Operations"])
+    return found
+
+
+class _Kms(Table):
+    """A ciphertext tells its key: whoever decrypts needs that one, whatever key the parameters name. An alias is asked
+    about together with its key."""
+
+    def demands(self, operation: str, params: Params, context: CallContext) -> Iterator[Demand]:
+        owner = {"kms:CallerAccount": context.account}
+        for demand in self._demands(operation, params, context):
+            yield demand._replace(conditions={**owner, **demand.conditions})
+
+    def _demands(self, operation: str, params: Params, context: CallContext) -> Iterator[Demand]:
+        if operation == "ReEncrypt":
+            source = {"KeyId": params.get("SourceKeyId"), "EncryptionContext": params.get("SourceEncryptionContext")}
+            yield from self._of_ciphertext("ReEncryptFrom", {**params, **source}, context)
+            target = {"KeyId": params.get("DestinationKeyId"),
+                      "EncryptionContext": params.get("DestinationEncryptionContext")}  # fmt: skip
+            yield from super().demands("ReEncryptTo", {**params, **target}, context)
+        elif operation == "Decrypt":
+            yield from self._of_ciphertext(operation, params, context)
+        else:
+            yield from super().demands(operation, params, context)
+            if operation in ("CreateAlias", "UpdateAlias", "DeleteAlias"):
+                key = params.get("TargetKeyId") or params["AliasName"]
+                yield from super().demands(f"{operation}Target", {"KeyId": key}, context)
+
+    def _of_ciphertext(self, action: str, params: Params, context: CallContext) -> Iterator[Demand]:
+        named, told = params.get("KeyId"), key_of(params.get("CiphertextBlob"))
+        if named is None and told is None:
+            yield Demand(UNMAPPED, f"kms:{action} of a ciphertext that does not tell its key", {})
+        if told is not None:
+            account, region = _owner(str(named or ""), context)
+            arn = f"arn:aws:kms:{region}:{account}:key/{told}"
+            yield from super().demands(action, {**params, "KeyId": arn}, context)
+        if named is not None:
+            yield from super().demands(action, params, context)
+
+
+_KEY_ID = re.compile(rb"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|mrk-[0-9a-f]{32}")
+
+
+def key_of(ciphertext: Any) -> str | None:
+    """The id of the key that the embedded KMS (moto) begins its ciphertexts with."""
+    if isinstance(ciphertext, str):
+        try:
+            ciphertext = base64.b64decode(ciphertext)
+        except ValueError:
+            return None
+    found = _KEY_ID.match(ciphertext) if isinstance(ciphertext, bytes) else None
+    return found[0].decode() if found is not None else None
+
+
+def _owner(key: str, context: CallContext) -> tuple[str, str]:
+    """Account and region of the key, which an ARN may name as another's."""
+    parts = key.split(":")
+    return (parts[4], parts[3]) if len(parts) > 5 else (context.account, context.region)
+
+
+KMS = _Kms(
     "kms",
     """
 @CreateKey, @ListKeys, @ListAliases, @GenerateRandom   *
+@CreateAliasTarget = CreateAlias   {KeyId}
+@UpdateAliasTarget = UpdateAlias   {KeyId}
+@DeleteAliasTarget = DeleteAlias   {KeyId}
+@CreateAlias, @UpdateAlias, @DeleteAlias   {AliasName}
 KeyId         {KeyId}
-TargetKeyId   {TargetKeyId}
 *             *
 """,
-    normalize={
-        "KeyId": lambda id: id if id.startswith(("arn:", "alias/")) else f"key/{id}",
-        "TargetKeyId": lambda id: id if id.startswith("arn:") else f"key/{id}",
-    },
+    normalize={"KeyId": lambda id: id if id.startswith(("arn:", "alias/")) else f"key/{id}"},
+    conditions=_kms_conditions,
 )

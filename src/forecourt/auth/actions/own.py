@@ -40,7 +40,10 @@ ResourceArn      {ResourceArn}
 IdentityPoolId   identitypool/{IdentityPoolId}
 *                *
 """,
-    pass_role="SetIdentityPoolRoles Roles[] cognito-identity.amazonaws.com",
+    pass_role="""
+SetIdentityPoolRoles Roles[] cognito-identity.amazonaws.com
+SetIdentityPoolRoles RoleMappings[].RulesConfiguration.Rules[].RoleARN cognito-identity.amazonaws.com
+""",
 )
 
 
@@ -240,6 +243,7 @@ SerialNumber                  {{SerialNumber}}
 *                             *
 """,
     pass_role="AddRoleToInstanceProfile RoleName ec2.amazonaws.com",
+    passes_roles=False,
     normalize={"Url": lambda url: re.sub(r"^https?://", "", url).rstrip("/")},
     conditions=_iam_conditions,
 )
@@ -251,6 +255,7 @@ STS = Table(
 @GetFederationToken   arn:aws:sts::<account>:federated-user/{Name}
 *                     *
 """,
+    passes_roles=False,
 )
 
 # The API's id is in the host, which a call that is already decoded no longer shows.
@@ -276,4 +281,5 @@ TemplateName    templates/{TemplateName}
 RecommenderId   recommenders/{RecommenderId}
 *               *
 """,
+    service_principal="pinpoint.amazonaws.com",
 )

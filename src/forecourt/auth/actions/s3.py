@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import unquote
 
-from forecourt.auth.actions.table import Demand, Params
+from forecourt.auth.actions.table import Demand, Params, role_demands, roles_in
 from forecourt.base.call import CallContext
 
 # Operations whose action has another name.
@@ -93,6 +93,7 @@ class S3:
             yield from _deletions(bucket, params)
             return
         action = f"s3:{_action(operation, params)}"
+        yield from role_demands(sorted(roles_in(params)), "s3.amazonaws.com", context)
         if not bucket:
             yield Demand(action, "*", conditions)
             return

@@ -38,6 +38,9 @@ Conditions = Callable[[str, Params], Mapping[str, Any]]
 
 
 _PARAMETER = re.compile(r"\{(\w+)\}")
+_ROLE_MEMBER = re.compile(r"role|credentials|caller_?arn", re.IGNORECASE)
+_ROLE = re.compile(r"arn:aws[\w-]*:iam::\d{12}:role/")
+_READS = ("Get", "List", "Describe", "Search")
 _MANY = re.compile(r"\{([\w.]+\[\][\w.]*)\}")
 
 
@@ -60,7 +63,8 @@ class PassRole(NamedTuple):
 
 
 class Table:
-    """`normalize` makes of a parameter's value what stands for it in the ARN: the end of one, or a whole one."""
+    """`normalize` makes of a parameter's value what stands for it in the ARN: the end of one, or a whole one. Where
+    roles are what a service is about, naming one does not hand it over: `passes_roles` is false."""
 
     def __init__(
         self,
@@ -70,8 +74,12 @@ class Table:
         pass_role: str = "",
         normalize: Mapping[str, Normalize] | None = None,
         conditions: Conditions | None = None,
+        service_principal: str = "",
+        passes_roles: bool = True,
     ) -> None:
         self.prefix = prefix
+        self._service_principal = service_principal or f"{prefix}.amazonaws.com"
+        self._passes_roles = passes_roles
         self._rules = [_rule(line) for line in rules.strip().splitlines()]
         self._candidates: dict[str, list[Rule]] = {}
         self._pass_role = [_pass_role(line) for line in pass_role.strip().splitlines()]
@@ -85,9 +93,19 @@ class Table:
             action = f"{self.prefix}:{rule.action or operation}"
             for resource in self._resources(rule.resource, params, context):
                 yield Demand(action, resource, own)
+        yield from self._passed_roles(operation, params, context)
+
+    def _passed_roles(self, operation: str, params: Params, context: CallContext) -> Iterator[Demand]:
+        """Of what the table lists, and of any other member that hands a role over: to the service itself."""
+        found: dict[str, Demand] = {}
         for passed in self._pass_role:
             if operation in passed.operations:
-                yield from role_demands(at(params, passed.path), passed.service, context)
+                for demand in role_demands(at(params, passed.path), passed.service, context):
+                    found.setdefault(demand.resource, demand)
+        if self._passes_roles and not operation.startswith(_READS):
+            for demand in role_demands(sorted(roles_in(params)), self._service_principal, context):
+                found.setdefault(demand.resource, demand)
+        yield from found.values()
 
     def _candidates_for(self, operation: str) -> list[Rule]:
         found = self._candidates.get(operation)
@@ -128,6 +146,15 @@ def role_demands(arns: Sequence[str], service: str, context: CallContext) -> Ite
         role = arn if arn.startswith("arn:") else f"arn:aws:iam::{context.account}:role/{arn}"
         if ":role/" in role:
             yield Demand("iam:PassRole", role, {"iam:PassedToService": service})
+
+
+def roles_in(params: Any, name: str = "") -> set[str]:
+    """The ARNs of roles under members called as roles are, at any depth."""
+    if isinstance(params, Mapping):
+        return {arn for key, value in params.items() for arn in roles_in(value, str(key))}
+    if isinstance(params, list | tuple):
+        return {arn for value in params for arn in roles_in(value, name)}
+    return {params} if isinstance(params, str) and _ROLE_MEMBER.search(name) and _ROLE.match(params) else set()
 
 
 def at(params: Any, path: str) -> list[str]:

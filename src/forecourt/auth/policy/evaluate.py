@@ -6,7 +6,8 @@
     4. a permissions boundary, where there is one, must allow too
     5. session policies, where there are any, must allow too
     6. a caller of another account needs both: an identity policy there and the resource's policy here
-    7. a role is assumed only where its trust policy allows, whatever else does
+    7. a role is assumed only where its trust policy allows, and a KMS key used only where its key policy does, whatever
+       else does
 
 What a resource's policy grants inside the account depends on whom it names (`Capacity`): the user or session itself is
 not held back by boundaries or session policies, a role or everyone is, and an account must still allow by its own
@@ -41,8 +42,10 @@ class PolicySet(NamedTuple):
     # What the session may do at most: any one of them may allow it.
     session: Sequence[Policy] | None = None
     resource: Policy | None = None
-    # The resource's policy is a role's trust policy: nobody comes in without it.
+    # The resource's policy is a role's trust policy.
     trust: bool = False
+    # Nobody comes in without the resource's policy, not even in the account: so with KMS keys.
+    required: bool = False
     # The account that the resource belongs to; empty where it is the caller's.
     resource_account: str = ""
 
@@ -85,7 +88,7 @@ def evaluate(request: Request, policies: PolicySet) -> Decision:
     if grant is not None and grant.effect is Effect.EXPLICIT_DENY:
         return _decision(grant, resource_layer)
     capacity = grant.capacity if grant is not None and grant.allowed else Capacity.NONE
-    if (cross_account or policies.trust) and capacity is Capacity.NONE:
+    if (cross_account or policies.trust or policies.required) and capacity is Capacity.NONE:
         return Decision(Effect.IMPLICIT_DENY, resource_layer)
     if request.federated or request.principal.kind in ("service", "anonymous"):
         # Neither has identity policies: what the resource's policy says is all.

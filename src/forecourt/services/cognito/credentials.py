@@ -14,6 +14,7 @@ from forecourt.services.cognito import errors, passwords, srp
 from forecourt.services.cognito.hashing import Hashing
 from forecourt.services.cognito.model import Client, Pool, User
 from forecourt.services.cognito.store import Records
+from forecourt.services.cognito.turns import Turns
 
 _SRP_PURPOSE = "cognito.srp-verifier"
 _DEFAULT_FLOWS = ("ALLOW_REFRESH_TOKEN_AUTH", "ALLOW_USER_SRP_AUTH", "ALLOW_CUSTOM_AUTH")
@@ -39,9 +40,10 @@ def allowed_flows(client_settings: Mapping[str, Any]) -> set[str]:
 
 
 class Passwords:
-    def __init__(self, records: Records, hashing: Hashing) -> None:
+    def __init__(self, records: Records, hashing: Hashing, turns: Turns) -> None:
         self._records = records
         self.hashing = hashing
+        self.turns = turns
 
     async def prepare(self, pool: Pool, username: str, password: str) -> NewPassword:
         """The slow part of setting a password that already passed the policy."""
@@ -55,7 +57,7 @@ class Passwords:
 
     async def verifier(self, pool: Pool, username: str, password: str) -> bytes:
         salt = srp.new_salt(self._records.ids.bytes(srp.SALT_BYTES))
-        verifier = srp.make_verifier(pool.short_name, username, password, salt)
+        verifier = await self.turns.take(srp.make_verifier, pool.short_name, username, password, salt)
         return self._records.sealer.seal(verifier.encode(), _SRP_PURPOSE)
 
     def open_verifier(self, sealed: bytes) -> srp.Verifier:

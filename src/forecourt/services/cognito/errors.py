@@ -196,6 +196,10 @@ def invalid_session() -> NotAuthorizedException:
     return NotAuthorizedException("Invalid session for the user.")
 
 
+def used_session() -> NotAuthorizedException:
+    return NotAuthorizedException("Invalid session for the user, session can only be used once.")
+
+
 def expired_session() -> NotAuthorizedException:
     return NotAuthorizedException("Invalid session for the user, session is expired.")
 

@@ -18,6 +18,7 @@ from forecourt.services.cognito.model import Client, Grant, Group, Membership, P
 from forecourt.services.cognito.store import Records, token_hash
 from forecourt.services.cognito.tokens import Times, validity_seconds
 from forecourt.services.cognito.triggers import Occasion, Triggers, user_attributes, with_metadata
+from forecourt.services.cognito.turns import Turns
 
 _AMAZON = "https://cognito-idp.{region}.amazonaws.com/{pool}"
 # What a trigger may not touch.
@@ -63,12 +64,20 @@ class Roles(msgspec.Struct, frozen=True):
 
 class Issuer:
     def __init__(
-        self, records: Records, triggers: Triggers, clock: Clock, ids: Ids, public_url: str, issuer_form: str
+        self,
+        records: Records,
+        triggers: Triggers,
+        clock: Clock,
+        ids: Ids,
+        turns: Turns,
+        public_url: str,
+        issuer_form: str,
     ) -> None:
         self._records = records
         self._triggers = triggers
         self._clock = clock
         self._ids = ids
+        self._turns = turns
         self.public_url = public_url
         self._issuer_form = issuer_form
 
@@ -133,7 +142,8 @@ class Issuer:
             hosted=grant.hosted,
         )
         key = (await self._records.keys(pool.id))[0]
-        access_token = tokens.sign(key, change.apply(access, change.access, _PROTECTED_ACCESS))
+        sign = self._turns.take
+        access_token = await sign(tokens.sign, key, change.apply(access, change.access, _PROTECTED_ACCESS))
         if grant.hosted and "openid" not in grant.scopes:
             return Minted(access_token, "", times.access_expires_at - times.issued_at)
         identity = tokens.id_claims(
@@ -146,7 +156,7 @@ class Issuer:
             nonce=nonce,
             access_token=access_token if grant.hosted else "",
         )
-        id_token = tokens.sign(key, change.apply(identity, change.identity, _PROTECTED_ID))
+        id_token = await sign(tokens.sign, key, change.apply(identity, change.identity, _PROTECTED_ID))
         return Minted(access_token, id_token, times.access_expires_at - times.issued_at)
 
     async def mint_for_client(self, occasion: Occasion, client: Client, scopes: Sequence[str]) -> Minted:
@@ -164,7 +174,8 @@ class Issuer:
         kept = [s for s in scopes if s not in change.scopes_suppressed]
         claims["scope"] = " ".join([*kept, *(s for s in change.scopes_added if s not in kept)])
         key = (await self._records.keys(occasion.pool.id))[0]
-        return Minted(tokens.sign(key, change.apply(claims, change.access, _PROTECTED_ACCESS)), "", lifetime)
+        signed = await self._turns.take(tokens.sign, key, change.apply(claims, change.access, _PROTECTED_ACCESS))
+        return Minted(signed, "", lifetime)
 
     async def roles(self, user: User) -> Roles:
         """The user's groups by precedence, their roles, and the one of the first group where that is unambiguous."""

@@ -38,6 +38,7 @@ from forecourt.services.cognito.store import Records
 from forecourt.services.cognito.threat import Threat
 from forecourt.services.cognito.threat.delivery import Delivery
 from forecourt.services.cognito.triggers import Triggers
+from forecourt.services.cognito.turns import Turns
 from forecourt.services.cognito.users.admin import AdminUsersApi
 from forecourt.services.cognito.users.attributes import Attributes
 from forecourt.services.cognito.users.bearer import Bearers
@@ -82,11 +83,12 @@ class UserPools:
             clock=clock, failed=delivery.not_delivered, smtp_url=smtp_url, mail_from=mail_from, sms_webhook=sms_webhook
         )
         triggers = Triggers(caller)
-        self.issuer = Issuer(self.records, triggers, clock, ids, public_url, token_issuer)
+        turns = Turns()
+        self.issuer = Issuer(self.records, triggers, clock, ids, turns, public_url, token_issuer)
         messenger = Messenger(self.records, triggers, self.courier, public_url)
         self.kit = Kit(
             records=self.records,
-            passwords=Passwords(self.records, self._hashing),
+            passwords=Passwords(self.records, self._hashing, turns),
             triggers=triggers,
             messenger=messenger,
             issuer=self.issuer,

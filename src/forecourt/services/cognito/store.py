@@ -248,7 +248,9 @@ class Records:
 
         def count(tx: Tx) -> None:
             spent = tx.get(Spent, token_id) or Spent(id=token_id, expires_at=expires_at)
-            if spent.spent or spent.attempts >= most:
+            if spent.spent:
+                raise errors.used_session()
+            if spent.attempts >= most:
                 raise errors.invalid_session()
             spent.attempts += 1
             tx.put(spent)
@@ -287,7 +289,7 @@ def spend(tx: Tx, token_id: str, expires_at: float) -> None:
     """Marks a sealed token as used. Raises where it was used before: then nothing of the change happens."""
     found = tx.get(Spent, token_id)
     if found is not None and found.spent:
-        raise errors.invalid_session()
+        raise errors.used_session()
     tx.put(Spent(id=token_id, expires_at=expires_at, spent=True))
 
 

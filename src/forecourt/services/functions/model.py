@@ -85,6 +85,7 @@ class Function(Document):
     next_version: int = 1
     reserved_concurrency: int | None = None
     tags: dict[str, str] = {}
+    recursive_loop: str = "Allow"
 
     version = LATEST
 
@@ -168,6 +169,20 @@ class ProvisionedConcurrency(Document):
     qualifier: str
     requested: int
     last_modified: str = ""
+
+
+class RuntimeManagement(Document):
+    """When the runtime of a version (`$LATEST` too) is renewed."""
+
+    __kind__ = "lambda.RuntimeManagement"
+    __key__ = ("account", "region", "name", "qualifier")
+
+    account: str
+    region: str
+    name: str
+    qualifier: str
+    mode: str
+    runtime_version_arn: str = ""
 
 
 class UrlConfig(Document):
@@ -287,6 +302,7 @@ BELONGINGS: tuple[type[Document], ...] = (
     EventInvokeConfig,
     ProvisionedConcurrency,
     UrlConfig,
+    RuntimeManagement,
 )
 # What refers to blobs
 REFERRERS: tuple[type[Document], ...] = (Function, Version, LayerVersion)

@@ -7,7 +7,7 @@ explicit deny always denies. Requests come from no VPC: conditions on a VPC endp
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,12 +19,26 @@ from forecourt.services.apigateway.plan.messages import MethodRequest, MethodRes
 from forecourt.services.apigateway.plan.ports import Handler
 
 ACTION = "execute-api:Invoke"
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
+_MOST_ARN_BYTES = 1_600
 
 
 def compile_resource_policy(document: str, served: Served) -> Policy:
     """`execute-api:/stage/GET/pets` is short for this API's ARN."""
     own = f"arn:aws:execute-api:{served.region}:{served.account}:{served.api_id}/"
     return compile_policy(document.replace("execute-api:/", own).replace("\\/", "/"))
+
+
+def bounded(handler: Handler) -> Handler:
+    """Where a method is authorized its ARN, which the client's path parameters are part of, has a longest length."""
+
+    def check(request: MethodRequest) -> Awaitable[MethodResponse]:
+        # No shorter path makes so long an ARN, however it is encoded.
+        if len(request.raw_path) > _MOST_ARN_BYTES // 4 and len(method_arn(request).encode()) > _MOST_ARN_BYTES:
+            raise GatewayError("REQUEST_TOO_LARGE", "Request-URI too long", status=414, error_type="RequestURITooLong")
+        return handler(request)
+
+    return check
 
 
 def with_resource_policy(handler: Handler, policy: Policy) -> Handler:

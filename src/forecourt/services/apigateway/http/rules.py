@@ -45,6 +45,9 @@ _MOST_SCOPES = 10
 _STATUS = re.compile(r"[2-5]\d\d")
 _SOURCE = re.compile(r"\$(request\.(header|querystring|path|body)(\..+)?|context\..+|stageVariables\..+|\{.+\})")
 
+# Recursive descent and filters have no place in a mapping's JSON path.
+_UNSUPPORTED_PATH = re.compile(r"\$\{?(?:request|response)\.body(?:\.\.|[^}]*(?:\.\.|\[\?))")
+
 
 def need_route(route: Route) -> None:
     if route.route_key != DEFAULT_ROUTE:
@@ -145,6 +148,8 @@ def _need_response_parameters(integration: Integration) -> None:
             if not _RESPONSE_TARGET.fullmatch(target):
                 raise BadRequestException(f"Invalid mapping expression specified: {target}")
             _need_free(target)
+        for source in mappings.values():
+            _need_source(source)
 
 
 def _need_free(target: str) -> None:
@@ -155,7 +160,8 @@ def _need_free(target: str) -> None:
 
 def _need_source(source: str) -> None:
     """A value is a reference, or any text: only what starts as a reference can be a wrong one."""
-    if source.startswith(("$request.", "$context.", "$stageVariables.")) and not _SOURCE.fullmatch(source):
+    is_reference = source.startswith(("$request.", "$context.", "$stageVariables."))
+    if (is_reference and not _SOURCE.fullmatch(source)) or _UNSUPPORTED_PATH.search(source):
         raise BadRequestException(f"Invalid mapping expression specified: {source}")
 
 

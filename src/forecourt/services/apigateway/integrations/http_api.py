@@ -8,10 +8,11 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote_plus
 
 import msgspec
 
@@ -29,6 +30,7 @@ from forecourt.services.apigateway.integrations.http_parameters import (
     Change,
     Seen,
     apply_to_pairs,
+    changed_path,
     compile_changes,
     compile_source,
 )
@@ -55,6 +57,7 @@ from forecourt.upstream import Origin, Request, end_to_end
 _EVERYTHING = BinaryMediaTypes(["*/*"])
 # Of a client's headers: what the gateway sends anew, or not at all
 _REPLACED = NOT_TO_BACKEND | {b"forwarded"}
+_STATUS = re.compile(r"[2-5][0-9]{2}")
 _TEXTS = ("text/", "application/json", "application/xml", "application/javascript")
 
 
@@ -77,11 +80,13 @@ def _lambda(integration: Integration, served: Served, ports: Ports) -> Handler:
     context_of = caller_context(served, ports, integration.credentials_arn)
     timeout = integration.timeout_in_millis / 1000
     is_second = integration.payload_format_version != "1.0"
+    changes = compile_changes(integration.request_parameters, served.variables)
     now = asyncio.get_running_loop().time
 
     async def proxy(request: MethodRequest) -> MethodResponse:
         await request.body.read()
-        event = event_2(request) if is_second else event_1(request)
+        changed = _changed(request, changes) if changes else request
+        event = event_2(changed) if is_second else event_1(changed)
         started = now()
         try:
             context = await context_of(request)
@@ -92,6 +97,22 @@ def _lambda(integration: Integration, served: Served, ports: Ports) -> Handler:
         return (_answer_2 if is_second else _answer_1)(request, answer, latency_ms)
 
     return proxy
+
+
+def _changed(request: MethodRequest, changes: tuple[Change, ...]) -> MethodRequest:
+    """The request as a function is to see it."""
+    seen = Seen(request, [], request.body.whole)
+    given = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers]
+    headers = [(name.encode(), value.encode()) for name, value in apply_to_pairs(given, changes, "header", seen)]
+    query = _changed_query(request, changes, seen).encode("latin-1")
+    path = changed_path(changes, seen)
+    return msgspec.structs.replace(
+        request,
+        headers=headers,
+        raw_path=request.raw_path if path is None else path.encode(),
+        # How the client spelt its headers says nothing of those that were added.
+        scope={**request.scope, "query_string": query, "header_names": None},
+    )
 
 
 def _is_text(request: MethodRequest) -> bool:
@@ -109,7 +130,8 @@ def event_1(request: MethodRequest) -> dict[str, Any]:
     context |= {"requestId": request.extended_request_id, "resourceId": None}
     jwt = request.authorizer.get("jwt")
     context["authorizer"] = jwt or request.authorizer.get("lambda") or {"claims": None, "scopes": None}
-    context.pop("operationName", None)
+    for name in ("operationName", "deploymentId"):
+        context.pop(name, None)
     return {"version": "1.0", **build_event(request, _binary_of(request)), "requestContext": context}
 
 
@@ -310,23 +332,25 @@ def _seen(request: MethodRequest) -> Seen:
 
 def _path_builder(changes: tuple[Change, ...]) -> Callable[[str, MethodRequest], str]:
     """Path and query of the backend's request, from the integration's own."""
-    paths = [change.source for change in changes if change.place == "path"]
+    changes_path = any(change.place == "path" for change in changes)
     changes_query = any(change.place == "querystring" for change in changes)
 
     def build(own: str, request: MethodRequest) -> str:
         path, _, own_query = own.partition("?")
         query = request.scope["query_string"].decode("latin-1")
         seen = _seen(request)
-        for source in paths:
-            if (value := source(seen)) is not None:
-                path = quote(value if value.startswith("/") else f"/{value}", safe="/%!$&'()*+,;=:@-._~")
+        path = changed_path(changes, seen) or path
         if changes_query:
-            pairs = apply_to_pairs(query_pairs(request), changes, "querystring", seen)
-            query = "&".join(f"{quote_plus(name)}={quote_plus(value)}" for name, value in pairs)
+            query = _changed_query(request, changes, seen)
         query = f"{own_query}&{query}" if own_query and query else own_query or query
         return f"{path}?{query}" if query else path
 
-    return build if paths or changes_query else _with_query
+    return build if changes_path or changes_query else _with_query
+
+
+def _changed_query(request: MethodRequest, changes: tuple[Change, ...], seen: Seen) -> str:
+    pairs = apply_to_pairs(query_pairs(request), changes, "querystring", seen)
+    return "&".join(f"{quote_plus(name)}={quote_plus(value)}" for name, value in pairs)
 
 
 def _with_query(own: str, request: MethodRequest) -> str:
@@ -472,7 +496,8 @@ def _with_response_parameters(handler: Handler, integration: Integration, served
         status = response.status
         for item in changes:
             value = item.source(seen) if item.place == "statuscode" else None
-            if value is not None and value.isdecimal():
+            # What is no status leaves the backend's.
+            if value is not None and _STATUS.fullmatch(value):
                 status = int(value)
         return msgspec.structs.replace(response, status=status, headers=headers)
 

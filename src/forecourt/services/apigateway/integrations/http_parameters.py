@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 import msgspec
 
@@ -19,6 +20,9 @@ from forecourt.services.apigateway.plan.messages import Headers, MethodRequest, 
 from forecourt.services.apigateway.vtl import JsonPath
 
 _EMBEDDED = re.compile(r"\$\{((?:request|response|context|stageVariables)[^}]*)\}")
+
+# AWS cuts a body here before it looks for a path in it.
+_MOST_BYTES_OF_A_PATH = 100 * 1024
 
 
 class Seen(NamedTuple):
@@ -100,7 +104,7 @@ def _body(name: str) -> Source:
 
     def body(seen: Seen) -> str | None:
         try:
-            return text_of(path.find(msgspec.json.decode(seen.body)))
+            return text_of(path.find(msgspec.json.decode(seen.body[:_MOST_BYTES_OF_A_PATH])))
         except msgspec.DecodeError:
             return None
 
@@ -133,6 +137,14 @@ def compile_changes(parameters: Mapping[str, str] | None, variables: Mapping[str
         place, _, name = rest.partition(".")
         changes.append(Change(verb, place, name, compile_source(str(expression), variables)))
     return tuple(changes)
+
+
+def changed_path(changes: tuple[Change, ...], seen: Seen) -> str | None:
+    """None: it stays as it is."""
+    for change in changes:
+        if change.place == "path" and (value := change.source(seen)) is not None:
+            return quote(value if value.startswith("/") else f"/{value}", safe="/%!$&'()*+,;=:@-._~")
+    return None
 
 
 def apply_to_pairs(pairs: list[tuple[str, str]], changes: tuple[Change, ...], place: str, seen: Seen) -> list[Any]:

@@ -104,8 +104,10 @@ class Import:
             self._put_validator(name, members)
         for response_type, members in definition.gateway_responses.items():
             self._put_gateway_response(response_type, members)
+        parts = {msgspec.json.encode(part.location): part for part in self.found.all(DocumentationPart, self.api.id)}
         for location, properties in definition.documentation:
-            self._put_documentation(location, properties)
+            where = f"Unable to create documentation part at {msgspec.json.encode(location).decode()}"
+            self._try(where, self._put_documentation, parts, location, properties)
         self._put_tree(definition, kept)
         if self.errors:
             raise BadRequestException("Errors found during import:\n\t" + "\n\t".join(self.errors))
@@ -187,10 +189,13 @@ class Import:
         }
         self.found.put(checked(new_gateway_response(self.api, response_type, given), "gateway response"))
 
-    def _put_documentation(self, location: Any, properties: str) -> None:
-        parts = self.found.all(DocumentationPart, self.api.id)
-        before = next((part for part in parts if part.location == location), None)
-        self.found.put(
+    def _put_documentation(self, parts: dict[bytes, DocumentationPart], location: Any, properties: str) -> None:
+        """`parts`: those that the API has, by location."""
+        key = msgspec.json.encode(location)
+        before = parts.get(key)
+        if before is None:
+            need_room(len(parts), self.quotas.documentation_parts, "documentation parts")
+        parts[key] = self.found.put(
             DocumentationPart(
                 account=self.api.account,
                 region=self.api.region,

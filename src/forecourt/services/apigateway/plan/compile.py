@@ -15,6 +15,7 @@ from forecourt.services.apigateway.authorizers.cognito import with_user_pools
 from forecourt.services.apigateway.authorizers.iam import with_iam
 from forecourt.services.apigateway.authorizers.lambda_authorizer import with_lambda_authorizer
 from forecourt.services.apigateway.authorizers.resource_policy import (
+    bounded,
     compile_resource_policy,
     method_arn,
     with_resource_policy,
@@ -170,13 +171,15 @@ class _Compiler:
         if self._policy_error:
             return _misconfigured(self._policy_error)
         if method.authorization_type == "AWS_IAM":
-            return with_iam(handler, self._ports, self._policy)
+            return bounded(with_iam(handler, self._ports, self._policy))
         authorizer = self._authorizers.get(method.authorizer_id or "")
         if method.authorization_type in ("CUSTOM", "COGNITO_USER_POOLS"):
             if authorizer is None:
                 return _misconfigured(f"authorizer {method.authorizer_id} is not there")
             handler = self._by_authorizer(handler, method, authorizer)
-        return with_resource_policy(handler, self._policy) if self._policy is not None else handler
+        if self._policy is not None:
+            handler = with_resource_policy(handler, self._policy)
+        return handler if self._policy is None and method.authorization_type == "NONE" else bounded(handler)
 
     def _by_authorizer(self, handler: Handler, method: Method, authorizer: Authorizer) -> Handler:
         results = self._shared.authorizer_results.of(self.served.api_id, self.served.stage, authorizer.id)

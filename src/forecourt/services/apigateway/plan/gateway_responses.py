@@ -52,7 +52,8 @@ class GatewayResponses:
         for name, default in TYPES.items():
             fallback = own.get("DEFAULT_4XX" if default.status < 500 else "DEFAULT_5XX")
             found = own.get(name) or fallback
-            if found is not None:
+            # AWS says of this one type that it cannot be customised.
+            if found is not None and name != "REQUEST_TOO_LARGE":
                 self._customised[name] = found
 
     def render(self, error: GatewayError, request: MethodRequest) -> MethodResponse:

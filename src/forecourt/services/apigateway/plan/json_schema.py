@@ -97,6 +97,9 @@ def _validator() -> Any:
             "patternProperties": _pattern_properties,
             "additionalProperties": _additional_properties,
             "uniqueItems": _unique_items,
+            "allOf": _all_of,
+            "anyOf": _any_of,
+            "oneOf": _one_of,
         },
     )
 
@@ -145,6 +148,27 @@ def _unique_items(validator: Validator, wanted: Any, instance: Any, schema: Any)
         yield _error("array must not contain duplicate elements")
 
 
+def _matching(validator: Any, schemas: list[Any], instance: Any) -> int:
+    return sum(validator.evolve(schema=schema).is_valid(instance) for schema in schemas)
+
+
+def _all_of(validator: Any, schemas: list[Any], instance: Any, schema: Any) -> Iterator[ValidationError]:
+    matched, count = _matching(validator, schemas, instance), len(schemas)
+    if matched < count:
+        yield _error(f"instance failed to match all required schemas (matched only {matched} out of {count})")
+
+
+def _any_of(validator: Any, schemas: list[Any], instance: Any, schema: Any) -> Iterator[ValidationError]:
+    if not any(validator.evolve(schema=one).is_valid(instance) for one in schemas):
+        yield _error(f"instance failed to match at least one required schema among {len(schemas)}")
+
+
+def _one_of(validator: Any, schemas: list[Any], instance: Any, schema: Any) -> Iterator[ValidationError]:
+    matched, count = _matching(validator, schemas, instance), len(schemas)
+    if matched != 1:
+        yield _error(f"instance failed to match exactly one schema (matched {matched} out of {count})")
+
+
 def _key(value: Any) -> str:
     """The same for what JSON schema takes for equal, `1` and `1.0` among it."""
     return json.dumps(_plain(value), sort_keys=True)
@@ -168,12 +192,32 @@ def _wording(error: Any) -> str:
 
 
 def _json(value: Any) -> str:
-    return json.dumps(value, separators=(",", ":"))
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
 def _type_of(value: Any) -> str:
     kinds = ((bool, "boolean"), (int, "integer"), (float, "number"), (str, "string"), (list, "array"), (dict, "object"))
     return next((name for kind, name in kinds if isinstance(value, kind)), "null")
+
+
+def _bound(error: Any, beyond: str, outside: str) -> str:
+    """An instance that is the bound itself is wrong where the bound is exclusive."""
+    bound, found = error.validator_value, error.instance
+    if found == bound:
+        return f"numeric instance is not {beyond} {bound}"
+    return f"numeric instance is {outside} ({error.validator}: {bound}, found: {found})"
+
+
+def _dependency(dependencies: Mapping[str, Any], instance: Mapping[str, Any]) -> str:
+    """Of the first property whose companions are missing."""
+    for name, needed in dependencies.items():
+        missing = [other for other in _listed(needed) if isinstance(other, str) and other not in instance]
+        if name in instance and missing:
+            break
+    return (
+        f'property "{name}" of object has missing property dependencies '
+        f"(schema requires {_json(needed)}; missing: {_json(missing)})"
+    )
 
 
 def _listed(value: Any) -> list[Any]:
@@ -192,19 +236,27 @@ _WORDS: Mapping[str, Callable[[Any], str]] = {
     "enum": lambda e: (
         f"instance value ({_json(e.instance)}) not found in enum (possible values: {_json(e.validator_value)})"
     ),
-    "minimum": lambda e: (
-        f"numeric instance is lower than the required minimum (minimum: {e.validator_value}, found: {e.instance})"
-    ),
-    "maximum": lambda e: (
-        f"numeric instance is greater than the required maximum (maximum: {e.validator_value}, found: {e.instance})"
-    ),
+    "minimum": lambda e: _bound(e, "strictly greater than the required minimum", "lower than the required minimum"),
+    "maximum": lambda e: _bound(e, "strictly lower than the required maximum", "greater than the required maximum"),
+    "multipleOf": lambda e: f"remainder of division is not zero ({e.instance} / {e.validator_value})",
     "minLength": lambda e: (
-        f"string {_json(e.instance)} is too short (length: {len(e.instance)}, required minimum: {e.validator_value})"
+        f'string "{e.instance}" is too short (length: {len(e.instance)}, required minimum: {e.validator_value})'
     ),
     "maxLength": lambda e: (
-        f"string {_json(e.instance)} is too long (length: {len(e.instance)}, maximum allowed: {e.validator_value})"
+        f'string "{e.instance}" is too long (length: {len(e.instance)}, maximum allowed: {e.validator_value})'
     ),
-    "pattern": lambda e: f"ECMA 262 regex {_json(e.validator_value)} does not match input string {_json(e.instance)}",
+    "pattern": lambda e: f'ECMA 262 regex "{e.validator_value}" does not match input string "{e.instance}"',
+    "additionalItems": lambda e: (
+        f"schema only allows {len(e.schema['items'])} elements in array but instance has {len(e.instance)} elements"
+    ),
+    "minProperties": lambda e: (
+        f"object has too few properties (found {len(e.instance)} but schema requires at least {e.validator_value})"
+    ),
+    "maxProperties": lambda e: (
+        f"object has too many properties (found {len(e.instance)} but schema requires at most {e.validator_value})"
+    ),
+    "dependencies": lambda e: _dependency(e.validator_value, e.instance),
+    "not": lambda e: "instance matched a schema which it should not have",
     "minItems": lambda e: (
         f"array is too short: must have at least {e.validator_value} elements but instance has "
         f"{len(e.instance)} elements"

@@ -14,13 +14,12 @@ from forecourt.services.apigateway.rest.errors import BadRequestException, Limit
 class Quotas:
     # Per account and region
     rest_apis: int = 600
-    regional_rest_apis: int = 600
-    private_rest_apis: int = 600
     api_keys: int = 10_000
     usage_plans: int = 300
     client_certificates: int = 60
     vpc_links: int = 20
     domain_names: int = 120
+    domain_name_access_associations: int = 100
     # Per API
     resources: int = 300
     stages: int = 10
@@ -31,6 +30,7 @@ class Quotas:
     # Per other things
     api_stages_per_usage_plan: int = 300
     usage_plans_per_api_key: int = 10
+    method_throttles_per_api_stage: int = 20
     base_path_mappings_per_domain_name: int = 200
     stage_variables: int = 100
     tags: int = 50
@@ -40,10 +40,8 @@ class Quotas:
     model_schema_bytes: int = 400 * 1024
     api_definition_bytes: int = 6 * 1024 * 1024
     access_log_format_bytes: int = 3 * 1024
-    iam_role_name_chars: int = 128
     timeout_min_ms: int = 50
     timeout_max_ms: int = 29_000
-    regional_timeout_max_ms: int = 300_000
     authorizer_ttl_max_seconds: int = 3_600
     cache_ttl_max_seconds: int = 3_600
 

@@ -35,6 +35,10 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
     def hides_users(self) -> bool:
         return str(self.client.settings.get("PreventUserExistenceErrors")) == "ENABLED"
 
+    def found(self, user: User | None) -> dict[str, bool]:
+        """What triggers are told where the client hides who exists: they are asked for nobody, too."""
+        return {"userNotFound": user is None} if self.hides_users else {}
+
     @property
     def proven_by_aws(self) -> bool:
         """The caller signed with AWS credentials, so he need not fear that we tell who exists."""

@@ -18,7 +18,7 @@ async def start(kit: Kit, visit: Visit) -> Challenge | tuple[Attempt, User]:
     username = required(visit.parameters, "USERNAME")
     user = await kit.find_user(visit, username)
     kit.check_secret_hash(visit, visit.parameters.get("SECRET_HASH"), username, *names_of(user))
-    if user is not None and user.status not in ("FORCE_CHANGE_PASSWORD", "RESET_REQUIRED"):
+    if user is not None and not visit.hides_users and user.status not in ("FORCE_CHANGE_PASSWORD", "RESET_REQUIRED"):
         kit.check_status(user)
     attempt = kit.new_attempt(visit, username, user)
     offered = await _offered(kit, visit, user)

@@ -27,7 +27,7 @@ async def start(kit: Kit, visit: Visit) -> Outcome:
     kit.check_secret_hash(visit, visit.parameters.get("SECRET_HASH"), username, *names_of(user))
     if not kit.triggers.configured(visit.pool, "DefineAuthChallenge"):
         raise errors.InvalidParameterException("Custom auth lambda trigger is not configured for the user pool.")
-    if user is not None:
+    if user is not None and not visit.hides_users:
         kit.check_status(user)
     await kit.pre_authentication(visit, username, user)
     attempt = kit.new_attempt(visit, username, user)
@@ -39,7 +39,7 @@ async def start(kit: Kit, visit: Visit) -> Outcome:
 
 async def define(kit: Kit, visit: Visit, attempt: Attempt, user: User | None) -> Outcome:
     """What DefineAuthChallenge wants next."""
-    request = {**_request(attempt, user), "session": _session(attempt)}
+    request = {**_request(visit, user), "session": _session(attempt)}
     empty = {"challengeName": None, "issueTokens": None, "failAuthentication": None}
     answer = await _fire(kit, visit, "DefineAuthChallenge", attempt, user, request, empty)
     if answer.get("failAuthentication"):
@@ -47,6 +47,7 @@ async def define(kit: Kit, visit: Visit, attempt: Attempt, user: User | None) ->
     if answer.get("issueTokens"):
         if user is None or not attempt.custom:
             raise errors.incorrect_credentials()
+        kit.check_status(user)
         return Passed(user, attempt)
     if len(attempt.custom) >= MOST_ROUNDS:
         raise errors.incorrect_credentials()
@@ -59,7 +60,7 @@ async def define(kit: Kit, visit: Visit, attempt: Attempt, user: User | None) ->
 
 async def _create(kit: Kit, visit: Visit, attempt: Attempt, user: User | None) -> Challenge:
     request = {
-        **_request(attempt, user),
+        **_request(visit, user),
         "challengeName": "CUSTOM_CHALLENGE",
         "session": _session(attempt),
     }
@@ -80,7 +81,7 @@ async def answer(kit: Kit, visit: Visit, attempt: Attempt) -> Outcome:
     """CUSTOM_CHALLENGE."""
     user = await kit.user_of(attempt)
     request = {
-        **_request(attempt, user),
+        **_request(visit, user),
         "privateChallengeParameters": attempt.private,
         "challengeAnswer": required(visit.parameters, "ANSWER"),
     }
@@ -111,10 +112,8 @@ async def _fire(
     return await kit.triggers.fire(visit.occasion, trigger, f"{trigger}_Authentication", name, asked, empty)
 
 
-def _request(attempt: Attempt, user: User | None) -> dict[str, Any]:
-    if user is None:
-        return {"userAttributes": {}, "userNotFound": True}
-    return {"userAttributes": user_attributes(user)}
+def _request(visit: Visit, user: User | None) -> dict[str, Any]:
+    return {"userAttributes": user_attributes(user) if user else {}, **visit.found(user)}
 
 
 def _session(attempt: Attempt) -> list[dict[str, Any]]:

@@ -45,8 +45,8 @@ async def answer(kit: Kit, visit: Visit, attempt: Attempt) -> Challenge:
     user, device = await _device(kit, visit, attempt)
     asked = kit.challenge(visit, attempt, "DEVICE_PASSWORD_VERIFIER", {})
     verifier = kit.passwords.open_verifier(device.srp_verifier)
-    block, server_public = srp.seal_round(
-        kit, asked.attempt, verifier, client_public, device.device_key, device.group_key
+    block, server_public = await kit.passwords.turns.take(
+        srp.seal_round, kit, asked.attempt, verifier, client_public, device.device_key, device.group_key
     )
     parameters = {
         "SALT": verifier.salt.hex(),
@@ -67,7 +67,7 @@ async def answer_verifier(kit: Kit, visit: Visit) -> tuple[Attempt, User]:
     username = visit.parameters.get("USERNAME", user.username)
     kit.check_secret_hash(visit, visit.parameters.get("SECRET_HASH"), username, *names_of(user))
     verifier: Verifier = kit.passwords.open_verifier(device.srp_verifier)
-    if not srp.proof_holds(visit, round_, block, verifier):
+    if not await kit.passwords.turns.take(srp.proof_holds, visit, round_, block, verifier):
         await kit.records.store.write(lambda tx: spend(tx, attempt.id, attempt.expires_at))
         await kit.threat.failed(visit, user.key, user)
         raise errors.incorrect_credentials()

@@ -48,7 +48,8 @@ _FLOWS: dict[str, tuple[str, str, _Start]] = {
     "CUSTOM_AUTH": ("ALLOW_CUSTOM_AUTH", "CUSTOM_AUTH is not enabled for the client.", custom.start),
     "USER_AUTH": ("ALLOW_USER_AUTH", "USER_AUTH flow not enabled for this client", choice.start),
 }
-_ADMIN_ONLY = {"ADMIN_USER_PASSWORD_AUTH"}
+# Flows that only some doors have; the others any.
+_DOORS = {"ADMIN_USER_PASSWORD_AUTH": ("admin", "browser"), "USER_PASSWORD_AUTH": ("client", "browser")}
 # These carry their attempt in SECRET_BLOCK and need no session.
 _BY_BLOCK: dict[str, Callable[[Kit, Visit], Awaitable[tuple[Attempt, User]]]] = {
     "PASSWORD_VERIFIER": srp.answer,
@@ -103,7 +104,7 @@ _ANSWERS: dict[str, _Answer] = {
 
 async def initiate(kit: Kit, visit: Visit) -> Outcome:
     """Raises `ServiceError`s. REFRESH_TOKEN_AUTH is no attempt to sign in: see `refresh.py`."""
-    if visit.flow not in _FLOWS or (visit.flow in _ADMIN_ONLY and visit.door == "client"):
+    if visit.flow not in _FLOWS or visit.door not in _DOORS.get(visit.flow, (visit.door,)):
         raise errors.InvalidParameterException("Initiate Auth method not supported.")
     permission, refusal, start = _FLOWS[visit.flow]
     if visit.door != "browser" and permission not in allowed_flows(visit.client.settings):
@@ -145,7 +146,7 @@ async def open_session(kit: Kit, session: str) -> Attempt:
     if attempt.expires_at <= kit.records.clock.now():
         raise errors.expired_session()
     if await kit.records.is_spent(attempt.id, attempt.maker):
-        raise errors.invalid_session()
+        raise errors.used_session()
     attempt.unspent = attempt.id
     return attempt
 
@@ -168,7 +169,8 @@ async def _check_user(kit: Kit, visit: Visit, attempt: Attempt) -> None:
     """The answer names the user whose session it is, and the client's secret is bound to that name."""
     user = await kit.user_of(attempt)
     known = {attempt.username, *names_of(user)}
-    given = visit.parameters.get("USERNAME", attempt.username)
+    # A page of ours asks for it once.
+    given = attempt.username if visit.door == "browser" else required(visit.parameters, "USERNAME")
     if given not in known and given.lower() not in known:
         raise errors.invalid_session()
     kit.check_secret_hash(visit, visit.parameters.get("SECRET_HASH"), given, *known)

@@ -85,8 +85,8 @@ class Kit(msgspec.Struct, frozen=True, kw_only=True):
             return
         request = {
             "userAttributes": user_attributes(user) if user else {},
-            "validationData": dict(visit.occasion.metadata) or None,
-            **({"userNotFound": True} if user is None else {}),
+            "validationData": dict(visit.occasion.validation_data) or None,
+            **visit.found(user),
         }
         source = "PreAuthentication_Authentication"
         name = user.username if user else username

@@ -29,7 +29,8 @@ async def ask(kit: Kit, visit: Visit, attempt: Attempt, user: User | None, name:
     attempt = msgspec.structs.replace(attempt, code_hash=_hash(kit, visit, attempt, code))
     medium = "EMAIL" if attribute == "email" else "SMS"
     to = _address(kit, visit, attempt, user, attribute)
-    if user is not None:
+    # A user who may not sign in is answered as if he might, and gets no code.
+    if user is not None and user.enabled:
         errand = Errand(source="Authentication", kind="Authentication", attribute=attribute, to=to, code=code)
         await kit.messenger.send(visit.occasion, user, errand)
     parameters = {

@@ -12,7 +12,7 @@ from typing import Any
 from forecourt.services.cognito import errors
 from forecourt.services.cognito.auth.attempt import Visit
 from forecourt.services.cognito.auth.finish import authentication_result, still_valid
-from forecourt.services.cognito.auth.kit import Kit, names_of
+from forecourt.services.cognito.auth.kit import Kit, names_of, required
 from forecourt.services.cognito.issuer import Minted
 from forecourt.services.cognito.model import Grant, OldRefreshToken, User
 from forecourt.services.cognito.store import token_hash
@@ -24,12 +24,12 @@ REUSED = "Refresh token has been reused, all tokens of this sign-in are revoked.
 
 async def by_flow(kit: Kit, visit: Visit) -> dict[str, Any]:
     """REFRESH_TOKEN_AUTH: never rotates; a client that rotates has to call GetTokensFromRefreshToken."""
-    grant, user = await find(kit, visit, visit.parameters.get("REFRESH_TOKEN", ""))
-    kit.check_secret_hash(visit, visit.parameters.get("SECRET_HASH"), *names_of(user), *_given(visit))
     if rotation(visit.client.settings) is not None:
         raise errors.UnsupportedOperationException(
             "Refresh token rotation is enabled for this client, use GetTokensFromRefreshToken."
         )
+    grant, user = await find(kit, visit, required(visit.parameters, "REFRESH_TOKEN"))
+    kit.check_secret_hash(visit, visit.parameters.get("SECRET_HASH"), *names_of(user), *_given(visit))
     _check_device(grant, visit.parameters.get("DEVICE_KEY", ""))
     minted = await kit.issuer.mint(visit.occasion, visit.client, user, grant, "TokenGeneration_RefreshTokens")
     return authentication_result(minted)

@@ -32,7 +32,8 @@ async def start(kit: Kit, visit: Visit) -> Challenge:
         raise errors.user_not_found()
     kit.threat.check_lockout(visit.pool, user.key if user else username)
     await kit.pre_authentication(visit, username, user)
-    return ask(kit, visit, kit.new_attempt(visit, username, user), user, client_public)
+    attempt = kit.new_attempt(visit, username, user)
+    return await kit.passwords.turns.take(ask, kit, visit, attempt, user, client_public)
 
 
 def ask(kit: Kit, visit: Visit, attempt: Attempt, user: User | None, client_public: int) -> Challenge:
@@ -75,7 +76,7 @@ async def answer(kit: Kit, visit: Visit) -> tuple[Attempt, User]:
 
 async def _proven(kit: Kit, visit: Visit, round_: SrpRound, block: bytes, verifier: Verifier) -> bool:
     """A wrong proof uses the block up as well: no second guess against the same exchange."""
-    if proof_holds(visit, round_, block, verifier):
+    if await kit.passwords.turns.take(proof_holds, visit, round_, block, verifier):
         return True
     attempt = round_.attempt
     await kit.records.store.write(lambda tx: spend(tx, attempt.id, attempt.expires_at))

@@ -7,6 +7,7 @@ from typing import Any
 
 from forecourt.base.call import CallContext
 from forecourt.services.cognito.auth.attempt import Visit
+from forecourt.services.cognito.model import Client, Pool
 from forecourt.services.cognito.store import Records
 from forecourt.services.cognito.triggers import Occasion
 
@@ -15,9 +16,7 @@ async def visit_of(records: Records, context: CallContext, request: Mapping[str,
     """Of a call without a signature: the client's id says everything."""
     pool, client = await records.client_and_pool(request["ClientId"])
     return Visit(
-        occasion=Occasion(
-            context=context, pool=pool, client_id=client.id, metadata=request.get("ClientMetadata") or {}
-        ),
+        occasion=_occasion(context, pool, client, request, flow),
         client=client,
         flow=flow,
         parameters=request.get("AuthParameters") or request.get("ChallengeResponses") or {},
@@ -33,9 +32,7 @@ async def admin_visit(records: Records, context: CallContext, request: Mapping[s
     data = request.get("ContextData") or {}
     headers = {h.get("headerName", "").lower(): h.get("headerValue", "") for h in data.get("HttpHeaders", ())}
     return Visit(
-        occasion=Occasion(
-            context=context, pool=pool, client_id=client.id, metadata=request.get("ClientMetadata") or {}
-        ),
+        occasion=_occasion(context, pool, client, request, flow),
         client=client,
         flow=flow,
         parameters=request.get("AuthParameters") or request.get("ChallengeResponses") or {},
@@ -43,6 +40,13 @@ async def admin_visit(records: Records, context: CallContext, request: Mapping[s
         ip=data.get("IpAddress") or context.source_ip,
         user_agent=headers.get("user-agent", context.user_agent),
     )
+
+
+def _occasion(context: CallContext, pool: Pool, client: Client, request: Mapping[str, Any], flow: str) -> Occasion:
+    """ClientMetadata of a call that starts a flow reaches the triggers that validate (as `validationData`), and no
+    other; of every other call it is the triggers' `clientMetadata`."""
+    name = "validation_data" if flow else "metadata"
+    return Occasion(context=context, pool=pool, client_id=client.id, **{name: request.get("ClientMetadata") or {}})
 
 
 def _trusted_ip(context: CallContext, request: Mapping[str, Any], settings: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ a journal keeps them over a restart.
 from __future__ import annotations
 
 from forecourt.base.clock import Clock
-from forecourt.services.cognito.errors import LimitExceededException
+from forecourt.services.cognito.errors import TooManyRequestsException
 from forecourt.services.cognito.model import Tally
 from forecourt.services.cognito.threat.journal import Journal
 
@@ -30,7 +30,7 @@ class SendLimit:
             del self._sent[next(iter(self._sent))]
         self._sent[key] = recent if len(recent) >= PER_HOUR else [*recent, now]
         if len(recent) >= PER_HOUR:
-            raise LimitExceededException("Attempt limit exceeded, please try after some time.")
+            raise TooManyRequestsException("Attempt limit exceeded, please try after some time.")
         self._journal.put(
             Tally(pool_id=key[0], purpose=PURPOSE, name=key[1], expires_at=now + 3600, sent=self._sent[key])
         )

@@ -70,7 +70,7 @@ def _value_path(value: Any) -> str | None:
 def _timestamp(value: Any) -> str | None:
     if not isinstance(value, str):
         return "Expected value of type String"
-    return None if parse_timestamp(value) is not None else "Value is not a valid ISO-8601 timestamp"
+    return None if parse_timestamp(value) is not None else "String does not match RFC3339 timestamp"
 
 
 CHECKS: dict[str, Check] = {

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from forecourt.services.stepfunctions.asl import machine as m
+from forecourt.services.stepfunctions.asl import settings
 from forecourt.services.stepfunctions.asl.choice import compile_rule
 from forecourt.services.stepfunctions.asl.flow import (
     compile_flow,
@@ -14,7 +15,6 @@ from forecourt.services.stepfunctions.asl.flow import (
     template_value,
 )
 from forecourt.services.stepfunctions.asl.jsonpath import compile_path
-from forecourt.services.stepfunctions.asl.reference import compile_reference
 from forecourt.services.stepfunctions.asl.resource import parse_resource
 from forecourt.services.stepfunctions.asl.template import compile_value
 
@@ -65,11 +65,15 @@ class _Compiler:
         return m.Succeed(**common)
 
     def fail(self, raw: Raw, jsonata: bool, common: Raw, location: str) -> m.State:
-        return m.Fail(**common, error=_setting(raw, "Error", jsonata), cause=_setting(raw, "Cause", jsonata))
+        return m.Fail(
+            **common, error=settings.setting(raw, "Error", jsonata), cause=settings.setting(raw, "Cause", jsonata)
+        )
 
     def wait(self, raw: Raw, jsonata: bool, common: Raw, location: str) -> m.State:
         return m.Wait(
-            **common, seconds=_setting(raw, "Seconds", jsonata), timestamp=_setting(raw, "Timestamp", jsonata)
+            **common,
+            seconds=settings.seconds(raw, "Seconds", jsonata),
+            timestamp=settings.moment(raw, "Timestamp", jsonata),
         )
 
     def choice(self, raw: Raw, jsonata: bool, common: Raw, location: str) -> m.State:
@@ -81,8 +85,8 @@ class _Compiler:
         return m.Task(
             **common,
             resource=parse_resource(raw["Resource"]),
-            timeout_seconds=_setting(raw, "TimeoutSeconds", jsonata),
-            heartbeat_seconds=_setting(raw, "HeartbeatSeconds", jsonata),
+            timeout_seconds=settings.seconds(raw, "TimeoutSeconds", jsonata, least=1),
+            heartbeat_seconds=settings.seconds(raw, "HeartbeatSeconds", jsonata, least=1),
             role_arn=_role(credentials, jsonata),
         )
 
@@ -99,11 +103,11 @@ class _Compiler:
             **{**common, "flow": compile_flow({k: v for k, v in raw.items() if k != "Parameters"}, jsonata)},
             processor=self.scope(processor, f"{location}/{field}"),
             items_path=raw.get("ItemsPath", "$"),
-            items=jsonata_value(raw["Items"], "Items") if "Items" in raw else _path(raw.get("ItemsPath")),
+            items=jsonata_value(raw["Items"], "Items") if "Items" in raw else settings.path(raw.get("ItemsPath")),
             item_selector=_payload(selector, "ItemSelector", jsonata),
-            max_concurrency=_setting(raw, "MaxConcurrency", jsonata),
-            tolerated_failure_count=_setting(raw, "ToleratedFailureCount", jsonata),
-            tolerated_failure_percentage=_setting(raw, "ToleratedFailurePercentage", jsonata),
+            max_concurrency=settings.limit(raw, "MaxConcurrency", jsonata),
+            tolerated_failure_count=settings.limit(raw, "ToleratedFailureCount", jsonata),
+            tolerated_failure_percentage=settings.percentage(raw, "ToleratedFailurePercentage", jsonata),
             distributed=config.get("Mode") == "DISTRIBUTED",
             execution_type=config.get("ExecutionType", "STANDARD"),
             label=raw.get("Label", ""),
@@ -125,27 +129,6 @@ _STATES: dict[str, Callable[[_Compiler, Raw, bool, Raw, str], m.State]] = {
 }
 
 
-def _constant(value: Any) -> m.Value:
-    return lambda scope, input: value
-
-
-def _path(text: str | None) -> m.Value | None:
-    return compile_reference(text).require if text is not None else None
-
-
-def _path_or_function(field: str, text: str) -> m.Value:
-    return compile_reference(text).require if text.startswith("$") else compile_value(field, text)
-
-
-def _setting(raw: Raw, field: str, jsonata: bool, within: str = "") -> m.Value | None:
-    """A field that may be given outright, by `<field>Path`, or as a JSONata expression."""
-    if field + "Path" in raw:
-        return _path_or_function(field + "Path", raw[field + "Path"])
-    if field not in raw:
-        return None
-    return jsonata_value(raw[field], within + field) if jsonata else _constant(raw[field])
-
-
 def _payload(raw: Any, field: str, jsonata: bool) -> m.Value | None:
     if raw is None:
         return None
@@ -159,7 +142,7 @@ def _assign(raw: Raw, jsonata: bool, within: str = "") -> m.Value | None:
 def _role(credentials: Raw, jsonata: bool) -> m.Value | None:
     if "RoleArn.$" in credentials:
         return compile_value("RoleArn.$", credentials["RoleArn.$"])
-    return _setting(credentials, "RoleArn", jsonata, "Credentials/")
+    return settings.setting(credentials, "RoleArn", jsonata, "Credentials/")
 
 
 def _retrier(raw: Raw) -> m.Retrier:
@@ -211,9 +194,9 @@ def _reader(raw: Raw | None, jsonata: bool) -> m.ItemReader | None:
     field = "Arguments" if "Arguments" in raw else "Parameters"
     return m.ItemReader(
         resource=parse_resource(raw["Resource"]),
-        arguments=_payload(raw.get(field, {}), f"ItemReader/{field}", jsonata) or _constant({}),
+        arguments=_payload(raw.get(field, {}), f"ItemReader/{field}", jsonata) or settings.constant({}),
         config=config,
-        max_items=_setting(config, "MaxItems", jsonata, "ItemReader/ReaderConfig/"),
+        max_items=settings.limit(config, "MaxItems", jsonata, "ItemReader/ReaderConfig/"),
     )
 
 
@@ -223,8 +206,8 @@ def _batcher(raw: Raw | None, jsonata: bool) -> m.ItemBatcher | None:
     within = "ItemBatcher/"
     return m.ItemBatcher(
         batch_input=_payload(raw.get("BatchInput"), within + "BatchInput", jsonata),
-        max_items=_setting(raw, "MaxItemsPerBatch", jsonata, within),
-        max_bytes=_setting(raw, "MaxInputBytesPerBatch", jsonata, within),
+        max_items=settings.limit(raw, "MaxItemsPerBatch", jsonata, within),
+        max_bytes=settings.limit(raw, "MaxInputBytesPerBatch", jsonata, within),
     )
 
 

@@ -98,7 +98,7 @@ class Fail(State):
 
 @dataclass(slots=True)
 class Wait(State):
-    # Exactly one of them; both give JSON values that the engine checks
+    # Exactly one of them: how long, or until when (epoch seconds)
     seconds: Value | None = None
     timestamp: Value | None = None
 

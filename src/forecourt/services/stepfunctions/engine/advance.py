@@ -66,7 +66,7 @@ def _run(turn: Turn, most_steps: int) -> None:
 
 def _step(turn: Turn, frame: Frame) -> None:
     state = turn.state_of(frame)
-    frame.entered_at = turn.at
+    frame.entered_at, turn.came_from = turn.at, frame.previous
     frame.entered_id = turn.record(frame, f"{state.type}StateEntered", {"name": state.name, "input": frame.input.text})
     attempt(turn, frame, state, ENTER[state.type])
 

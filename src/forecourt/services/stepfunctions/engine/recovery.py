@@ -45,19 +45,22 @@ def fail_state(turn: Turn, frame: Frame, state: State, failure: Failure) -> None
 
 def fail_evaluation(turn: Turn, frame: Frame, state: State, error: StatesError) -> None:
     """An expression of the state failed, or its output is too large."""
+    cause = record_evaluation(turn, frame, state, error)
+    turn.abandon_work(frame)
+    by_all = error.error != errors.DATA_LIMIT_EXCEEDED
+    fail_state(turn, frame, state, Failure(error.error, cause if by_all else error.cause, by_all))
+
+
+def record_evaluation(turn: Turn, frame: Frame, state: State, error: StatesError) -> str:
+    """The failure's cause, with its preamble; a JSONata state's has an event of its own."""
     cause = (
         f"An error occurred while executing the state '{state.name}' (entered at the event id #{frame.entered_id}). "
         f"{error.cause}"
     )
-    if error.location:
-        turn.record(
-            frame,
-            "EvaluationFailed",
-            {"error": error.error, "cause": cause, "location": error.location, "state": state.name},
-        )
-    turn.abandon_work(frame)
-    by_all = error.error != errors.DATA_LIMIT_EXCEEDED
-    fail_state(turn, frame, state, Failure(error.error, cause if by_all else error.cause, by_all))
+    if error.error == errors.QUERY_EVALUATION_ERROR:
+        details = {"error": error.error, "cause": cause, "location": error.location or None, "state": state.name}
+        turn.record(frame, "EvaluationFailed", details)
+    return cause
 
 
 def _retry(turn: Turn, frame: Frame, state: State, failure: Failure) -> bool:

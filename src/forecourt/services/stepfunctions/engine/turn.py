@@ -24,7 +24,8 @@ class Turn:
     """`touched` and `removed` name the frames that changed, for whoever stores the execution."""
 
     __slots__ = (
-        "at", "chance", "commands", "events", "execution", "machine", "ready", "recording", "removed", "touched",
+        "at", "came_from", "chance", "commands", "events", "execution", "machine", "ready", "recording", "removed",
+        "touched",
     )  # fmt: skip
 
     def __init__(self, machine: Machine, execution: Execution, at: float, recording: bool) -> None:
@@ -38,6 +39,8 @@ class Turn:
         self.ready: deque[int] = deque()
         self.touched: set[int] = set()
         self.removed: set[int] = set()
+        # The event that the last Entered event follows
+        self.came_from = 0
 
     # --- history ------------------------------------------------------------------------------------------------------
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-from forecourt.services.stepfunctions.asl import errors
 from forecourt.services.stepfunctions.asl.data import MAX_BYTES, Data
-from forecourt.services.stepfunctions.asl.errors import StatesError
 from forecourt.services.stepfunctions.asl.machine import Machine, Map, Resource
 from forecourt.services.stepfunctions.asl.scope import Scope
 from forecourt.services.stepfunctions.engine.model import Execution
@@ -20,12 +18,8 @@ from forecourt.services.stepfunctions.run.results import Writer
 
 
 def number(value: Any, scope: Scope, effective: Any) -> float:
-    if value is None:
-        return 0
-    number = value(scope, effective)
-    if type(number) not in (int, float) or number < 0:
-        raise StatesError(errors.RUNTIME, f"A limit of the Map state must be a non-negative number, not {number!r}")
-    return float(number)
+    """A limit; 0 where the state has none."""
+    return 0 if value is None else float(value(scope, effective))
 
 
 def selector(state: Map, scope: Scope, effective: Any) -> Callable[[int, Any], Any]:

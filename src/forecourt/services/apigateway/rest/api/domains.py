@@ -196,7 +196,14 @@ class DomainNameAccessAssociationsApi(Noun):
             access_association_source=request["accessAssociationSource"],
             tags=dict(request["tags"]) if request.get("tags") else None,
         )
-        return describe(await self.configuration.write(context, lambda found: found.put(association)))
+
+        def change(found: Found) -> DomainNameAccessAssociation:
+            quota = self.quotas.domain_name_access_associations
+            count = found.count(DomainNameAccessAssociation)
+            need_room(count, quota, "domain name access associations", "this account")
+            return found.put(association)
+
+        return describe(await self.configuration.write(context, change))
 
     @operation("GetDomainNameAccessAssociations")
     async def get_domain_name_access_associations(self, context: CallContext, request: Request) -> Reply:

@@ -149,6 +149,9 @@ def need_plan(plan: UsagePlan, quotas: Quotas) -> None:
     if len(_named(plan)) < len(plan.api_stages):
         raise BadRequestException("Usage Plan API stages must not be specified more than once")
     need_room(len(plan.api_stages) - 1, quotas.api_stages_per_usage_plan, "API stages", "this usage plan")
+    for stage in plan.api_stages:
+        most = quotas.method_throttles_per_api_stage
+        need_room(len(stage.throttle or {}) - 1, most, "method-level throttling settings", "this API stage")
     if plan.throttle and (plan.throttle.rate_limit < 0 or plan.throttle.burst_limit < 0):
         raise BadRequestException("Usage Plan throttle limits must not be negative")
     _need_quota(plan.quota)

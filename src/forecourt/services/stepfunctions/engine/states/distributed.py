@@ -12,6 +12,7 @@ from forecourt.services.stepfunctions.engine.commands import StartMapRun
 from forecourt.services.stepfunctions.engine.flow import Failure
 from forecourt.services.stepfunctions.engine.model import Frame, Work
 from forecourt.services.stepfunctions.engine.recovery import attempt, fail_state
+from forecourt.services.stepfunctions.engine.registry import ENTER
 from forecourt.services.stepfunctions.engine.states.task import complete
 from forecourt.services.stepfunctions.engine.turn import Turn
 
@@ -23,14 +24,13 @@ def map_run_arn(execution_arn: str, label: str, run_id: str) -> str:
     return f"{prefix}:mapRun:{machine}/{label}:{run_id}"
 
 
-def enter_distributed(turn: Turn, frame: Frame, state: Map) -> None:
-    from forecourt.services.stepfunctions.engine.states.map import find_items
-
+def start_run(turn: Turn, frame: Frame, state: Map, items: Data | None) -> None:
+    """`items` is None where a reader has them. Raises `StatesError` where a limit is none."""
     scope = turn.scope(frame)
-    items: Data | None = None
-    if state.reader is None:
-        items = Data(find_items(state, scope, state.flow.effective_input(scope)))
-    turn.record(frame, "MapStateStarted", {"length": len(items.value) if items is not None else 0})
+    effective = state.flow.effective_input(scope)
+    for limit in (state.tolerated_failure_count, state.tolerated_failure_percentage):
+        if limit is not None:
+            limit(scope, effective)
     _start(turn, frame, state, items, redrive=False)
 
 
@@ -51,16 +51,19 @@ def _start(turn: Turn, frame: Frame, state: Map, items: Data | None, redrive: bo
 def redrive_distributed(turn: Turn, frame: Frame, state: Map) -> None:
     """Goes on with the run that was stopped, or starts one where it had not come to that."""
     if frame.output is None:
-        enter_distributed(turn, frame, state)
+        ENTER["Map"](turn, frame, state)
     else:
         _start(turn, frame, state, None, redrive=True)
 
 
 def map_run_ended(turn: Turn, frame: Frame, state: Map, event: events.MapRunEnded) -> None:
+    started = frame.work.scheduled_id if frame.work is not None else frame.previous
     frame.work = None
     if event.status == model.SUCCEEDED:
         turn.record(frame, "MapRunSucceeded")
         turn.record(frame, "MapStateSucceeded")
+        # Measured on AWS: the Exited event follows the run's start
+        frame.previous = started
         frame.output = None
         result: Any = event.output.value if event.output is not None else None
         attempt(turn, frame, state, lambda turn, frame, state: complete(turn, frame, state, result))

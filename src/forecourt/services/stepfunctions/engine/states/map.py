@@ -8,12 +8,13 @@ from __future__ import annotations
 from typing import Any
 
 from forecourt.services.stepfunctions.asl import errors
-from forecourt.services.stepfunctions.asl.data import Data
+from forecourt.services.stepfunctions.asl.data import Data, to_text
 from forecourt.services.stepfunctions.asl.errors import StatesError
 from forecourt.services.stepfunctions.asl.machine import Map
 from forecourt.services.stepfunctions.engine import model
+from forecourt.services.stepfunctions.engine.flow import Failure
 from forecourt.services.stepfunctions.engine.model import Fan, Frame
-from forecourt.services.stepfunctions.engine.recovery import attempt
+from forecourt.services.stepfunctions.engine.recovery import attempt, fail_state, record_evaluation
 from forecourt.services.stepfunctions.engine.registry import CHILD_DONE, CHILD_STOPPED, ENTER
 from forecourt.services.stepfunctions.engine.states import distributed
 from forecourt.services.stepfunctions.engine.states.parallel import leave_fan
@@ -24,14 +25,21 @@ _MOST_CONCURRENT = 40
 
 
 def enter_map(turn: Turn, frame: Frame, state: Map) -> None:
-    if state.distributed:
-        distributed.enter_distributed(turn, frame, state)
-        return
     scope = turn.scope(frame)
     effective = state.flow.effective_input(scope)
-    items = find_items(state, scope, effective)
-    limit = _concurrency(state, scope, effective)
-    started = turn.record(frame, "MapStateStarted", {"length": len(items)})
+    items: list[Any] | None = None
+    if state.reader is None:
+        try:
+            items = find_items(state, scope, effective)
+        except StatesError as error:
+            _without_items(turn, frame, state, error)
+            return
+    limit = state.max_concurrency(scope, effective) if state.max_concurrency is not None else 0
+    started = turn.record(frame, "MapStateStarted", {"length": len(items or ())})
+    if state.distributed:
+        distributed.start_run(turn, frame, state, None if items is None else Data(items))
+        return
+    assert items is not None
     frame.phase = model.FAN
     frame.fan = Fan(len(items), started, concurrency=min(limit or _MOST_CONCURRENT, _MOST_CONCURRENT))
     frame.items = frame.input if items is frame.input.value else Data(items)
@@ -44,18 +52,21 @@ def find_items(state: Map, scope: Any, effective: Any) -> list[Any]:
         return items
     if state.jsonata:
         raise StatesError(
-            errors.QUERY_EVALUATION_ERROR, "The JSONata expression for the field 'Items' must return an array", "Items"
+            errors.QUERY_EVALUATION_ERROR, f"Map state input must be an array but was: {to_text(items)}", "Items"
         )
     path = state.items_path.replace("$$", "$", 1)
     raise StatesError(errors.RUNTIME, f'Reference path "{path}" must point to array.')
 
 
-def _concurrency(state: Map, scope: Any, effective: Any) -> int:
-    limit = state.max_concurrency(scope, effective) if state.max_concurrency is not None else 0
-    if type(limit) not in (int, float) or limit < 0 or int(limit) != limit:
-        error = errors.QUERY_EVALUATION_ERROR if state.jsonata else errors.RUNTIME
-        raise StatesError(error, "The field 'MaxConcurrency' must be a non-negative integer")
-    return int(limit)
+def _without_items(turn: Turn, frame: Frame, state: Map, error: StatesError) -> None:
+    """Measured on AWS: the failure of a JSONata state follows what its entry follows, and has a MapStateFailed."""
+    if not state.jsonata:
+        raise error
+    frame.previous = turn.came_from
+    location = error.location if state.items is not None else ""
+    cause = record_evaluation(turn, frame, state, StatesError(error.error, error.cause, location))
+    turn.record(frame, "MapStateFailed")
+    fail_state(turn, frame, state, Failure(error.error, cause))
 
 
 def start_iterations(turn: Turn, frame: Frame, state: Map, after: int = 0) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from forecourt.services.stepfunctions.asl import errors
 from forecourt.services.stepfunctions.asl.data import Data
 from forecourt.services.stepfunctions.asl.errors import StatesError
-from forecourt.services.stepfunctions.asl.machine import Resource, Task, Value
+from forecourt.services.stepfunctions.asl.machine import Resource, Task
 from forecourt.services.stepfunctions.engine import events, model
 from forecourt.services.stepfunctions.engine.commands import InvokeTask
 from forecourt.services.stepfunctions.engine.flow import Failure, as_data, assigned, exit_state
@@ -38,8 +38,8 @@ def enter_task(turn: Turn, frame: Frame, state: Task) -> None:
             f"The state/task '{state.name}' was given an input with a size exceeding the maximum number of bytes "
             "service limit.",
         )
-    timeout = _whole_seconds(state, "TimeoutSeconds", state.timeout_seconds, scope, effective)
-    heartbeat = _whole_seconds(state, "HeartbeatSeconds", state.heartbeat_seconds, scope, effective)
+    timeout = state.timeout_seconds(scope, effective) if state.timeout_seconds is not None else 0
+    heartbeat = state.heartbeat_seconds(scope, effective) if state.heartbeat_seconds is not None else 0
     role = state.role_arn(scope, effective) if state.role_arn is not None else None
     _schedule(turn, frame, state, nonce, arguments, timeout, heartbeat, role)
 
@@ -88,20 +88,6 @@ def _scheduled_details(
     if role is not None and resource.kind != "activity":
         details["taskCredentials"] = {"roleArn": role}
     return details
-
-
-def _whole_seconds(state: Task, field: str, value: Value | None, scope: Any, effective: Any) -> int:
-    if value is None:
-        return 0
-    seconds = value(scope, effective)
-    if (type(seconds) is int or (type(seconds) is float and seconds.is_integer())) and 0 < seconds <= 99_999_999:
-        return int(seconds)
-    error = errors.QUERY_EVALUATION_ERROR if state.jsonata else errors.RUNTIME
-    raise StatesError(
-        error,
-        f"The field '{field}' must be a positive integer, but the value is {Data(seconds).text}",
-        field if state.jsonata else "",
-    )
 
 
 # --- what comes back --------------------------------------------------------------------------------------------------

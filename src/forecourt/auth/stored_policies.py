@@ -1,0 +1,106 @@
+"""Policies of resources are refused when they are given, in the words of the service that would keep them.
+
+The embedded services take any text for a policy. One that cannot be read would deny everybody later, far from the
+mistake.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+
+from forecourt.auth.policy import PolicyInvalid, Request, compile_policy, context_of
+from forecourt.base.call import CallContext
+from forecourt.base.errors import RemoteError
+
+Params = Mapping[str, Any]
+
+
+class Given(NamedTuple):
+    """Where an operation's parameters hold a policy, and how its service refuses it: code and words, in which `{}` is
+    the fault."""
+
+    policy: Callable[[Params], Any]
+    code: str
+    words: str
+
+
+def _attribute(params: Params) -> Any:
+    """SNS's SetTopicAttributes gives one attribute by name and value."""
+    return params.get("AttributeValue") if params.get("AttributeName") == "Policy" else None
+
+
+_SQS = Given(lambda params: (params.get("Attributes") or {}).get("Policy"), "InvalidAttributeValue",
+             "Invalid value for the parameter Policy.")  # fmt: skip
+_SNS = "Invalid parameter: Policy Error: {}"
+_KMS = Given(lambda params: params.get("Policy"), "MalformedPolicyDocumentException", "{}")
+_GIVEN: dict[tuple[str, str], Given] = {
+    ("s3", "PutBucketPolicy"): Given(lambda params: params.get("Policy"), "MalformedPolicy", "{}"),
+    ("sqs", "CreateQueue"): _SQS,
+    ("sqs", "SetQueueAttributes"): _SQS,
+    ("sns", "CreateTopic"): Given(_SQS.policy, "InvalidParameter", _SNS),
+    ("sns", "SetTopicAttributes"): Given(_attribute, "InvalidParameter", _SNS),
+    ("kms", "CreateKey"): _KMS,
+    ("kms", "PutKeyPolicy"): _KMS,
+    ("secretsmanager", "PutResourcePolicy"): Given(
+        lambda params: params.get("ResourcePolicy"), "MalformedPolicyDocumentException",
+        "This resource policy contains a syntax error. {}",
+    ),
+    ("dynamodb", "PutResourcePolicy"): Given(
+        lambda params: params.get("Policy"), "ValidationException", "Invalid policy document: {}"
+    ),
+    ("dynamodb", "CreateTable"): Given(
+        lambda params: params.get("ResourcePolicy"), "ValidationException", "Invalid policy document: {}"
+    ),
+    ("kinesis", "PutResourcePolicy"): Given(lambda params: params.get("Policy"), "InvalidArgumentException", "{}"),
+    ("events", "PutPermission"): Given(lambda params: params.get("Policy"), "ValidationException", "{}"),
+    ("events", "CreateEventBus"): Given(lambda params: params.get("Policy"), "ValidationException", "{}"),
+}  # fmt: skip
+_LOCKED_OUT = "The new key policy will not allow you to update the key policy in the future."
+
+
+def check(context: CallContext, service: str, operation: str, params: Params) -> None:
+    """Raises the service's error."""
+    given = _GIVEN.get((service, operation))
+    text = given.policy(params) if given is not None else None
+    # An empty text takes the policy away.
+    if given is None or not text:
+        return
+    document = text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text)
+    try:
+        policy = compile_policy(document, "resource")
+        if service == "s3":
+            _check_bucket(document, str(params.get("Bucket", "")))
+    except PolicyInvalid as invalid:
+        raise RemoteError(given.code, given.words.format(_S3_WORDS.get(str(invalid), invalid) if service == "s3"
+                                                         else invalid)) from None  # fmt: skip
+    if service == "kms" and not params.get("BypassPolicyLockoutSafetyCheck"):
+        asked = Request("kms:PutKeyPolicy", "*", context_of({}), context.principal)
+        if not policy.evaluate(asked).allowed:
+            raise RemoteError("MalformedPolicyDocumentException", _LOCKED_OUT)
+
+
+_S3_WORDS = {
+    "This policy contains invalid Json": "Policies must be valid JSON and the first byte must be '{'",
+    "Syntax errors in policy.": "Invalid policy syntax.",
+    "Policy statement must contain actions.": "Missing required field Action",
+    "Policy statement must contain resources.": "Missing required field Resource",
+}
+
+
+def _check_bucket(document: str, bucket: str) -> None:
+    """A bucket's policy is about that bucket."""
+    statements = msgspec.json.decode(document)["Statement"]
+    for statement in statements if isinstance(statements, list) else [statements]:
+        named = statement.get("Resource", statement.get("NotResource"))
+        for resource in [named] if isinstance(named, str) else named:
+            about = resource.partition(":::")[2].partition("/")[0]
+            if not resource.startswith("arn:aws:s3:::") or not _covers(about, bucket):
+                raise PolicyInvalid("Policy has invalid resource")
+
+
+def _covers(pattern: str, bucket: str) -> bool:
+    head = pattern.partition("*")[0].partition("?")[0].partition("${")[0]
+    return pattern == bucket or (head != pattern and bucket.startswith(head))
