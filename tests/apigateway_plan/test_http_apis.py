@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from tests.apigateway_plan.harness import API, OWNER, FunctionFailed, Gateway, backend, function_uri, gateway
 
 from forecourt.services.apigateway.http import model
+from forecourt.telemetry.metrics import MetricId
 
 IN_API = {**OWNER, "api_id": API}
 
@@ -485,3 +486,44 @@ async def test_simple_answers_are_cached_by_identity(returned: Any, status: int)
         event = events[0]
         assert (event["type"], event["identitySource"]) == ("REQUEST", ["i", "1"])
         assert event["routeArn"].endswith("/$default/GET/a")
+
+
+# -- metrics
+
+
+async def test_metrics_by_api_and_stage_and_where_asked_by_route() -> None:
+    async with gateway() as made:
+        made.services.functions["f"] = lambda event: "four"
+        detailed = {"GET /pets/{id}": model.RouteSettings(detailed_metrics_enabled=True)}
+        await deploy(
+            made,
+            {"GET /pets/{id}": function("f"), "POST /pets": function("f"), "GET /down": function("missing")},
+            stage="prod",
+            settings={"route_settings": detailed},
+        )
+        for verb, path, body in (
+            ("GET", "/pets/1", b""),
+            ("GET", "/pets/2", b""),
+            ("POST", "/pets", b"sixsix"),
+            ("GET", "/nowhere", b""),
+            ("GET", "/down", b""),
+        ):
+            await made.ask(path, verb, body=body)
+        await made.gateway.stop()
+
+        def total(name: str, *dimensions: tuple[str, str]) -> tuple[float, float] | None:
+            series = made.metrics.get(MetricId("000000000000", "us-east-1", "AWS/ApiGateway", name, dimensions))
+            return None if series is None else (series.total_count, series.total_sum)
+
+        api = ("ApiId", API)
+        stage = (api, ("Stage", "prod"))
+        assert total("Count", api) == total("Count", *stage) == (5, 5)
+        assert total("4xx", api) == (5, 1)
+        assert total("5xx", *stage) == (5, 1)
+        assert total("Latency", api) is not None
+        refusals = len('{"message":"Not Found"}') + len('{"message":"Internal Server Error"}')
+        assert total("DataProcessed", api) == (5, 4 + 4 + 6 + 4 + refusals)
+        route = (*stage, ("Resource", "/pets/{id}"), ("Method", "GET"))
+        assert total("Count", *route) == (2, 2)
+        assert total("DataProcessed", *route) == (2, 8)
+        assert total("Count", *stage, ("Resource", "/pets"), ("Method", "POST")) is None

@@ -116,21 +116,23 @@ class Issuer:
         self, occasion: Occasion, client: Client, user: User, grant: Grant, source: str, nonce: str = ""
     ) -> Minted:
         """Access and ID token of a grant. `source` is the trigger's (`TokenGeneration_Authentication`, …)."""
-        pool = occasion.pool
-        roles = await self.roles(user)
-        times = self._times(client, grant)
-        origin = grant.id if client.settings.get("EnableTokenRevocation", True) else ""
+        change = await self._ask(occasion, user, grant, await self.roles(user), source)
+        key = (await self._records.keys(occasion.pool.id))[0]
+        return await self._turns.take(self._minted, key, occasion.pool, client, user, grant, change, nonce)
+
+    def _minted(
+        self, key: tokens.Key, pool: Pool, client: Client, user: User, grant: Grant, change: Change, nonce: str
+    ) -> Minted:
+        roles, times = change.roles, self._times(client, grant)
         shared: dict[str, Any] = {
             "issuer": self.issuer(pool),
             "client_id": client.id,
             "sub": user.sub,
             "username": user.username,
             "times": times,
-            "origin_jti": origin,
+            "origin_jti": grant.id if client.settings.get("EnableTokenRevocation", True) else "",
             "event_id": grant.event_id,
         }
-        change = await self._ask(occasion, user, grant, roles, source)
-        roles = change.roles
         scopes = [s for s in grant.scopes if s not in change.scopes_suppressed]
         scopes += [s for s in change.scopes_added if s not in scopes]
         access = tokens.access_claims(
@@ -141,9 +143,7 @@ class Issuer:
             device_key=grant.device_key,
             hosted=grant.hosted,
         )
-        key = (await self._records.keys(pool.id))[0]
-        sign = self._turns.take
-        access_token = await sign(tokens.sign, key, change.apply(access, change.access, _PROTECTED_ACCESS))
+        access_token = tokens.sign(key, change.apply(access, change.access, _PROTECTED_ACCESS))
         if grant.hosted and "openid" not in grant.scopes:
             return Minted(access_token, "", times.access_expires_at - times.issued_at)
         identity = tokens.id_claims(
@@ -156,7 +156,7 @@ class Issuer:
             nonce=nonce,
             access_token=access_token if grant.hosted else "",
         )
-        id_token = await sign(tokens.sign, key, change.apply(identity, change.identity, _PROTECTED_ID))
+        id_token = tokens.sign(key, change.apply(identity, change.identity, _PROTECTED_ID))
         return Minted(access_token, id_token, times.access_expires_at - times.issued_at)
 
     async def mint_for_client(self, occasion: Occasion, client: Client, scopes: Sequence[str]) -> Minted:

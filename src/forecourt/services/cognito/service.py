@@ -85,7 +85,9 @@ class UserPools:
         triggers = Triggers(caller)
         turns = Turns()
         self.issuer = Issuer(self.records, triggers, clock, ids, turns, public_url, token_issuer)
-        messenger = Messenger(self.records, triggers, self.courier, public_url)
+        self._messenger = messenger = Messenger(
+            self.records, triggers, self.courier, delivery.not_delivered, public_url
+        )
         self.kit = Kit(
             records=self.records,
             passwords=Passwords(self.records, self._hashing, turns),
@@ -155,6 +157,7 @@ class UserPools:
             self._sweeper.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._sweeper
+        await self._messenger.stop()
         await self.courier.stop()
         await self.kit.threat.stop()
         self._hashing.close()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
@@ -16,7 +17,7 @@ from forecourt.base.asgi import Receive, Scope, Send, direct
 from forecourt.services.apigateway.authorizers.http_lambda import with_lambda_authorizer
 from forecourt.services.apigateway.authorizers.iam import with_iam
 from forecourt.services.apigateway.authorizers.jwt import with_jwt
-from forecourt.services.apigateway.http.model import DEFAULT_ROUTE, Cors, HttpSnapshot, Route, RouteSettings, Stage
+from forecourt.services.apigateway.http.model import DEFAULT_ROUTE, Cors, HttpSnapshot, Route, Stage
 from forecourt.services.apigateway.integrations.http_api import compile_integration
 from forecourt.services.apigateway.limits import Limit
 from forecourt.services.apigateway.plan.context import http_context_value
@@ -33,7 +34,7 @@ from forecourt.services.apigateway.plan.messages import (
     Served,
     extended_request_id_bytes,
 )
-from forecourt.services.apigateway.plan.meter import Tally
+from forecourt.services.apigateway.plan.meter import HttpTally, Tally
 from forecourt.services.apigateway.plan.ports import Handler, Ports
 from forecourt.services.apigateway.plan.router import HttpRouter, Router
 from forecourt.services.apigateway.plan.router import Route as Routed
@@ -228,7 +229,7 @@ class _Compiler:
     def _answering(self, resource: ResourceMethod, handler: Handler) -> Answering:
         if self.cors is not None:
             handler = self.cors.before(handler)
-        return Answering(resource=resource, handler=handler, tally=self._tally(), logs=self._logs())
+        return Answering(resource=resource, handler=handler, tally=self._tally(resource), logs=self._logs())
 
     def _handler(self, route: Route) -> Handler:
         integration = self._integrations.get((route.target or "").removeprefix("integrations/"))
@@ -253,23 +254,26 @@ class _Compiler:
             return with_jwt(handler, authorizer, scopes, self.served, self._ports, results)
         return with_lambda_authorizer(handler, authorizer, self.served, self._ports, results)
 
+    def _setting(self, route_key: str, name: str) -> Any:
+        """The route's own, else the stage's."""
+        own = self._stage.route_settings.get(route_key)
+        value = getattr(own, name) if own is not None else None
+        return value if value is not None else getattr(self._stage.default_route_settings, name)
+
     def _limit(self, route_key: str) -> Limit | None:
-        own = self._stage.route_settings.get(route_key) or RouteSettings()
-        default = self._stage.default_route_settings
-        rate = own.throttling_rate_limit if own.throttling_rate_limit is not None else default.throttling_rate_limit
-        burst = own.throttling_burst_limit if own.throttling_burst_limit is not None else default.throttling_burst_limit
+        rate = self._setting(route_key, "throttling_rate_limit")
+        burst = self._setting(route_key, "throttling_burst_limit")
         return None if rate is None or burst is None else Limit(rate, burst)
 
-    def _tally(self) -> Tally:
-        """https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-metrics.html"""
+    def _tally(self, resource: ResourceMethod) -> Tally:
         served = self.served
         by_api = (("ApiId", served.api_id),)
         by_stage = (*by_api, ("Stage", served.stage))
-        return Tally(
-            self._ports.meter,
-            tuple((served.account, served.region, names) for names in (by_api, by_stage)),
-            names={"4XXError": "4xx", "5XXError": "5xx"},
-        )
+        dimensions = [by_api, by_stage]
+        if resource.operation_name and self._setting(resource.operation_name, "detailed_metrics_enabled"):
+            method = resource.operation_name.partition(" ")[0]
+            dimensions.append((*by_stage, ("Resource", resource.path), ("Method", method)))
+        return HttpTally(self._ports.meter, tuple((served.account, served.region, names) for names in dimensions))
 
     def _logs(self) -> tuple[Log, ...]:
         settings = self._stage.access_log_settings

@@ -142,6 +142,6 @@ class Invocation:
     def _note(self, response: MethodResponse) -> None:
         latency_ms = (perf_counter() - self._started) * 1000
         answering = self._answering
-        answering.tally.add(response.status, latency_ms, response.integration_latency_ms)
+        answering.tally.note(self._request, response, latency_ms)
         for log in answering.logs:
             log(Answered(self._request.latest, response, self._failure, latency_ms))

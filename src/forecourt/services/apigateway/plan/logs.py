@@ -71,11 +71,6 @@ def _text(value: Any) -> str:
     return str(value)
 
 
-def _length(answered: Answered) -> int | None:
-    body = answered.response.body
-    return len(body) if isinstance(body, bytes) else answered.response.length
-
-
 _INTEGRATION_ERRORS = frozenset(("API_CONFIGURATION_ERROR", "INTEGRATION_FAILURE", "INTEGRATION_TIMEOUT"))
 _AUTHORIZER_ERRORS = frozenset(
     ("ACCESS_DENIED", "AUTHORIZER_CONFIGURATION_ERROR", "AUTHORIZER_FAILURE", "UNAUTHORIZED")
@@ -151,8 +146,8 @@ def _authorize_status(answered: Answered) -> int | None:
 
 _OF_ANSWER: Mapping[str, Callable[[Answered], Any]] = {
     "status": lambda a: a.response.status,
-    "responseLength": _length,
-    "dataProcessed": lambda a: (a.request.body.length or 0) + (_length(a) or 0),
+    "responseLength": lambda a: a.response.size,
+    "dataProcessed": lambda a: (a.request.body.length or 0) + (a.response.size or 0),
     "responseLatency": lambda a: int(a.latency_ms),
     "integrationLatency": _integration_latency,
     "integration.latency": _integration_latency,

@@ -263,6 +263,11 @@ class MethodResponse(msgspec.Struct, frozen=True):
     # What Lambda answered where `integration_status` is what its function said
     integration_service_status: int | None = None
 
+    @property
+    def size(self) -> int | None:
+        """The body's bytes, where that is known before they are sent."""
+        return len(self.body) if isinstance(self.body, bytes) else self.length
+
     def __await__(self) -> Generator[None, None, MethodResponse]:
         return self
         yield

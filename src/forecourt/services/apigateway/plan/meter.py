@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from forecourt.base.clock import Clock
+from forecourt.services.apigateway.plan.messages import MethodRequest, MethodResponse
 from forecourt.telemetry.metrics import Dimensions, MetricId
 from forecourt.telemetry.statistics import StatisticSet
 
@@ -30,7 +31,6 @@ class Tally:
 
     __slots__ = (
         "_meter",
-        "_names",
         "backend",
         "cached",
         "client_errors",
@@ -41,14 +41,8 @@ class Tally:
         "uncached",
     )
 
-    def __init__(
-        self,
-        meter: Meter,
-        scopes: tuple[tuple[str, str, Dimensions], ...],
-        names: Mapping[str, str] | None = None,
-    ) -> None:
-        """`scopes`: account, region and dimensions of every metric to count in. `names`: what HTTP APIs call some."""
-        self._names = names or {}
+    def __init__(self, meter: Meter, scopes: tuple[tuple[str, str, Dimensions], ...]) -> None:
+        """`scopes`: account, region and dimensions of every metric to count in."""
         self._meter = meter
         self.scopes = scopes
         self.clear()
@@ -59,10 +53,11 @@ class Tally:
         self.latency: dict[int, int] = {}
         self.backend: dict[int, int] = {}
 
-    def add(self, status: int, latency_ms: float, backend_ms: float) -> None:
+    def note(self, request: MethodRequest, response: MethodResponse, latency_ms: float) -> None:
         if not self.count:
             self._meter.note(self)
         self.count += 1
+        status, backend_ms = response.status, response.integration_latency_ms
         tenths = int(latency_ms * 10)
         self.latency[tenths] = self.latency.get(tenths, 0) + 1
         if backend_ms:
@@ -84,7 +79,31 @@ class Tally:
             ("CacheHitCount", _of_each(1.0, self.cached)),
             ("CacheMissCount", _of_each(1.0, self.uncached)),
         ]
-        return [(self._names.get(name, name), values) for name, values in sets if values.count]
+        return [(name, values) for name, values in sets if values.count]
+
+
+class HttpTally(Tally):
+    """What an HTTP API counts besides, and by which names.
+
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-metrics.html
+    """
+
+    __slots__ = ("processed",)
+
+    def clear(self) -> None:
+        super().clear()
+        self.processed = StatisticSet()
+
+    def note(self, request: MethodRequest, response: MethodResponse, latency_ms: float) -> None:
+        super().note(request, response, latency_ms)
+        self.processed.add(float((request.body.length or 0) + (response.size or 0)))
+
+    def sets(self) -> list[tuple[str, StatisticSet]]:
+        sets = [(_HTTP_NAMES.get(name, name), values) for name, values in super().sets()]
+        return [*sets, ("DataProcessed", self.processed)]
+
+
+_HTTP_NAMES = {"4XXError": "4xx", "5XXError": "5xx"}
 
 
 def _of_each(value: float, count: int) -> StatisticSet:
