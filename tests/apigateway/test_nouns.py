@@ -314,6 +314,30 @@ async def test_a_key_is_in_one_plan_of_a_stage(aws: Aws) -> None:
     assert (await aws.refused("CreateUsagePlan", name="d", apiStages=stages * 2)).startswith("BadRequestException")
 
 
+async def test_an_api_key_file(aws: Aws) -> None:
+    plans = [(await aws("CreateUsagePlan", name=name))["id"] for name in "ab"]
+    file = (
+        "Key,NAME,description,enabled,UsagePlanIds,other\r\n"
+        f'{"k" * 30},one,"a, ""b""",FALSE,\'{plans[0]},{plans[1]}\',x\r\n'
+        f"{'l' * 30},O'Neill's,,,,\r\n"
+    )
+    first = await aws("ImportApiKeys", body=file.encode(), format="csv")
+    assert "warnings" not in first
+    keys = [await aws("GetApiKey", apiKey=key, includeValue=True) for key in first["ids"]]
+    assert [(k["name"], k["value"], k["enabled"]) for k in keys] == [
+        ("one", "k" * 30, False),
+        ("O'Neill's", "l" * 30, True),
+    ]
+    assert keys[0]["description"] == 'a, "b"'
+    for plan in plans:
+        assert [key["name"] for key in (await aws("GetUsagePlanKeys", usagePlanId=plan))["items"]] == ["one"]
+    again = await aws(
+        "ImportApiKeys", body=file.replace(",one,", ",renamed,").encode(), format="csv", failOnWarnings=True
+    )
+    assert again["ids"] == first["ids"]
+    assert (await aws("GetApiKey", apiKey=first["ids"][0]))["name"] == "renamed"
+
+
 async def test_a_stage_that_goes_leaves_its_plans(aws: Aws) -> None:
     api, root = await make_api(aws)
     await make_mock(aws, api, root)

@@ -153,6 +153,22 @@ async def test_canary_deployments(aws: Aws) -> None:
     assert "canarySettings" not in promoted
 
 
+async def test_a_stage_with_a_canary_takes_no_other_deployment(aws: Aws) -> None:
+    api, _ = await deployable(aws)
+    stage = {"restApiId": api, "stageName": "dev"}
+    await deploy(aws, api, stageName="dev")
+    await deploy(aws, api, stageName="dev", canarySettings={"percentTraffic": 5.0})
+    other = await deploy(aws, api)
+    refusal = "BadRequestException: Stage dev has canary settings."
+    assert (await aws.refused("CreateDeployment", **stage)).startswith(refusal)
+    patch = [{"op": "replace", "path": "/deploymentId", "value": other}]
+    assert (await aws.refused("UpdateStage", **stage, patchOperations=patch)).startswith(refusal)
+    bad = [{"op": "add", "path": "/canarySettings/stageVariableOverrides/a b", "value": "1"}]
+    assert "Invalid stage variable name" in await aws.refused("UpdateStage", **stage, patchOperations=bad)
+    removed = [{"op": "remove", "path": "/canarySettings"}, *patch]
+    assert (await aws("UpdateStage", **stage, patchOperations=removed))["deploymentId"] == other
+
+
 async def test_a_canary_by_update_has_the_stages_deployment(aws: Aws) -> None:
     api, _ = await deployable(aws)
     first = await deploy(aws, api, stageName="dev")

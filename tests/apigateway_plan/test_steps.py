@@ -89,20 +89,40 @@ async def test_a_canary_gets_its_share_and_its_variables() -> None:
         assert 45 < bodies.count(b"new canary true") < 140
 
 
-@pytest.mark.parametrize(("uses", "calls"), [(True, 2), (False, 13)])
-async def test_a_canary_uses_the_stages_cache_where_it_is_let(uses: bool, calls: int) -> None:
+@pytest.mark.parametrize(
+    ("uses", "deployment", "calls"), [(True, "d2", 2), (True, "d1", 1), (False, "d2", 13)], ids=["own", "same", "none"]
+)
+async def test_a_canary_uses_the_stages_cache_where_it_is_let(uses: bool, deployment: str, calls: int) -> None:
+    """Of another version it has entries of its own, of the same one the stage's."""
     async with gateway() as made:
-        made.services.functions["new"] = lambda event: {"body": f"new {len(made.services.calls)}"}
-        made.services.functions["old"] = lambda event: {"body": f"old {len(made.services.calls)}"}
+        for name in ("old", "new"):
+            made.services.functions[name] = lambda event, name=name: {"body": name}
         setting = model.MethodSetting(caching_enabled=True)
         stage = {"cache_cluster_enabled": True, "method_settings": {"*/*": setting}}
         await made.deploy({"GET /": proxy("new")}, deployment="d2")
         for percent, asked in ((0.0, 1), (100.0, 12)):
-            canary = model.CanarySettings(percent_traffic=percent, deployment_id="d2", use_stage_cache=uses)
+            canary = model.CanarySettings(percent_traffic=percent, deployment_id=deployment, use_stage_cache=uses)
             await made.deploy({"GET /": proxy("old")}, stage={**stage, "canary_settings": canary})
-            bodies = [(await made.ask("/")).body[:3] for _ in range(asked)]
-            assert set(bodies) == {b"new" if percent else b"old"}
+            bodies = {(await made.ask("/")).body for _ in range(asked)}
+            assert bodies == {b"new" if percent and deployment == "d2" else b"old"}
         assert len(made.services.calls) == calls
+
+
+async def test_a_canarys_requests_are_seen_twice() -> None:
+    async with gateway() as made:
+        access = model.AccessLogSettings(
+            destination_arn="arn:aws:logs:us-east-1:000000000000:log-group:access:*", format="$context.requestId"
+        )
+        canary = model.CanarySettings(percent_traffic=100.0, deployment_id="d1")
+        setting = model.MethodSetting(logging_level="INFO")
+        stage = {"canary_settings": canary, "access_log_settings": access, "method_settings": {"*/*": setting}}
+        await made.deploy({"GET /": mock()}, stage=stage)
+        await made.ask("/")
+        execution = f"API-Gateway-Execution-Logs_{API}/prod"
+        by_group = {group: [line for name, line in made.logs.lines if name == group] for group, _ in made.logs.lines}
+        assert set(by_group) == {"access", "access/Canary", execution, f"{execution}/Canary"}
+        assert by_group["access"] == by_group["access/Canary"]
+        assert by_group[execution] == by_group[f"{execution}/Canary"]
 
 
 # -- validation
@@ -372,7 +392,9 @@ async def test_a_cache_hit_does_not_call_the_backend() -> None:
         assert (await made.ask("/?q=2")).body == b"2"
         assert (await made.ask("/?q=1&other=3")).body == b"1"
         assert [(await made.ask("/?q=1", "POST")).body for _ in range(2)] == [b"3", b"4"]
-        assert (await made.ask("/?q=1", headers=[("Cache-Control", "max-age=0")])).body == b"5"
+        for other in ("no-cache", "max-age=05", "s-maxage=0", "max-age=10"):
+            assert (await made.ask("/?q=1", headers=[("Cache-Control", other)])).body == b"1"
+        assert (await made.ask("/?q=1", headers=[("Cache-Control", "no-store, Max-Age=0")])).body == b"5"
         assert (await made.ask("/?q=1")).body == b"5"
         made.clock.advance(61)
         assert (await made.ask("/?q=1")).body == b"6"

@@ -105,6 +105,12 @@ s3 ListObjectsV2 rest-xml eu-west-1 Bucket=bucket
 GET /bucket sign=s3
 s3 ListObjects rest-xml eu-west-1 Bucket=bucket
 
+PUT /bucket?lifecycle sign=s3
+s3 PutBucketLifecycleConfiguration rest-xml eu-west-1 Bucket=bucket
+
+GET /bucket?notification sign=s3
+s3 GetBucketNotificationConfiguration rest-xml eu-west-1 Bucket=bucket
+
 PUT /bucket?acl sign=s3
 s3 PutBucketAcl rest-xml eu-west-1 Bucket=bucket
 

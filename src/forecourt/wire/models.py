@@ -116,6 +116,7 @@ class Operation(msgspec.Struct, rename="camel", frozen=True):
     authtype: str | None = None
     auth: tuple[str, ...] = ()
     endpoint: EndpointTrait | None = None
+    deprecated: bool = False
 
     @property
     def unsigned(self) -> bool:

@@ -2,7 +2,8 @@
 
 The models' `requestUri`s become a tree of path segments: a literal is tried before a label, a label before a greedy
 one. Where several operations share a path (S3's do), the one with most of its own marks in the request wins: literal
-query parameters of its URI (`?acl`), then required members in the query string and headers.
+query parameters of its URI (`?acl`), then required members in the query string and headers; and of two that differ in
+nothing, the one that is not deprecated (S3's `PutBucketLifecycle` is).
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ def router(service: str) -> dict[str, Node]:
     """A tree for each method."""
     found = model(service)
     roots: dict[str, Node] = {}
-    for name, operation in found.operations.items():
+    for name, operation in sorted(found.operations.items(), key=lambda item: item[1].deprecated):
         # CloudFront's operations are called otherwise in their own `name`.
         _insert(roots.setdefault(operation.http.method, Node()), found, name, operation)
     return roots

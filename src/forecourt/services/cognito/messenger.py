@@ -1,18 +1,31 @@
 """Writes to a user: takes the template, lets the custom message trigger change it, fills it in, hands it to the courier
 or to the pool's own sender function.
+
+Nobody waits for a sender function, as nobody waits for a mail server: how long a call takes must not tell whether there
+was anybody to write to. A message that could not be sent is told to whoever delivers the pool's own logs.
+https://docs.aws.amazon.com/cognito/latest/developerguide/user-pool-lambda-custom-sender-triggers.html
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
 import msgspec
 
+from forecourt.base.errors import ServiceError
 from forecourt.services.cognito import encrypted_code, messages
 from forecourt.services.cognito.courier import Courier
-from forecourt.services.cognito.errors import InvalidParameterException, NotAuthorizedException
+from forecourt.services.cognito.errors import (
+    CodeDeliveryFailureException,
+    InvalidLambdaResponseException,
+    InvalidParameterException,
+    NotAuthorizedException,
+)
 from forecourt.services.cognito.messages import Message, Template
 from forecourt.services.cognito.model import User
 from forecourt.services.cognito.store import Records
@@ -20,6 +33,11 @@ from forecourt.services.cognito.triggers import Occasion, Triggers, user_attribu
 
 _MEDIUM = {"email": "EMAIL", "phone_number": "SMS"}
 _SENDERS = {"EMAIL": "CustomEmailSender", "SMS": "CustomSMSSender"}
+_log = logging.getLogger("forecourt.cognito.messenger")
+MOST_SENDING = 1000
+_LAST_MOMENT_SECONDS = 10.0
+# What a custom message may measure, as the pool's own templates may.
+_LONGEST = {"smsMessage": 140, "emailMessage": 20_000, "emailSubject": 140}
 
 
 class Errand(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,8 +56,18 @@ class Errand(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Messenger:
-    def __init__(self, records: Records, triggers: Triggers, courier: Courier, public_url: str) -> None:
+    def __init__(
+        self,
+        records: Records,
+        triggers: Triggers,
+        courier: Courier,
+        failed: Callable[[str, str], Awaitable[None]],
+        public_url: str,
+    ) -> None:
+        """`failed` is told the pool's id and what happened."""
         self._records = records
+        self._failed = failed
+        self._sending: set[asyncio.Task[None]] = set()
         self._triggers = triggers
         self._courier = courier
         self._public_url = public_url
@@ -49,7 +77,7 @@ class Messenger:
         """CodeDeliveryDetails."""
         sender = _SENDERS[errand.medium]
         if self._triggers.configured(occasion.pool, sender):
-            await self._send_by_function(occasion, user, errand, sender)
+            self._hand_over(occasion, user, errand, sender)
         else:
             message = await self._compose(occasion, user, errand)
             self._courier.send(message, occasion.pool.id)
@@ -59,9 +87,23 @@ class Messenger:
         """The address of a page of a pool that may have no domain."""
         return f"{self._public_url}/_aws/cognito/{pool_id}/{path}?{urlencode(query)}"
 
-    def notify(self, pool_id: str, message: Message) -> None:
+    def notify(self, occasion: Occasion, user: User, message: Message) -> None:
         """A message that is no code: a notice of a risky sign-in."""
-        self._courier.send(message, pool_id)
+        sender = _SENDERS[message.medium]
+        if not self._triggers.configured(occasion.pool, sender):
+            self._courier.send(message, occasion.pool.id)
+            return
+        errand = Errand(
+            source="AccountTakeOverNotification", kind="Notify", attribute="email", to=message.to, code=message.body
+        )
+        self._hand_over(occasion, user, errand, sender)
+
+    async def stop(self) -> None:
+        """Gives what is under way a moment, then gives up."""
+        sending = list(self._sending)
+        if sending:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(asyncio.gather(*sending, return_exceptions=True), _LAST_MOMENT_SECONDS)
 
     async def _compose(self, occasion: Occasion, user: User, errand: Errand) -> Message:
         link = await self._link(occasion, user, errand)
@@ -100,11 +142,26 @@ class Messenger:
         empty = {"smsMessage": None, "emailMessage": None, "emailSubject": None}
         source = f"CustomMessage_{errand.source}"
         answer = await self._triggers.fire(occasion, "CustomMessage", source, user.username, request, empty)
+        _check_lengths(answer)
         return Template(
             _custom(answer, "smsMessage", template.sms),
             answer.get("emailSubject") or template.email_subject,
             _custom(answer, "emailMessage", template.email),
         )
+
+    def _hand_over(self, occasion: Occasion, user: User, errand: Errand, sender: str) -> None:
+        if len(self._sending) >= MOST_SENDING:
+            raise CodeDeliveryFailureException("The message could not be delivered, please try again later.")
+        task = asyncio.create_task(self._see_to_it(occasion, user, errand, sender))
+        self._sending.add(task)
+        task.add_done_callback(self._sending.discard)
+
+    async def _see_to_it(self, occasion: Occasion, user: User, errand: Errand, sender: str) -> None:
+        try:
+            await self._send_by_function(occasion, user, errand, sender)
+        except ServiceError as error:
+            _log.warning("%s did not take a message: %s", sender, error.code)
+            await self._failed(occasion.pool.id, f"{errand.medium} message was not delivered: {error.message}")
 
     async def _send_by_function(self, occasion: Occasion, user: User, errand: Errand, sender: str) -> None:
         kind = "customEmailSenderRequestV1" if errand.medium == "EMAIL" else "customSMSSenderRequestV1"
@@ -112,6 +169,13 @@ class Messenger:
         request = with_metadata(occasion, {"type": kind, "code": code, "userAttributes": user_attributes(user)})
         source = f"{sender}_{errand.source}"
         await self._triggers.fire(occasion, sender, source, user.username, request, {})
+
+
+def _check_lengths(answer: Mapping[str, Any]) -> None:
+    for name, longest in _LONGEST.items():
+        given = answer.get(name)
+        if given is not None and not (isinstance(given, str) and len(given) <= longest):
+            raise InvalidLambdaResponseException("Unrecognizable lambda output")
 
 
 def _custom(answer: Mapping[str, Any], key: str, default: str) -> str:

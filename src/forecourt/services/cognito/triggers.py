@@ -155,6 +155,14 @@ def _response_of(answer: Any) -> dict[str, Any]:
     return response
 
 
+def flag(answer: Mapping[str, Any], name: str) -> bool:
+    """A member that is true, false, or not there. AWS takes no text for either."""
+    given = answer.get(name)
+    if given is not None and not isinstance(given, bool):
+        raise InvalidLambdaResponseException("Unrecognizable lambda output")
+    return bool(given)
+
+
 def _unreachable(spoken: str, error: ServiceError) -> UnexpectedLambdaException:
     if error.code == "ResourceNotFoundException":
         return UnexpectedLambdaException(f"{spoken} invocation failed due to configuration.")

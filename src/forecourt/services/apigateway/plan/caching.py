@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-caching
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
@@ -21,7 +22,7 @@ from forecourt.services.apigateway.rest.model import Integration, MethodSetting,
 
 # Raises where the caller may not invalidate an entry of the cache (`execute-api:InvalidateCache`).
 MayInvalidate = Callable[[MethodRequest], Awaitable[bool]]
-_INVALIDATES = (b"max-age=0", b"no-cache")
+_INVALIDATES = re.compile(rb"(?:^|,)\s*max-age\s*=\s*\"?0+\"?\s*(?:,|$)", re.IGNORECASE)
 _WARNING = (b"warning", b'199 - "Cache-Control header ignored because the caller is not authorized to invalidate"')
 
 
@@ -60,11 +61,13 @@ class Caching(NamedTuple):
     clock: Clock
     tally: Tally
     may_invalidate: MayInvalidate
+    # Whose answers these are, where a stage's cache holds those of several deployments
+    version: str
 
 
 def cached(handler: Handler, caching: Caching, integration: Integration, served: Served, path: str) -> Handler:
-    cache, setting, clock, tally, may_invalidate = caching
-    key_of = _key(integration, served, path)
+    cache, setting, clock, tally, may_invalidate, version = caching
+    key_of = _key(integration, served, path, version)
     ttl = float(setting.cache_ttl_in_seconds)
 
     async def answer(request: MethodRequest) -> MethodResponse:
@@ -95,9 +98,8 @@ def _kept(response: MethodResponse, body: bytes) -> CachedResponse:
     return CachedResponse(response.status, tuple(response.headers), body, ready)
 
 
-def _key(integration: Integration, served: Served, path: str) -> Callable[[MethodRequest], Key]:
-    # A canary that may use the stage's cache keeps what is its own there: its answers are not those of the stage.
-    namespace = ("canary:" if served.is_canary else "") + (integration.cache_namespace or path)
+def _key(integration: Integration, served: Served, path: str, version: str) -> Callable[[MethodRequest], Key]:
+    namespace = f"{version}:{integration.cache_namespace or path}"
     sources = _key_sources(integration, served)
     if not sources:
         return lambda request: cache_key(namespace, request.method, path, ())
@@ -119,7 +121,7 @@ def _text(value: str | list[str] | None) -> str | None:
 
 def _asks_to_invalidate(request: MethodRequest) -> bool:
     value = request.header(b"cache-control")
-    return value is not None and any(word in value.lower() for word in _INVALIDATES)
+    return value is not None and _INVALIDATES.search(value) is not None
 
 
 def _refusal(setting: MethodSetting) -> list[tuple[bytes, bytes]]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from msgspec.structs import replace
+
 from forecourt.auth.policy import Policy, PolicyInvalid
 from forecourt.base.errors import AccessDenied
 from forecourt.services.apigateway.authorizers.cognito import with_user_pools
@@ -45,6 +47,7 @@ from forecourt.services.apigateway.plan.state import Shared
 from forecourt.services.apigateway.plan.tracing import noting, traced
 from forecourt.services.apigateway.plan.validation import validating
 from forecourt.services.apigateway.rest.model import (
+    AccessLogSettings,
     Authorizer,
     Integration,
     Method,
@@ -228,9 +231,11 @@ class _Compiler:
         """GET only, as AWS has it unless another method's own setting asks for it."""
         own = f"{resource.path}/{method.http_method}".strip("/")
         asked = method.http_method == "GET" or any(key.strip("/") == own for key in self._stage.method_settings)
-        if self._cache is None or not setting.caching_enabled or not asked:
+        if self._cache is None or not setting.caching_enabled or not asked or not setting.cache_ttl_in_seconds:
             return handler
-        caching = Caching(self._cache, setting, self._ports.clock, tally, self._may_invalidate)
+        # Of one version, stage and canary share their entries; of two, each has its own.
+        version = "" if self.served.deployment_id == self._stage.deployment_id else self.served.deployment_id
+        caching = Caching(self._cache, setting, self._ports.clock, tally, self._may_invalidate, version)
         return cached(handler, caching, integration, self.served, resource.path)
 
     async def _may_invalidate(self, request: MethodRequest) -> bool:
@@ -281,6 +286,8 @@ class _Compiler:
         by_api = (("ApiName", served.api_name),)
         by_stage = (*by_api, ("Stage", served.stage))
         dimensions = [by_api, by_stage]
+        if served.is_canary:
+            dimensions.append((*by_api, ("Stage", f"{served.stage}/Canary")))
         if resource is not None and method is not None:
             verb = method.http_method
             if method_setting(self._stage, resource.path, verb).metrics_enabled:
@@ -288,10 +295,13 @@ class _Compiler:
         return Tally(self._ports.meter, tuple((served.account, served.region, names) for names in dimensions))
 
     def logs(self, setting: MethodSetting, logged: Logged = _NOTHING) -> tuple[Callable[..., None], ...]:
-        found = (
-            access_log(self._stage.access_log_settings, self.served, self._ports.logs),
-            execution_log(setting, logged, self.served, self._ports.logs),
-        )
+        access, sink = self._stage.access_log_settings, self._ports.logs
+        found = [access_log(access, self.served, sink), execution_log(setting, logged, self.served, sink)]
+        if self.served.is_canary:
+            found += [
+                access_log(_of_canary(access), self.served, sink),
+                execution_log(setting, logged, replace(self.served, stage=f"{self.served.stage}/Canary"), sink),
+            ]
         return tuple(log for log in found if log is not None)
 
 
@@ -306,6 +316,13 @@ _INTEGRATIONS: Mapping[str, Callable[[_Compiler, Integration, Ports], Handler]] 
 
 def _logged(resource: Resource, method: Method) -> Logged:
     return Logged(f"{method.http_method} {resource.path}", method.authorizer_id or "", method.api_key_required)
+
+
+def _of_canary(settings: AccessLogSettings | None) -> AccessLogSettings | None:
+    """A canary's requests are logged once more, in a group of their own."""
+    if settings is None or not settings.destination_arn:
+        return None
+    return replace(settings, destination_arn=f"{settings.destination_arn.removesuffix(':*')}/Canary")
 
 
 def _misconfigured(detail: str) -> Handler:

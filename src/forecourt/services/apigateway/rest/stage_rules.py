@@ -29,7 +29,7 @@ def need_stage(found: Found, stage: Stage, quotas: Quotas) -> None:
         raise BadRequestException("Stage name only allows a-zA-Z0-9_-")
     need_variables(stage.variables, quotas)
     _need_named(found, stage)
-    _need_canary(found, stage)
+    _need_canary(found, stage, quotas)
     _need_cache(stage)
     _need_logs(found, stage, quotas)
     for setting in stage.method_settings.values():
@@ -57,14 +57,25 @@ def _need_named(found: Found, stage: Stage) -> None:
         found.get(ClientCertificate, stage.client_certificate_id)
 
 
-def _need_canary(found: Found, stage: Stage) -> None:
+def _need_canary(found: Found, stage: Stage, quotas: Quotas) -> None:
     canary = stage.canary_settings
     if canary is None:
         return
     if not 0.0 <= canary.percent_traffic <= 100.0:
         raise BadRequestException("Invalid percent traffic specified. Must be between 0.0 and 100.0")
+    need_variables(canary.stage_variable_overrides, quotas)
     canary.deployment_id = canary.deployment_id or stage.deployment_id
     found.get(Deployment, stage.rest_api_id, canary.deployment_id)
+
+
+def need_no_canary(stage: Stage, deployment_id: str) -> None:
+    """While a stage has a canary it keeps its deployment, or takes the canary's: that is what it is tried for."""
+    canary = stage.canary_settings
+    if canary is not None and deployment_id not in (stage.deployment_id, canary.deployment_id):
+        raise BadRequestException(
+            f"Stage {stage.stage_name} has canary settings. They must be removed before it can be associated with "
+            "another deployment"
+        )
 
 
 def _need_cache(stage: Stage) -> None:

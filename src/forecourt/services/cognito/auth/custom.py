@@ -16,7 +16,7 @@ from forecourt.services.cognito.auth import srp
 from forecourt.services.cognito.auth.attempt import Attempt, Challenge, ChallengeResult, Outcome, Passed, Visit
 from forecourt.services.cognito.auth.kit import Kit, names_of, required
 from forecourt.services.cognito.model import User
-from forecourt.services.cognito.triggers import user_attributes, with_metadata
+from forecourt.services.cognito.triggers import flag, user_attributes, with_metadata
 
 MOST_ROUNDS = 20
 
@@ -42,9 +42,9 @@ async def define(kit: Kit, visit: Visit, attempt: Attempt, user: User | None) ->
     request = {**_request(visit, user), "session": _session(attempt)}
     empty = {"challengeName": None, "issueTokens": None, "failAuthentication": None}
     answer = await _fire(kit, visit, "DefineAuthChallenge", attempt, user, request, empty)
-    if answer.get("failAuthentication"):
+    if flag(answer, "failAuthentication"):
         raise errors.incorrect_credentials()
-    if answer.get("issueTokens"):
+    if flag(answer, "issueTokens"):
         if user is None or not attempt.custom:
             raise errors.incorrect_credentials()
         kit.check_status(user)
@@ -86,7 +86,7 @@ async def answer(kit: Kit, visit: Visit, attempt: Attempt) -> Outcome:
         "challengeAnswer": required(visit.parameters, "ANSWER"),
     }
     verdict = await _fire(kit, visit, "VerifyAuthChallengeResponse", attempt, user, request, {"answerCorrect": None})
-    correct = verdict.get("answerCorrect") is True and user is not None
+    correct = flag(verdict, "answerCorrect") and user is not None
     results = [*attempt.custom[:-1], msgspec.structs.replace(attempt.custom[-1], challengeResult=correct)]
     return await define(kit, visit, msgspec.structs.replace(attempt, custom=results, private={}), user)
 

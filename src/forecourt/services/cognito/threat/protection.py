@@ -23,6 +23,7 @@ from forecourt.services.cognito.threat.delivery import Delivery
 from forecourt.services.cognito.threat.journal import Journal
 from forecourt.services.cognito.threat.lockout import Lockout
 from forecourt.services.cognito.threat.sending import SendLimit
+from forecourt.services.cognito.triggers import Occasion
 from forecourt.store import Tx
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ _DEFAULT_NOTICES = {
 class Notifier(Protocol):
     def page(self, pool_id: str, path: str, query: Mapping[str, str]) -> str: ...
 
-    def notify(self, pool_id: str, message: Message) -> None: ...
+    def notify(self, occasion: Occasion, user: User, message: Message) -> None: ...
 
 
 class Threat:
@@ -214,7 +215,7 @@ class Threat:
         text = messages.fill(own.get("HtmlBody", body), code="", username=user.username, markup=True)
         for placeholder, value in self._of_event(visit, user, event_id).items():
             text = text.replace(placeholder, html.escape(value))
-        self._notifier.notify(user.pool_id, Message("EMAIL", to, own.get("Subject", subject), text))
+        self._notifier.notify(visit.occasion, user, Message("EMAIL", to, own.get("Subject", subject), text))
 
     def _of_event(self, visit: Visit, user: User, event_id: str) -> dict[str, str]:
         """What a notice's template may name of the event. Where an address lies on the map is not known here."""

@@ -47,7 +47,7 @@ class RecoveryApi:
     async def forgot(self, visit: Visit, username: str, user: User | None) -> dict[str, str]:
         """Also what the hosted page does."""
         if user is None and self._kit.triggers.configured(visit.pool, "UserMigration"):
-            user = await migration.by_forgotten_password(self._kit, visit.occasion, username)
+            user = await migration.by_forgotten_password(self._kit, visit, username)
         if user is None:
             return await self._pretend(visit, username)
         try:

@@ -18,7 +18,7 @@ from forecourt.services.cognito.credentials import allowed_flows
 from forecourt.services.cognito.messenger import Errand, delivery_details, sign_up_attribute
 from forecourt.services.cognito.model import Code, Pool, User
 from forecourt.services.cognito.store import insert_user, put_user
-from forecourt.services.cognito.triggers import Occasion, user_attributes, with_metadata
+from forecourt.services.cognito.triggers import Occasion, flag, user_attributes, with_metadata
 from forecourt.services.cognito.users.attributes import mark_verified, refresh_aliases, release_alias
 from forecourt.store import Tx
 
@@ -176,10 +176,10 @@ class SignUpApi:
             {"userAttributes": dict(user.attributes), "validationData": dict(occasion.validation_data) or None},
         )
         answer = await self._kit.triggers.fire(occasion, "PreSignUp", source, user.username, request, _PRE_SIGN_UP)
-        for flag, attribute in (("autoVerifyEmail", "email"), ("autoVerifyPhone", "phone_number")):
-            if answer.get(flag) is True and attribute in user.attributes:
+        for name, attribute in (("autoVerifyEmail", "email"), ("autoVerifyPhone", "phone_number")):
+            if flag(answer, name) and attribute in user.attributes:
                 user.attributes[f"{attribute}_verified"] = "true"
-        if answer.get("autoConfirmUser") is True and source == "PreSignUp_SignUp":
+        if flag(answer, "autoConfirmUser") and source == "PreSignUp_SignUp":
             user.status = "CONFIRMED"
         refresh_aliases(occasion.pool, user)
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable
+
+from msgspec.structs import replace
 
 from forecourt.base.call import CallContext, operation
 from forecourt.base.errors import ServiceError
@@ -21,6 +24,8 @@ from forecourt.store import AlreadyExists
 MINIMUM_VALUE_LENGTH = 20
 MAXIMUM_VALUE_LENGTH = 128
 VALUE_LENGTH = 40
+# A field may be quoted like this, too.
+_SINGLE_QUOTED = re.compile(r"(?<![^,\n])[ ]*'([^'\n\"]*)'[ ]*(?=[,\r\n]|$)")
 
 
 class ApiKeysApi(Noun):
@@ -65,6 +70,14 @@ class ApiKeysApi(Noun):
         except AlreadyExists:
             raise ConflictException("API Key already exists") from None
         return key
+
+    def _put(self, found: Found, key: ApiKey) -> ApiKey:
+        """A key of the same value is the same key, and becomes as it is now."""
+        before = next(iter(found.tx.find(ApiKey, "by_value", *found.own, key.value)), None)
+        if before is None:
+            return self._add(found, key)
+        changed = {"name": key.name, "enabled": key.enabled, "description": key.description}
+        return found.put(replace(before, **changed, last_updated_date=key.last_updated_date))
 
     @operation("GetApiKey")
     async def get_api_key(self, context: CallContext, request: Request) -> Reply:
@@ -111,7 +124,7 @@ class ApiKeysApi(Noun):
             ids, warnings = [], []
             for row in rows:
                 try:
-                    key = self._add(found, self._new(context, row))
+                    key = self._put(found, self._new(context, row))
                 except (ConflictException, BadRequestException) as error:
                     warnings.append(f"Unable to import API key '{row['name']}': {error.message}")
                     continue
@@ -127,6 +140,8 @@ class ApiKeysApi(Noun):
     def _subscribe(self, found: Found, key: ApiKey, usage_plan_ids: list[str]) -> list[str]:
         warnings = []
         for usage_plan_id in usage_plan_ids:
+            if found.maybe(UsagePlanKey, usage_plan_id, key.id):
+                continue
             try:
                 subscribe(found, found.get(UsagePlan, usage_plan_id), key, self.quotas)
             except ServiceError as error:
@@ -148,7 +163,8 @@ def _need_stages(found: Found, stage_keys: Iterable[str]) -> None:
 def _rows(body: bytes) -> list[Request]:
     """The keys of an API key file. Its column names are not case-sensitive; `name` and `key` must be there."""
     try:
-        reader = csv.DictReader(io.StringIO(body.decode("utf-8-sig")), skipinitialspace=True)
+        text = _SINGLE_QUOTED.sub(r'"\1"', body.decode("utf-8-sig"))
+        reader = csv.DictReader(io.StringIO(text), skipinitialspace=True)
         raw = [{(name or "").strip().lower(): value for name, value in row.items()} for row in reader]
         columns = {name.strip().lower() for name in reader.fieldnames or ()}
     except (UnicodeDecodeError, csv.Error):
@@ -160,7 +176,7 @@ def _rows(body: bytes) -> list[Request]:
             "name": (row.get("name") or "").strip(),
             "value": (row.get("key") or "").strip(),
             "description": (row.get("description") or "").strip() or None,
-            "enabled": (row.get("enabled") or "").strip().lower() == "true",
+            "enabled": (row.get("enabled") or "true").strip().lower() != "false",
             "usagePlanIds": [
                 plan.strip() for plan in (row.get("usageplanids") or "").replace(";", ",").split(",") if plan.strip()
             ],

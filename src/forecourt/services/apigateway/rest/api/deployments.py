@@ -12,7 +12,7 @@ from forecourt.services.apigateway.rest.errors import BadRequestException
 from forecourt.services.apigateway.rest.model import CanarySettings, Deployment, RestApi, Stage, describe
 from forecourt.services.apigateway.rest.quotas import need_room
 from forecourt.services.apigateway.rest.snapshots import freeze, need_deployable
-from forecourt.services.apigateway.rest.stage_rules import need_stage
+from forecourt.services.apigateway.rest.stage_rules import need_no_canary, need_stage
 from forecourt.services.apigateway.rest.store import Found, page_of, patched
 from forecourt.services.apigateway.snapshot import Snapshot
 
@@ -63,6 +63,7 @@ class DeploymentsApi(Noun):
             return StagesApi(self.tools).new(
                 api, {**request, "deploymentId": deployment.id, "description": description}
             )
+        need_no_canary(stage, deployment.id)
         stage.deployment_id = deployment.id
         stage.description = request.get("stageDescription", stage.description)
         stage.cache_cluster_enabled = request.get("cacheClusterEnabled", stage.cache_cluster_enabled)

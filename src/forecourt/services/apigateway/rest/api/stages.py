@@ -11,7 +11,7 @@ from forecourt.services.apigateway.rest.api.usage_plans import forget_stages
 from forecourt.services.apigateway.rest.errors import ConflictException
 from forecourt.services.apigateway.rest.model import CanarySettings, RestApi, Stage, describe
 from forecourt.services.apigateway.rest.quotas import need_room
-from forecourt.services.apigateway.rest.stage_rules import need_stage
+from forecourt.services.apigateway.rest.stage_rules import need_no_canary, need_stage
 from forecourt.services.apigateway.rest.store import Found, patched
 from forecourt.services.apigateway.rest.tagging import need_tags
 
@@ -68,6 +68,8 @@ class StagesApi(Noun):
         def change(found: Found) -> Stage:
             before = found.get(Stage, request["restApiId"], request["stageName"])
             stage = patched(before, patches.STAGE, request.get("patchOperations"))
+            if stage.canary_settings is not None:
+                need_no_canary(before, stage.deployment_id)
             need_stage(found, stage, self.quotas)
             stage.last_updated_date = self.now()
             return found.put(stage)
