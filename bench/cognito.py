@@ -9,7 +9,8 @@
     many users  sign-in and ListUsers at a thousand users, and at BENCH_USERS (50,000 unless said otherwise)
     HTTP        wrk with 32 connections against Forecourt and MiniStack in turns, each on one core
 
-MiniStack keeps passwords as they are and compares them as text: its password sign-in has no floor.
+MiniStack keeps passwords as they are and compares them as text: its password sign-in has no floor. Without the package
+`cryptography` it puts random bytes where a token's signature belongs; its environment here has that package.
 """
 
 from __future__ import annotations

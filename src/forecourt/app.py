@@ -285,6 +285,7 @@ class Application:
             logs=self._log_events,
             metrics=self._metrics,
             roles=self._iam.role_sessions,
+            authorizer=self._authorizer,
             api_url=self.settings.local_url,
             mocks=_mocks(self.settings.mock_config),
         )

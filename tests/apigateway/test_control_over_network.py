@@ -154,7 +154,7 @@ def test_keys_plans_and_usage(rest: Any, zoo: str) -> None:
     subscribed = rest.create_usage_plan_key(usagePlanId=plan["id"], keyId=key["id"], keyType="API_KEY")
     assert subscribed["value"] == key["value"]
     assert [p["id"] for p in rest.get_usage_plans(keyId=key["id"])["items"]] == [plan["id"]]
-    with pytest.raises(rest.exceptions.BadRequestException, match="cannot be deleted"):
+    with pytest.raises(rest.exceptions.BadRequestException, match="Cannot delete Usage Plan"):
         rest.delete_usage_plan(usagePlanId=plan["id"])
     rest.update_usage_plan(
         usagePlanId=plan["id"], patchOperations=[{"op": "remove", "path": "/apiStages", "value": f"{zoo}:prod"}]

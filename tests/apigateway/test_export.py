@@ -161,3 +161,22 @@ async def test_postman_learns_how_to_sign(aws: Aws) -> None:
         assert "x-postman-meta" not in found["post"]
         plain = json.loads((await exported(aws, api, kind))["body"])["paths"]["/"]
         assert "x-postman-meta" not in plain["get"]
+
+
+@pytest.mark.parametrize("kind", ["oas30", "swagger"])
+async def test_what_is_said_of_the_endpoint_survives(aws: Aws, kind: str) -> None:
+    endpoint = {"types": ["PRIVATE"], "vpcEndpointIds": ["vpce-1"], "disableExecuteApiEndpoint": True}
+    document = json.loads(openapi({"/a": {"get": {"x-amazon-apigateway-integration": {"type": "mock"}}}}))
+    document["servers"] = [{"url": "https://a/b", "x-amazon-apigateway-endpoint-configuration": endpoint}]
+    document["x-amazon-apigateway-security-policy"] = "SecurityPolicy_TLS13_1_3_2025_09"
+    document["x-amazon-apigateway-endpoint-access-mode"] = "STRICT"
+    api = await deployed(aws, json.dumps(document).encode())
+    again = await aws("ImportRestApi", body=(await exported(aws, api, kind, "apigateway"))["body"])
+    for found in (await aws("GetRestApi", restApiId=api), again):
+        assert found["endpointConfiguration"] == {
+            "types": ["PRIVATE"],
+            "ipAddressType": "dualstack",
+            "vpcEndpointIds": ["vpce-1"],
+        }
+        assert found["disableExecuteApiEndpoint"]
+        assert (found["securityPolicy"], found["endpointAccessMode"]) == ("SecurityPolicy_TLS13_1_3_2025_09", "STRICT")

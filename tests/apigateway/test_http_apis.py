@@ -272,6 +272,7 @@ async def test_cors(v2: Aws) -> None:
 
 async def test_stage_settings(v2: Aws) -> None:
     api = await make_api(v2)
+    await make_route(v2, api, "GET /")
     stage = await v2("CreateStage", ApiId=api, StageName="dev", StageVariables={"a": "1", "b": "2"})
     assert stage["DefaultRouteSettings"] == {"DetailedMetricsEnabled": False}
     updated = await v2(
@@ -419,3 +420,32 @@ async def test_sources_that_are_refused(v2: Aws, source: str) -> None:
     refusal = await v2.refused("CreateIntegration", **common, RequestParameters={"append:header.a": source})
     assert refusal == f"BadRequestException: Invalid mapping expression specified: {source}"
     await v2("CreateIntegration", **common, RequestParameters={"append:header.a": "$request.body.items[0].id"})
+
+
+STAGES = [
+    (
+        {"RouteSettings": {"GET /none": {"ThrottlingRateLimit": 1}}},
+        "NotFoundException: Unable to find Route by key GET ",
+    ),
+    ({"DefaultRouteSettings": {"LoggingLevel": "INFO"}}, "BadRequestException: Execution logs are not supported on "),
+    ({"DefaultRouteSettings": {"DataTraceEnabled": True}}, "BadRequestException: Execution logs are not supported on "),
+    ({"AccessLogSettings": {"DestinationArn": "x", "Format": "y"}}, "BadRequestException: Invalid log group ARN"),
+    ({"AccessLogSettings": {"Format": "a\nb"}}, "BadRequestException: Access Log format must be single line"),
+    ({"AccessLogSettings": {"Format": "a" * 3073}}, "BadRequestException: Access log format exceeds"),
+]
+
+
+@pytest.mark.parametrize(("members", "refusal"), STAGES)
+async def test_stage_settings_that_are_refused(v2: Aws, members: dict[str, Any], refusal: str) -> None:
+    api = await make_api(v2)
+    await make_route(v2, api, "GET /a")
+    assert (await v2.refused("CreateStage", ApiId=api, StageName="s", **members)).startswith(refusal)
+    await v2("CreateStage", ApiId=api, StageName="s", RouteSettings={"GET /a": {"ThrottlingRateLimit": 1}})
+    assert (await v2.refused("UpdateStage", ApiId=api, StageName="s", **members)).startswith(refusal)
+
+
+async def test_methods_of_cors(v2: Aws) -> None:
+    wrong = {"AllowMethods": ["GET", "FETCH"]}
+    refusal = await v2.refused("CreateApi", Name="a", ProtocolType="HTTP", CorsConfiguration=wrong)
+    assert refusal == "BadRequestException: Invalid method specified in allowMethods: FETCH"
+    await v2("CreateApi", Name="a", ProtocolType="HTTP", CorsConfiguration={"AllowMethods": ["GET", "*"]})

@@ -30,10 +30,10 @@ def function(name: str, version: str = "2.0", **settings: Any) -> model.Integrat
     )
 
 
-def http(url: str, **settings: Any) -> model.Integration:
+def http(url: str, name: str = "h", **settings: Any) -> model.Integration:
     return model.Integration(
         **IN_API,
-        integration_id="h",
+        integration_id=name,
         integration_type="HTTP_PROXY",
         integration_uri=url,
         integration_method="ANY",
@@ -527,3 +527,35 @@ async def test_metrics_by_api_and_stage_and_where_asked_by_route() -> None:
         assert total("Count", *route) == (2, 2)
         assert total("DataProcessed", *route) == (2, 8)
         assert total("Count", *stage, ("Resource", "/pets"), ("Method", "POST")) is None
+
+
+# -- what AWS's pages tell of stages and of the route for all that is left
+
+
+async def test_the_default_route_sends_the_whole_path_on() -> None:
+    """https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-routes.html"""
+    async with gateway() as made, backend() as behind:
+        for base, path, expected in (
+            ("", "/store/checkout?a=1", "/store/checkout?a=1"),
+            ("/v1/", "/store/a%20b", "/v1/store/a%20b"),
+            ("/v1?key=k", "/x?a=1", "/v1/x?key=k&a=1"),
+            ("/v1", "/", "/v1"),
+        ):
+            await deploy(made, {"$default": http(behind.url + base), "GET /own": http(behind.url + "/own", "own")})
+            await made.ask(path, stage="")
+            assert behind.received[-1].line == f"GET {expected} HTTP/1.1"
+        await made.ask("/own", stage="")
+        assert behind.received[-1].line == "GET /own HTTP/1.1"
+        asked = len(behind.received)
+        assert (await made.ask("/a/../../x", stage="")).status == 400
+        assert len(behind.received) == asked
+
+
+async def test_an_http_api_without_a_stage_for_the_request_does_not_find_it() -> None:
+    async with gateway() as made:
+        await made.put(model.Api(**IN_API, name="a", protocol_type="HTTP", created_date=0))
+        for _ in range(2):
+            answer = await made.ask("/x", stage="none")
+            assert (answer.status, answer.json()) == (404, {"message": "Not Found"})
+            assert answer.header("apigw-requestid") is not None
+            await deploy(made, {"GET /x": function("f")}, stage="prod")

@@ -94,3 +94,13 @@ def test_a_queue_keeps_its_documents_when_another_attribute_changes(server: Fore
     assert kept == {"Policy": policy, "RedrivePolicy": redrive}
     sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": ""})
     assert "Policy" not in sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+
+
+def test_a_stream_is_made_with_its_tags(server: Forecourt) -> None:
+    kinesis = server.client("kinesis")
+    kinesis.create_stream(StreamName="tagged", ShardCount=1, Tags={"team": "a"})
+    assert kinesis.list_tags_for_stream(StreamName="tagged")["Tags"] == [{"Key": "team", "Value": "a"}]
+    arn = kinesis.describe_stream_summary(StreamName="tagged")["StreamDescriptionSummary"]["StreamARN"]
+    kinesis.tag_resource(ResourceARN=arn, Tags={"cost": "1"})
+    kinesis.untag_resource(ResourceARN=arn, TagKeys=["team"])
+    assert kinesis.list_tags_for_resource(ResourceARN=arn)["Tags"] == [{"Key": "cost", "Value": "1"}]

@@ -330,6 +330,74 @@ async def test_existence_does_not_show_in_the_time_of_confirmation(cloud: Cloud)
         assert abs(somebody - nobody) < 0.3 * max(somebody, nobody) + 0.0005, operation
 
 
+async def test_existence_does_not_show_in_the_time_of_a_challenge(cloud: Cloud) -> None:
+    """A code that is asked for, a wrong code, a wrong password and a wrong proof of SRP, compared as above."""
+    pool = await cloud.pool(
+        Policies={"SignInPolicy": {"AllowedFirstAuthFactors": ["PASSWORD", "EMAIL_OTP"]}},
+    )
+    app = await cloud.app(pool, "USER_AUTH", "USER_SRP_AUTH", PreventUserExistenceErrors="ENABLED")
+    for n in range(8):
+        await cloud.user(pool, f"anna{n}@example.com", email=f"anna{n}@example.com", email_verified="true")
+    public = f"{srp.power(srp.G, 12345678901):x}"
+
+    async def ask(name: str, flow: str = "USER_AUTH", **parameters: str) -> dict[str, Any]:
+        return await cloud.client(
+            "InitiateAuth", ClientId=app, AuthFlow=flow, AuthParameters={"USERNAME": name, **parameters}
+        )
+
+    async def answer(name: str, asked: dict[str, Any], **responses: str) -> dict[str, Any]:
+        session = {"Session": asked["Session"]} if "Session" in asked else {}
+        responses = {"USERNAME": name, **responses}
+        call = {"ClientId": app, "ChallengeName": asked["ChallengeName"], "ChallengeResponses": responses}
+        return await cloud.client("RespondToAuthChallenge", **call, **session)
+
+    def proof(asked: dict[str, Any]) -> dict[str, str]:
+        return {
+            "PASSWORD_CLAIM_SECRET_BLOCK": asked["ChallengeParameters"]["SECRET_BLOCK"],
+            "PASSWORD_CLAIM_SIGNATURE": base64.b64encode(b"x" * 32).decode(),
+            "TIMESTAMP": "Tue Mar 4 09:05:06 UTC 2025",
+        }
+
+    async def nothing(name: str) -> dict[str, Any]:
+        return {}
+
+    # What comes before, and what is measured.
+    calls: dict[str, tuple[Callable[[str], Awaitable[Any]], Callable[[str, Any], Awaitable[Any]]]] = {
+        "a code": (nothing, lambda name, _: ask(name, PREFERRED_CHALLENGE="EMAIL_OTP")),
+        "EMAIL_OTP": (
+            lambda name: ask(name, PREFERRED_CHALLENGE="EMAIL_OTP"),
+            lambda name, asked: answer(name, asked, EMAIL_OTP_CODE="no-code"),
+        ),
+        "SELECT_CHALLENGE": (
+            ask,
+            lambda name, asked: answer(name, asked, ANSWER="PASSWORD", PASSWORD="Wrong-one-1"),
+        ),
+        "PASSWORD_VERIFIER": (
+            lambda name: ask(name, "USER_SRP_AUTH", SRP_A=public),
+            lambda name, asked: answer(name, asked, **proof(asked)),
+        ),
+    }
+    for challenge, (before, measured) in calls.items():
+        taken: dict[str, list[float]] = {"anna": [], "ghost": []}
+        told: dict[str, set[str]] = {"anna": set(), "ghost": set()}
+        for _ in range(3):
+            # The lock-out and the limit of messages are the same for both, and not what is measured.
+            cloud.clock.advance(4000)
+            for n in range(8):
+                for kind, times in taken.items():
+                    asked = await before(f"{kind}{n}@example.com")
+                    started = time.perf_counter()
+                    try:
+                        answered = await measured(f"{kind}{n}@example.com", asked)
+                        told[kind].add(str(sorted(answered)))
+                    except ServiceError as error:
+                        told[kind].add(str(error))
+                    times.append(time.perf_counter() - started)
+        assert told["anna"] == told["ghost"], challenge
+        somebody, nobody = (statistics.mean(sorted(times)[:8]) for times in taken.values())
+        assert abs(somebody - nobody) < 0.3 * max(somebody, nobody) + 0.0005, challenge
+
+
 async def test_old_passwords_are_no_oracle(cloud: Cloud) -> None:
     """Without the code nobody learns whether a password was used before."""
     pool = await cloud.pool(Policies={"PasswordPolicy": {"MinimumLength": 8, "PasswordHistorySize": 5}})

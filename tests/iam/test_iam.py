@@ -324,16 +324,6 @@ async def test_policies_see_paths_and_tags_of_what_a_call_is_about(world: World)
             await world.authorizer.authorize(boss, "iam:GetUser", boss.arn, {})
 
 
-async def test_a_user_has_no_credentials_of_services_that_are_not_here(world: World) -> None:
-    await world.iam_call("CreateUser", UserName="plain")
-    assert (await world.iam_call("ListSSHPublicKeys", UserName="plain"))["SSHPublicKeys"] == []
-    assert (await world.iam_call("ListSigningCertificates", UserName="plain"))["Certificates"] == []
-    assert (await world.iam_call("ListServiceSpecificCredentials", UserName="plain"))[
-        "ServiceSpecificCredentials"
-    ] == []
-    assert (await refused(world, "ListSSHPublicKeys", UserName="nobody"))[0] == "NoSuchEntity"
-
-
 async def test_a_kept_policy_that_cannot_be_read_denies(world: World) -> None:
     """What it denied, or how it bounded, is no longer known."""
     pia = await world.user("pia", EVERYTHING)

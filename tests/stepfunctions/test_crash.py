@@ -206,11 +206,11 @@ async def _live(scene: Scene, w: World, name: str) -> str:
 
 
 async def _vanish(others: set[asyncio.Task[Any]]) -> None:
-    """What the process did is gone: its tasks end where they stand."""
-    mine = asyncio.all_tasks() - others - {asyncio.current_task()}
-    for task in mine:
-        task.cancel()
-    await asyncio.gather(*mine, return_exceptions=True)
+    """What the process did is gone: its tasks end where they stand, and those that callbacks still began."""
+    while mine := asyncio.all_tasks() - others - {asyncio.current_task()}:
+        for task in mine:
+            task.cancel()
+        await asyncio.gather(*mine, return_exceptions=True)
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])

@@ -12,7 +12,7 @@ import pytest_asyncio
 
 from forecourt.base.errors import RemoteError, ServiceError
 
-from .world import ROLE, World, lambda_answer, lambda_error, world
+from .world import World, lambda_answer, lambda_error, world
 
 PASS = {"StartAt": "A", "States": {"A": {"Type": "Pass", "End": True}}}
 YEAR = 365 * 86_400
@@ -526,91 +526,6 @@ async def test_an_orderly_end_stops_nothing_that_was_started(w: World) -> None:
 
 
 # --- HTTP -------------------------------------------------------------------------------------------------------------
-
-
-class Site:
-    """An HTTP server that remembers what it was asked and answers as it was told."""
-
-    def __init__(self) -> None:
-        self.requests: list[bytes] = []
-        self.status = 200
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = await reader.readuntil(b"\r\n\r\n")
-        length = next(
-            (int(n.split(b":")[1]) for n in head.lower().split(b"\r\n") if n.startswith(b"content-length")), 0
-        )
-        self.requests.append(head + await reader.readexactly(length))
-        body = b'{"ok":true}'
-        writer.write(
-            b"HTTP/1.1 %d X\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: %d\r\n\r\n"
-            % (self.status, len(body)) + body
-        )  # fmt: skip
-        await writer.drain()
-        writer.close()
-
-
-@pytest_asyncio.fixture
-async def site() -> AsyncIterator[tuple[Site, str]]:
-    it = Site()
-    server = await asyncio.start_server(it.serve, "127.0.0.1", 0)
-    yield it, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    server.close()
-
-
-async def test_http_tasks(w: World, site: tuple[Site, str]) -> None:
-    served, url = site
-    w.services["events", "DescribeConnection"] = lambda params: {
-        "AuthorizationType": "BASIC",
-        "AuthParameters": {
-            "BasicAuthParameters": {"Username": "ada"},
-            "InvocationHttpParameters": {"HeaderParameters": [{"Key": "x-extra", "Value": "1"}]},
-        },
-        "SecretArn": "arn:secret",
-    }
-    w.services["secretsmanager", "GetSecretValue"] = lambda params: {"SecretString": '{"password":"pw"}'}
-    parameters = {
-        "ApiEndpoint": f"{url}/orders", "Method": "POST", "QueryParameters": {"q": ["1", "2"]},
-        "Authentication": {"ConnectionArn": "arn:aws:events:us-east-1:000000000000:connection/c/1"},
-        "RequestBody": {"a": 1}, "Headers": {"X-Mine": "y"},
-    }  # fmt: skip
-    ended = await w.run(task("arn:aws:states:::http:invoke", parameters))
-    result = json.loads(ended["output"])
-    assert (result["StatusCode"], result["ResponseBody"]) == (200, {"ok": True})
-    sent = served.requests[0].decode()
-    assert sent.startswith("POST /orders?q=1&q=2 HTTP/1.1")
-    assert "authorization: Basic YWRhOnB3" in sent
-    assert "x-extra: 1" in sent
-    assert sent.endswith('{"a":1}')
-    state = {"Type": "Task", "Resource": "arn:aws:states:::http:invoke", "Parameters": parameters, "End": True}
-    given = {"definition": json.dumps(state), "roleArn": ROLE, "inspectionLevel": "TRACE"}
-    inspected = (await w.api("TestState", **given))["inspectionData"]
-    assert json.loads(inspected["request"]["headers"])["Authorization"] == "HIDDEN_DUE_TO_SECURITY_REASONS"
-    assert inspected["response"]["statusCode"] == "200"
-    inspected = (await w.api("TestState", **given, revealSecrets=True))["inspectionData"]
-    assert json.loads(inspected["request"]["headers"])["Authorization"] == "Basic YWRhOnB3"
-    served.status = 404
-    ended = await w.run(task("arn:aws:states:::http:invoke", parameters), name="second")
-    assert (ended["error"], ended["cause"]) == ("States.Http.StatusCode.404", '{"ok":true}')
-    parameters["ApiEndpoint"] = "http://127.0.0.1:1/"
-    ended = await w.run(task("arn:aws:states:::http:invoke", parameters), name="third")
-    assert ended["error"] == "States.Http.Socket"
-
-
-async def test_api_gateway(w: World, site: tuple[Site, str]) -> None:
-    served, url = site
-    w.sfn._workers._integrations._http._api_url = url
-    parameters = {
-        "ApiEndpoint": "abc.execute-api.us-east-1.amazonaws.com", "Method": "GET", "Stage": "prod", "Path": "/pets/7",
-        "QueryParameters": {"a": ["b"]}, "Headers": {"X-Mine": ["1"]},
-    }  # fmt: skip
-    ended = await w.run(task("arn:aws:states:::apigateway:invoke", parameters))
-    assert json.loads(ended["output"])["ResponseBody"] == {"ok": True}
-    sent = served.requests[0].decode()
-    assert sent.startswith("GET /prod/pets/7?a=b HTTP/1.1\r\nhost: abc.execute-api.us-east-1.amazonaws.com")
-    served.status = 500
-    ended = await w.run(task("arn:aws:states:::apigateway:invoke", parameters), name="second")
-    assert ended["error"] == "ApiGateway.500"
 
 
 @pytest.mark.parametrize(

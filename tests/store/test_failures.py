@@ -220,7 +220,7 @@ async def test_a_migration_that_fails_leaves_the_folder_as_it_was(tmp_path: Path
     raw.execute("INSERT INTO documents VALUES ('stepfunctions.FrameState', x'01', x'80')")
     raw.execute("INSERT INTO tasks VALUES ('states.timers', 'unlike a timer', 0.0, x'c1')")
     raw.close()
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="unpack"):
         open_store(tmp_path, Clock())
     raw = sqlite3.connect(tmp_path / sqlite.FILE)
     assert raw.execute("SELECT version_num FROM alembic_version").fetchall() == [("0001",)]

@@ -39,13 +39,15 @@ indexes = Table(
     sqlite_with_rowid=False,
 )
 
+# In the order in which they come: what many streams get in one commit lies on few pages. Only the index goes by stream.
 events = Table(
     "events",
     metadata,
-    Column("stream", String, primary_key=True),
-    Column("sequence", Integer, primary_key=True, autoincrement=False),
+    Column("id", Integer, primary_key=True),
+    Column("stream", String, nullable=False),
+    Column("sequence", Integer, nullable=False),
     Column("body", LargeBinary, nullable=False),
-    sqlite_with_rowid=False,
+    Index("events_by_stream", "stream", "sequence", unique=True),
 )
 
 tasks = Table(

@@ -68,7 +68,7 @@ class Statements:
         self.read_log = self._sql(logged.order_by(asc(events.c.sequence)).limit(_limit).offset(_nothing))
         self.read_log_reverse = self._sql(logged.order_by(desc(events.c.sequence)).limit(_limit).offset(_nothing))
         self.last_sequence = self._sql(select(func.max(events.c.sequence)).where(stream))
-        self.append = self._sql(insert(events))
+        self.append = self._sql(insert(events).values({c: bindparam(c) for c in ("stream", "sequence", "body")}))
         self.delete_log = self._sql(delete(events).where(stream))
 
         task = (tasks.c.queue == bindparam("queue"), tasks.c.key == bindparam("key"))

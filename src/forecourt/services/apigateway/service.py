@@ -20,6 +20,8 @@ from forecourt.services.apigateway.plan.backends import Backends
 from forecourt.services.apigateway.plan.caching import StageCaches
 from forecourt.services.apigateway.plan.errors import GatewayError
 from forecourt.services.apigateway.plan.gateway_responses import default_response
+from forecourt.services.apigateway.plan.http_api import no_stage
+from forecourt.services.apigateway.plan.http_api import request_headers as http_request_headers
 from forecourt.services.apigateway.plan.limiting import KeyDirectory, Limits
 from forecourt.services.apigateway.plan.meter import Meter, Sink
 from forecourt.services.apigateway.plan.ports import AwsHttp, Ports
@@ -130,7 +132,9 @@ class ApiGateway:
             return plan.serve(raw_path[1 + len(stage) :] or b"/", scope, receive, send)
         # An HTTP API's `$default` stage has no prefix.
         plan = registry.find(api_id, b"$default")
-        return _refuse(scope, send) if plan is None else plan.serve(raw_path, scope, receive, send)
+        if plan is None:
+            return _refuse(scope, send, is_http=registry.is_http(api_id))
+        return plan.serve(raw_path, scope, receive, send)
 
     async def _invoke_when_settled(
         self, api_id: str, raw_path: bytes, scope: Scope, receive: Receive, send: Send
@@ -141,7 +145,10 @@ class ApiGateway:
             await answer
 
 
-async def _refuse(scope: Scope, send: Send) -> None:
-    """No such API or stage. AWS does not say which."""
-    error = GatewayError("INVALID_API_KEY")
-    await send_response(send, default_response(error), request_headers(scope["state"]["request_id"]))
+async def _refuse(scope: Scope, send: Send, *, is_http: bool) -> None:
+    """No such API or stage: AWS does not say which, but that HTTP APIs do not find what REST APIs forbid."""
+    request_id = scope["state"]["request_id"]
+    if is_http:
+        await send_response(send, no_stage(), http_request_headers(request_id))
+        return
+    await send_response(send, default_response(GatewayError("INVALID_API_KEY")), request_headers(request_id))

@@ -33,6 +33,8 @@ class Snapshot(Entity, kw_only=True):
     minimum_compression_size: int | None = None
     disable_execute_api_endpoint: bool = False
     endpoint_configuration: EndpointConfiguration
+    security_policy: str | None = None
+    endpoint_access_mode: str | None = None
     policy: str | None = None
     # With their methods, integrations and responses; the root included
     resources: list[Resource] = []

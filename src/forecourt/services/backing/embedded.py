@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import io
-import json
 import logging
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -25,6 +24,7 @@ from forecourt.services.backing import bounds, bridges
 from forecourt.services.backing.deliveries import Delivery
 from forecourt.services.backing.errors import Broken, WouldWait
 from forecourt.services.backing.journal import Entry
+from forecourt.services.backing.mended import mend
 from forecourt.services.backing.message import Headers, Request, Response, operation_of
 from forecourt.services.backing.shims import SHIMS
 
@@ -306,6 +306,7 @@ _receiving = _Receiving()
 
 
 def _patch(name: str) -> None:
+    mend(name)
     patch = _PATCHES.get(name)
     if patch is not None:
         patch()
@@ -332,30 +333,6 @@ def _patch_sqs() -> None:
 
     receive_message.__forecourt__ = True  # type: ignore[attr-defined]
     SQSBackend.receive_message = receive_message  # type: ignore[method-assign]
-    _patch_queue_attributes()
-
-
-def _patch_queue_attributes() -> None:
-    """A change of one attribute leaves the policy alone, and a document comes back without spaces, as from AWS:
-    Terraform compares it letter by letter."""
-    from moto.sqs.models import Queue
-
-    setting, showing = Queue._set_attributes, Queue.__dict__["attributes"]
-
-    def set_attributes(self: Any, attributes: dict[str, Any], now: Any = None) -> None:
-        if "Policy" not in attributes and getattr(self, "_policy_json", {}).get("Statement"):
-            attributes = {**attributes, "Policy": json.dumps(self._policy_json)}
-        setting(self, attributes, now)
-
-    def shown(self: Any) -> dict[str, Any]:
-        attributes: dict[str, Any] = showing.fget(self)
-        for name in ("Policy", "RedrivePolicy"):
-            if attributes.get(name):
-                attributes[name] = json.dumps(json.loads(attributes[name]), separators=(",", ":"))
-        return attributes
-
-    Queue._set_attributes = set_attributes  # type: ignore[method-assign]
-    Queue.attributes = property(shown)  # type: ignore[assignment]
 
 
 _PATCHES: dict[str, Callable[[], None]] = {"sqs": _patch_sqs}

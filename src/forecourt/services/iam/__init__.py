@@ -20,7 +20,7 @@ from forecourt.base.ids import Ids
 from forecourt.base.ports import TokenVerifier
 from forecourt.base.principal import DEFAULT_ACCOUNT
 from forecourt.services.iam.api.account import AccountApi
-from forecourt.services.iam.api.elsewhere import ElsewhereApi
+from forecourt.services.iam.api.certificates import ServerCertificatesApi, SigningCertificatesApi
 from forecourt.services.iam.api.groups import GroupsApi
 from forecourt.services.iam.api.keys import AccessKeysApi, purpose
 from forecourt.services.iam.api.kit import Kit
@@ -29,7 +29,9 @@ from forecourt.services.iam.api.mfa import MfaApi
 from forecourt.services.iam.api.policies_of import PoliciesOfApi
 from forecourt.services.iam.api.providers import OidcProvidersApi, SamlProvidersApi
 from forecourt.services.iam.api.roles import RolesApi
+from forecourt.services.iam.api.service_credentials import ServiceCredentialsApi
 from forecourt.services.iam.api.simulate import SimulationApi
+from forecourt.services.iam.api.ssh_keys import SshKeysApi
 from forecourt.services.iam.api.tags import TagsApi
 from forecourt.services.iam.api.users import UsersApi
 from forecourt.services.iam.grants import AccessKeys, CallerPolicies
@@ -75,7 +77,10 @@ class Iam:
             PoliciesOfApi(kit),
             ManagedPoliciesApi(kit),
             AccessKeysApi(kit),
-            ElsewhereApi(kit),
+            SshKeysApi(kit),
+            ServiceCredentialsApi(kit),
+            SigningCertificatesApi(kit),
+            ServerCertificatesApi(kit),
             OidcProvidersApi(kit),
             SamlProvidersApi(kit),
             MfaApi(kit),

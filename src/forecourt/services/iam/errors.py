@@ -37,6 +37,30 @@ class InvalidPublicKeyException(ServiceError):
     pass
 
 
+class DuplicateSSHPublicKeyException(ServiceError):
+    pass
+
+
+class UnrecognizedPublicKeyEncodingException(ServiceError):
+    pass
+
+
+class ServiceNotSupportedException(ServiceError):
+    status = 404
+
+
+class DuplicateCertificateException(ServiceError):
+    status = 409
+
+
+class InvalidCertificateException(ServiceError):
+    pass
+
+
+class KeyPairMismatchException(ServiceError):
+    pass
+
+
 class PolicyNotAttachableException(ServiceError):
     pass
 

@@ -83,6 +83,7 @@ class ServiceCredential(msgspec.Struct):
     password_hash: str
     created_at: float
     status: str = "Active"
+    expires_at: float | None = None
 
 
 class User(Subject):

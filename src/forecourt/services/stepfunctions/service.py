@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from forecourt.base.call import Caller
+from forecourt.base.call import Authorizer, Caller
 from forecourt.base.clock import Clock
 from forecourt.base.ids import Ids
 from forecourt.base.ports import LogSink, MetricSink, RoleSessions
@@ -16,7 +16,10 @@ from forecourt.services.stepfunctions.api.tasks import ActivitiesApi, TasksApi
 from forecourt.services.stepfunctions.api.teststate import TestStateApi
 from forecourt.services.stepfunctions.api.versions import AliasesApi, VersionsApi
 from forecourt.services.stepfunctions.integrations import Integrations, Mocks
+from forecourt.services.stepfunctions.integrations.api_calls import ApiCalls
 from forecourt.services.stepfunctions.integrations.call import ServiceCalls
+from forecourt.services.stepfunctions.integrations.connection import Connections
+from forecourt.services.stepfunctions.integrations.exchange import Exchanges
 from forecourt.services.stepfunctions.integrations.http import HttpTasks
 from forecourt.services.stepfunctions.model import ExecutionRecord
 from forecourt.services.stepfunctions.run.activities import Activities
@@ -47,6 +50,7 @@ class StepFunctions:
         logs: LogSink | None,
         metrics: MetricSink | None,
         roles: RoleSessions,
+        authorizer: Authorizer | None = None,
         upstream: Upstream | None = None,
         api_url: str = "http://127.0.0.1:4566",
         mocks: dict[str, Any] | None = None,
@@ -60,8 +64,7 @@ class StepFunctions:
         execution_logs = ExecutionLogs(logs)
         self._shell = Shell(store, self._committer, self._machines, clock, ids, execution_logs)
         self._calls = ServiceCalls(caller, roles, clock, ids)
-        http = HttpTasks(self._calls, self._upstream, api_url)
-        integrations = Integrations(self._calls, http, clock, self._shell.finished, Mocks(mocks))
+        integrations = self._integrations(authorizer, clock, api_url, Mocks(mocks))
         self._workers = Workers(integrations, self._activities)
         self._express = Express(self._machines, self._workers, clock, ids, execution_logs)
         self._map_runs = MapRuns(store, self._committer, self._shell, self._express, self._calls, clock)
@@ -80,6 +83,12 @@ class StepFunctions:
             TagsApi(store),
             TestStateApi(integrations, clock, ids),
         )
+
+    def _integrations(self, authorizer: Authorizer | None, clock: Clock, api_url: str, mocks: Mocks) -> Integrations:
+        exchanges = Exchanges(self._upstream)
+        http = HttpTasks(Connections(self._calls, authorizer, exchanges, clock), exchanges)
+        api_calls = ApiCalls(self._calls, exchanges, api_url)
+        return Integrations(self._calls, http, api_calls, clock, self._shell.finished, mocks)
 
     def _connect(self) -> None:
         self._shell.perform = lambda pending: self._workers.perform(pending, self._shell)

@@ -7,7 +7,17 @@ from urllib.parse import urlsplit
 
 from forecourt.base.arn import Arn
 from forecourt.services.apigateway.http.errors import BadRequestException
-from forecourt.services.apigateway.http.model import DEFAULT_ROUTE, Api, Authorizer, Cors, Integration, Route
+from forecourt.services.apigateway.http.model import (
+    DEFAULT_ROUTE,
+    AccessLogSettings,
+    Api,
+    Authorizer,
+    Cors,
+    Integration,
+    Route,
+    RouteSettings,
+)
+from forecourt.services.apigateway.rest.quotas import Quotas, need_size
 
 _ROUTE_KEY = re.compile(r"(ANY|GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS) (/\S*)")
 _ROUTE_PART = re.compile(r"\{[\w.:\-]+\+?\}|[^{}]*")
@@ -189,6 +199,25 @@ def need_authorizer(authorizer: Authorizer) -> None:
         raise BadRequestException("Identity sources are required when caching is enabled")
 
 
+def need_route_settings(settings: RouteSettings) -> None:
+    if settings.data_trace_enabled or settings.logging_level not in (None, "OFF"):
+        raise BadRequestException("Execution logs are not supported on protocolType HTTP")
+
+
+def need_access_log(access: AccessLogSettings | None, quotas: Quotas) -> None:
+    if access is None:
+        return
+    need_size(access.format, quotas.access_log_format_bytes, "Access log format")
+    if "\n" in (access.format or ""):
+        raise BadRequestException("Access Log format must be single line")
+    try:
+        is_group = access.destination_arn is None or Arn.parse(access.destination_arn).service == "logs"
+    except ValueError:
+        is_group = False
+    if not is_group:
+        raise BadRequestException(f"Invalid log group ARN specified: {access.destination_arn}")
+
+
 def need_api(api: Api) -> None:
     need_cors(api.cors_configuration)
 
@@ -196,6 +225,9 @@ def need_api(api: Api) -> None:
 def need_cors(cors: Cors | None) -> None:
     if cors is None:
         return
+    for method in cors.allow_methods or []:
+        if method != "*" and method.upper() not in METHODS:
+            raise BadRequestException(f"Invalid method specified in allowMethods: {method}")
     if cors.allow_credentials and "*" in (cors.allow_origins or []):
         raise BadRequestException("allow-credentials is not supported with the wildcard origin *")
     for origin in cors.allow_origins or []:

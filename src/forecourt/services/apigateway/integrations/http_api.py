@@ -17,7 +17,7 @@ from urllib.parse import quote_plus
 import msgspec
 
 from forecourt.base.errors import ServiceError
-from forecourt.services.apigateway.http.model import Integration
+from forecourt.services.apigateway.http.model import DEFAULT_ROUTE, Integration
 from forecourt.services.apigateway.integrations.binary import BinaryMediaTypes
 from forecourt.services.apigateway.integrations.forwarding import body_for_client, forwarding
 from forecourt.services.apigateway.integrations.headers import (
@@ -321,6 +321,8 @@ def _target_of(integration: Integration, served: Served) -> Callable[[MethodRequ
     def target(request: MethodRequest) -> tuple[bytes, Target]:
         raw = request.raw_path_parameters
         found = template.render(lambda name: raw[name].decode("latin-1") if name in raw else None)
+        if request.resource.operation_name == DEFAULT_ROUTE:
+            found = found.below(request.raw_path.decode("latin-1"))
         return found.origin.authority.encode(), found
 
     return target

@@ -35,6 +35,13 @@ class Target(NamedTuple):
     # Path and query, as they stand in the request line
     path: str
 
+    def below(self, path: str) -> Target:
+        """With the whole of a request's path behind its own: so the `$default` route of an HTTP API has it."""
+        if path == "/":
+            return self
+        own, mark, query = self.path.partition("?")
+        return Target(self.origin, own.rstrip("/") + _checked("the path", path) + mark + query)
+
 
 class UriTemplate:
     """Raises `GatewayError` when it is rendered where it is not an absolute http(s) URL: AWS finds out then, too."""

@@ -13,6 +13,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from forecourt.services.apigateway.openapi import integrations
 from forecourt.services.apigateway.openapi.document import ANY_METHOD, EXTENSION, Json
 from forecourt.services.apigateway.openapi.swagger import as_swagger
@@ -178,7 +180,8 @@ class _Export:
         if not self.want.documentation or not self.parts:
             return {}
         parts = [
-            {"location": describe(part.location), "properties": json.loads(part.properties)} for part in self.parts
+            {"location": describe(part.location), "properties": json.loads(part.properties)}
+            for part in sorted(self.parts, key=lambda part: msgspec.json.encode(part.location))
         ]
         version = self.stage.documentation_version
         return {EXTENSION + "documentation": {"version": version, "documentationParts": parts}}
@@ -187,21 +190,23 @@ class _Export:
         snapshot = self.snapshot
         if not self.want.everything:
             return {}
-        endpoint = {"types": snapshot.endpoint_configuration.types}
+        endpoint: Json = describe(snapshot.endpoint_configuration)
         if snapshot.disable_execute_api_endpoint:
-            endpoint["disableExecuteApiEndpoint"] = True  # type: ignore[assignment]
+            endpoint["disableExecuteApiEndpoint"] = True
         found: Json = {
             "api-key-source": snapshot.api_key_source,
             "binary-media-types": snapshot.binary_media_types or None,
             "minimum-compression-size": snapshot.minimum_compression_size,
             "policy": json.loads(snapshot.policy) if snapshot.policy else None,
             "endpoint-configuration": endpoint,
+            "security-policy": snapshot.security_policy,
+            "endpoint-access-mode": snapshot.endpoint_access_mode,
             "request-validators": {
                 validator.name: {
                     "validateRequestBody": validator.validate_request_body,
                     "validateRequestParameters": validator.validate_request_parameters,
                 }
-                for validator in snapshot.request_validators
+                for validator in sorted(snapshot.request_validators, key=lambda validator: validator.name or "")
                 if validator.name
             }
             or None,

@@ -130,6 +130,8 @@ class _Reader:
             "binaryMediaTypes": items(document.get(EXTENSION + "binary-media-types")) or None,
             "minimumCompressionSize": document.get(EXTENSION + "minimum-compression-size"),
             "policy": policy if isinstance(policy, str) or policy is None else json.dumps(policy),
+            "securityPolicy": text(document.get(EXTENSION + "security-policy")),
+            "endpointAccessMode": text(document.get(EXTENSION + "endpoint-access-mode")),
             "disableExecuteApiEndpoint": endpoint.pop("disableExecuteApiEndpoint", None),
             "endpointConfiguration": self._endpoint(endpoint),
         }

@@ -93,7 +93,16 @@ class HttpPlan:
         return response if self.cors is None else self.cors.add(request, response)
 
     def own_headers(self, request_id: str) -> Headers:
-        return [(b"apigw-requestid", extended_request_id_bytes(request_id))]
+        return request_headers(request_id)
+
+
+def request_headers(request_id: str) -> Headers:
+    return [(b"apigw-requestid", extended_request_id_bytes(request_id))]
+
+
+def no_stage() -> MethodResponse:
+    """What an HTTP API answers where no stage is served."""
+    return _refused(GatewayError("RESOURCE_NOT_FOUND"))
 
 
 def _refused(error: GatewayError) -> MethodResponse:

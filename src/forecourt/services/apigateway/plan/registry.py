@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 
+from forecourt.services.apigateway.http.model import Api as HttpApi
 from forecourt.services.apigateway.http.model import HttpSnapshot
 from forecourt.services.apigateway.http.model import Stage as HttpStage
 from forecourt.services.apigateway.plan.canary import Canary
@@ -35,6 +36,7 @@ class Registry:
         self._shared = shared
         # By API, then by stage as it stands in a path
         self._plans: dict[str, dict[bytes, Plan | Canary | HttpPlan]] = {}
+        self._http_apis: set[str] = set()
         self._unsubscribe: list[Callable[[], None]] = []
         self._changed: asyncio.Queue[Change] = asyncio.Queue()
         # APIs (or `*`) with changes that are not worked off yet: how many, and who waits for them
@@ -48,6 +50,10 @@ class Registry:
     def is_changing(self, api_id: str) -> bool:
         return api_id in self.pending or _ALL in self.pending
 
+    def is_http(self, api_id: str) -> bool:
+        """Whether there is such an HTTP API, served or not."""
+        return api_id in self._http_apis
+
     async def settled(self, api_id: str) -> None:
         """Waits until every change of the API that was acknowledged is served."""
         for name in (api_id, _ALL):
@@ -55,10 +61,11 @@ class Registry:
                 await pending[1].wait()
 
     async def start(self) -> None:
-        kinds: tuple[type[Document], ...] = (Stage, HttpStage, *KINDS)
+        kinds: tuple[type[Document], ...] = (Stage, HttpStage, HttpApi, *KINDS)
         for kind in kinds:
             self._unsubscribe.append(self._store.changes.subscribe(kind, self._on_change))
         await self._shared.limits.keys.load()
+        self._http_apis = {api.api_id for api in await self._store.list(HttpApi)}
         for stage in await self._store.list(Stage):
             await self._load(stage)
         for http_stage in await self._store.list(HttpStage):
@@ -78,6 +85,7 @@ class Registry:
 
     def reset(self) -> None:
         self._plans.clear()
+        self._http_apis.clear()
 
     def _on_change(self, changes: list[Change]) -> None:
         for change in changes:
@@ -113,6 +121,8 @@ class Registry:
                 await self._load_http(document)
             else:
                 await self._load(document)
+        elif change.kind is HttpApi:
+            (self._http_apis.discard if document is None else self._http_apis.add)(change.key[2])
         elif document is None:
             self._shared.limits.keys.forget(change)
         else:
@@ -165,4 +175,4 @@ class Registry:
 
 def _concerned(change: Change) -> str:
     """The API that a change is of. API keys and usage plans may concern any."""
-    return change.key[2] if change.kind in (Stage, HttpStage) else _ALL
+    return change.key[2] if change.kind in (Stage, HttpStage, HttpApi) else _ALL

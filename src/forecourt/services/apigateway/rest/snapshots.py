@@ -29,6 +29,8 @@ def freeze(found: Found, api: RestApi, deployment_id: str) -> Snapshot:
         minimum_compression_size=api.minimum_compression_size,
         disable_execute_api_endpoint=api.disable_execute_api_endpoint,
         endpoint_configuration=api.endpoint_configuration,
+        security_policy=api.security_policy,
+        endpoint_access_mode=api.endpoint_access_mode,
         policy=api.policy,
         resources=found.all(Resource, api.id),
         models=found.all(Model, api.id),

@@ -6,6 +6,7 @@ from forecourt.auth.sessions import LONG_TERM
 from forecourt.base.call import CallContext, operation
 from forecourt.services.iam import views
 from forecourt.services.iam.api.kit import IamApi, Request, Result
+from forecourt.services.iam.api.users import own_name
 from forecourt.services.iam.errors import LimitExceededException, NoSuchEntityException
 from forecourt.services.iam.model import AccessKey, User
 from forecourt.services.iam.store import missing, page
@@ -83,10 +84,10 @@ class AccessKeysApi(IamApi):
         return {"UserName": key.user, "AccessKeyLastUsed": used}
 
     async def _owner(self, context: CallContext, request: Request) -> str:
-        """The user's name, or nothing for the root: without a name the caller's own keys are meant."""
+        """The user's name, or nothing for the root: without one the caller's own keys are meant. A session has none."""
         name = request.get("UserName")
         if name is None:
-            return context.principal.name if context.principal.kind == "user" else ""
+            return "" if context.principal.kind == "root" else own_name(context, None)
         return (await self.directory.get(User, context.account, name)).name
 
 

@@ -8,6 +8,7 @@ import io
 from forecourt.base.call import CallContext, operation
 from forecourt.services.iam import totp, views
 from forecourt.services.iam.api.kit import IamApi, Kit, Request, Result, add_tags, insert, new_tags
+from forecourt.services.iam.api.users import own_name
 from forecourt.services.iam.errors import (
     DeleteConflictException,
     EntityAlreadyExistsException,
@@ -111,8 +112,10 @@ class MfaApi(IamApi):
 
     @operation("ListMFADevices")
     async def list_mfa_devices(self, context: CallContext, request: Request) -> Result:
-        name = request.get("UserName") or (context.principal.name if context.principal.kind == "user" else None)
-        users = [await self.directory.get(User, context.account, name)] if name else []
+        name, of_root = request.get("UserName"), context.principal.kind == "root"
+        users = []
+        if name or not of_root:
+            users = [await self.directory.get(User, context.account, own_name(context, name))]
         found = [(user.name, device) for user in users for device in user.mfa]
         devices, more = page(found, request, lambda held: held[1].serial)
         shown = [

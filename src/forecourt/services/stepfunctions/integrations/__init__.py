@@ -14,6 +14,7 @@ from forecourt.base.errors import ServiceError
 from forecourt.services.stepfunctions.asl.data import Data
 from forecourt.services.stepfunctions.asl.machine import Resource
 from forecourt.services.stepfunctions.integrations import functions, jobs, nested, optimized
+from forecourt.services.stepfunctions.integrations.api_calls import ApiCalls
 from forecourt.services.stepfunctions.integrations.call import ServiceCalls
 from forecourt.services.stepfunctions.integrations.http import HttpTasks
 from forecourt.services.stepfunctions.integrations.job import Job, TaskError
@@ -25,10 +26,17 @@ __all__ = ["Integrations", "Job", "Mocks", "TaskError", "is_repeatable", "lost_a
 
 class Integrations:
     def __init__(
-        self, calls: ServiceCalls, http: HttpTasks, clock: Clock, finished: nested.Finished, mocks: Mocks
+        self,
+        calls: ServiceCalls,
+        http: HttpTasks,
+        api_calls: ApiCalls,
+        clock: Clock,
+        finished: nested.Finished,
+        mocks: Mocks,
     ) -> None:
         self._calls = calls
         self._http = http
+        self._api_calls = api_calls
         self._clock = clock
         self._finished = finished
         self.mocks = mocks
@@ -61,7 +69,7 @@ class Integrations:
             case "states", "startExecution":
                 return await nested.start(self._calls, job)
             case "apigateway", "invoke":
-                return await self._http.call_api(job)
+                return await self._api_calls.invoke(job)
             case "http", "invoke":
                 return await self._http.invoke(job)
         return await optimized.call(self._calls, job)

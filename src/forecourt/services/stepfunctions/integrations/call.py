@@ -9,7 +9,7 @@ from forecourt.base.call import CallContext, Caller
 from forecourt.base.clock import Clock
 from forecourt.base.errors import AccessDenied, ServiceError
 from forecourt.base.ids import Ids
-from forecourt.base.ports import RoleSessions
+from forecourt.base.ports import Credentials, RoleSessions
 from forecourt.services.stepfunctions.integrations.casing import from_model, to_model
 from forecourt.services.stepfunctions.integrations.job import Job, TaskError
 from forecourt.services.stepfunctions.integrations.naming import (
@@ -57,15 +57,20 @@ class ServiceCalls:
                 job.role_arn, job.repeatable_id.replace("-", ""), _SERVICE_PRINCIPAL, conditions
             )
         except AccessDenied as error:
-            raise TaskError(
-                "States.Permissions",
-                "Neither the global service principal states.amazonaws.com, nor the regional one is authorized to "
-                "assume the provided role.",
-            ) from error
+            raise _not_assumed() from error
         if len(self._sessions) >= _MOST_SESSIONS:
             self._sessions.clear()
         self._sessions[key] = (self._clock.now() + _SESSION_SECONDS, principal)
         return principal
+
+    async def credentials(self, job: Job) -> Credentials:
+        """Of the job's role, for a request that leaves the process. Raises `TaskError`."""
+        conditions = {"aws:SourceArn": _machine_arn(job), "aws:SourceAccount": job.account}
+        session = job.repeatable_id.replace("-", "")
+        try:
+            return await self._roles.assume(job.role_arn, session, _SERVICE_PRINCIPAL, conditions)
+        except AccessDenied as error:
+            raise _not_assumed() from error
 
     async def raw(self, job: Job, service: str, operation: str, params: Mapping[str, Any]) -> dict[str, Any]:
         """Parameters and output as the model has them. Raises `ServiceError` and `TaskError`."""
@@ -85,6 +90,14 @@ class ServiceCalls:
 
     def forget(self) -> None:
         self._sessions.clear()
+
+
+def _not_assumed() -> TaskError:
+    return TaskError(
+        "States.Permissions",
+        "Neither the global service principal states.amazonaws.com, nor the regional one is authorized to assume the "
+        "provided role.",
+    )
 
 
 def _machine_arn(job: Job) -> str:

@@ -1,8 +1,10 @@
 """Standard executions: load, advance, commit, perform.
 
 Each execution has an inbox. Whoever puts an event there gets its answer when the turn that the event caused is durable.
-One drive per execution empties the inbox: it advances the machine by everything that has come in, commits once, and
-only then performs what was decided. What cannot be committed is forgotten, and the execution is loaded again.
+One drive at a time per execution empties the inbox: it advances the machine by everything that has come in, commits
+once, and only then performs what was decided. What cannot be committed is forgotten, and the execution is loaded again.
+A drive is no task but two callbacks, one that advances and one that follows the commit: a turn costs little more than
+what it does.
 
 Executions stay in memory while something happens to them, and a bounded number of them a while longer.
 """
@@ -10,9 +12,11 @@ Executions stay in memory while something happens to them, and a bounded number 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 from forecourt.base.clock import Clock
@@ -38,6 +42,7 @@ from forecourt.store import AlreadyExists, Store, StoreUnavailable, Task, Tx
 _log = logging.getLogger("forecourt.stepfunctions")
 _MOST_IDLE = 1_000
 _FIRST_PAUSE = 0.1
+_MOST_SECONDS_TO_CLOSE = 5.0
 _FIRST_STEPS = 120  # how far an execution may come before StartExecution answers
 
 Answer = Callable[[Execution], Any]
@@ -59,7 +64,7 @@ class _Letter(NamedTuple):
 class _Live:
     """An execution in memory."""
 
-    __slots__ = ("busy", "execution", "inbox", "key", "machine", "record", "stored")
+    __slots__ = ("busy", "execution", "forgotten", "inbox", "key", "machine", "record", "stored", "taken")
 
     def __init__(
         self, key: ExecutionKey, execution: Execution, machine: Machine, record: ExecutionRecord, stored: Stored
@@ -70,7 +75,11 @@ class _Live:
         self.record = record
         self.stored = stored
         self.inbox: list[_Letter] = []
+        # What the drive under way took from the inbox
+        self.taken: list[_Letter] = []
         self.busy = False
+        # Whether the store was emptied since
+        self.forgotten = False
 
 
 class Shell:
@@ -88,6 +97,9 @@ class Shell:
         self._starting: dict[ExecutionKey, asyncio.Future[None]] = {}
         self._waiters: dict[ExecutionKey, list[asyncio.Future[ExecutionRecord]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._busy = 0
+        self._at_rest = asyncio.Event()
+        self._at_rest.set()
         self._closed = False
         # Filled by whoever performs work, keeps time and watches ends; see service.py
         self.perform: Callable[[Pending], None] = lambda pending: None
@@ -137,12 +149,12 @@ class Shell:
         """What is in memory is not what is stored: it is forgotten, and whoever waits for it hears so."""
         if self._live.get(live.key) is live:
             del self._live[live.key]
-        for letter in live.inbox:
+        letters, live.taken, live.inbox = [*live.taken, *live.inbox], [], []
+        for letter in letters:
             if letter.answer is not None and not letter.answer.done():
                 letter.answer.set_exception(error)
             elif letter.answer is None and not self._closed:
                 self._spawn(self._deliver_again(live.key, letter))
-        live.inbox = []
 
     def _new_execution(self, request: StartRequest, at: float) -> Execution:
         return new_execution(
@@ -215,49 +227,78 @@ class Shell:
                 _log.exception("an event of %s could not be recorded; it is tried again", execution_arn(key))
                 await asyncio.sleep(pause)
 
+    # --- drives -------------------------------------------------------------------------------------------------------
+
     def _wake(self, live: _Live) -> None:
         if not live.busy and not self._closed:
             live.busy = True
-            self._spawn(self._drive(live))
+            self._busy += 1
+            self._at_rest.clear()
+            asyncio.get_running_loop().call_soon(self._drive, live)
 
-    async def _drive(self, live: _Live) -> None:
+    def _drive(self, live: _Live) -> None:
+        live.taken, live.inbox = live.inbox, []
         try:
-            while live.inbox:
-                taken, live.inbox = live.inbox, []
-                try:
-                    await self._take(live, taken)
-                except BaseException as error:
-                    # The turn is lost with the commit: what is stored counts
-                    live.inbox = [*taken, *live.inbox]
-                    self._discard(live, error if isinstance(error, Exception) else StoreUnavailable("It was ended"))
-                    if not isinstance(error, Exception):
-                        raise
-                    return
-        finally:
-            live.busy = False
-            self._shrink()
+            turns, batch = self._advance(live)
+        except Exception as error:
+            self._lost(live, error)
+            return
+        if batch.is_empty:
+            self._answer(live)
+            return
+        redriven = any(isinstance(letter.event, events.Redrive) for letter in live.taken)
+        write = self._write_with_record if redriven or batch.finished else self._write
+        self._committer.submit(lambda tx: write(tx, live, batch), partial(self._committed, live, turns, batch))
 
-    async def _take(self, live: _Live, taken: list[_Letter]) -> None:
+    def _advance(self, live: _Live) -> tuple[list[Turn], Batch]:
         at = self._clock.now()
         try:
-            turns = [advance(live.machine, live.execution, letter.event, at) for letter in taken]
+            turns = [advance(live.machine, live.execution, letter.event, at) for letter in live.taken]
         except Exception:
             _log.exception("the machine failed on %s", execution_arn(live.key))
-            if not any(isinstance(letter.event, events.Break) for letter in taken):
+            if not any(isinstance(letter.event, events.Break) for letter in live.taken):
                 # Not into this inbox, which is lost with what is in memory
                 self._spawn(self._deliver_until_taken(live.key, events.Break(), None))
             raise
-        steps = [Step(letter.event, turn, letter.keep) for letter, turn in zip(taken, turns, strict=True)]
+        steps = [Step(letter.event, turn, letter.keep) for letter, turn in zip(live.taken, turns, strict=True)]
         batch = Batch(live.key, live.record.place, live.execution, steps, live.stored)
-        if not batch.is_empty:
-            persist.record_of(live.record, live.execution)
-            redriven = any(isinstance(letter.event, events.Redrive) for letter in taken)
-            write = self._write_with_record if redriven or batch.finished else self._write
-            await self._committer.commit(lambda tx: write(tx, live, batch))
+        persist.record_of(live.record, live.execution)
+        return turns, batch
+
+    def _committed(self, live: _Live, turns: list[Turn], batch: Batch, _: None, error: Exception | None) -> None:
+        if live.forgotten:
+            self._rest(live)
+            return
+        try:
+            if error is not None:
+                raise error
             self._after_commit(live, turns, batch)
-        for letter in taken:
+        except Exception as error:
+            self._lost(live, error)
+        else:
+            self._answer(live)
+
+    def _lost(self, live: _Live, error: Exception) -> None:
+        """The turn is lost with the commit: what is stored counts."""
+        self._discard(live, error)
+        self._rest(live)
+
+    def _answer(self, live: _Live) -> None:
+        for letter in live.taken:
             if letter.answer is not None and not letter.answer.done():
                 letter.answer.set_result(live.execution)
+        live.taken = []
+        if live.inbox:
+            asyncio.get_running_loop().call_soon(self._drive, live)
+        else:
+            self._rest(live)
+
+    def _rest(self, live: _Live) -> None:
+        live.busy = False
+        self._busy -= 1
+        if not self._busy:
+            self._at_rest.set()
+        self._shrink()
 
     def _write_with_record(self, tx: Tx, live: _Live, batch: Batch) -> None:
         self._write(tx, live, batch)
@@ -269,7 +310,7 @@ class Shell:
             persist.expire_later(tx, live.record)
 
     def _after_commit(self, live: _Live, turns: list[Turn], batch: Batch) -> None:
-        self._logs.write(live.record, [event for turn in turns for event in turn.events])
+        self._logs.write(live.record, (event for turn in turns for event in turn.events))
         for turn in turns:
             for command in turn.commands:
                 if isinstance(command, commands.AbandonWork):
@@ -363,8 +404,11 @@ class Shell:
     async def close(self) -> None:
         """Turns under way are committed; what they decided is performed after the next start."""
         self._closed = True
-        if self._tasks:
-            await asyncio.wait(set(self._tasks), timeout=5.0)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_MOST_SECONDS_TO_CLOSE):
+                await self._at_rest.wait()
+                if self._tasks:
+                    await asyncio.wait(set(self._tasks))
         for task in list(self._tasks):
             task.cancel()
 
@@ -375,6 +419,12 @@ class Shell:
         for waiters in self._waiters.values():
             for waiter in waiters:
                 waiter.cancel()
+        for live in self._live.values():
+            live.forgotten = True
+            for letter in (*live.taken, *live.inbox):
+                if letter.answer is not None and not letter.answer.done():
+                    letter.answer.set_exception(StoreUnavailable("It was ended"))
+            live.inbox = []
         self._live.clear()
         self._waiters.clear()
 

@@ -47,7 +47,7 @@ class Workers:
     def __init__(self, integrations: Integrations, activities: Activities) -> None:
         self._integrations = integrations
         self._activities = activities
-        self._running: dict[tuple[str, str], tuple[asyncio.Task[None], Pending]] = {}
+        self._running: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._room = asyncio.Semaphore(_MOST_AT_ONCE)
         # Whether work is cancelled because the process ends: then what it started goes on
         self._closing = False
@@ -60,29 +60,26 @@ class Workers:
             token = encode_token(arn, pending.frame, pending.nonce)
             self._activities.add(pending.resource[0], token)
             return
-        place = (arn, pending.nonce)
-        task = asyncio.create_task(self._run(pending, owner, arn))
-        self._running[place] = (task, pending)
-        task.add_done_callback(lambda done: self._done(place, done))
-
-    def _done(self, place: tuple[str, str], task: asyncio.Task[None]) -> None:
-        self._running.pop(place, None)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            _log.error("work of %s ended abnormally", place[0], exc_info=error)
+        self._running[arn, pending.nonce] = asyncio.create_task(self._run(pending, owner, arn))
 
     def abandon(self, arn: str, nonce: str) -> None:
         self._activities.remove(arn, nonce)
         running = self._running.pop((arn, nonce), None)
         if running is not None:
-            running[0].cancel()
+            running.cancel()
 
     async def _run(self, pending: Pending, owner: Owner, arn: str) -> None:
-        async with self._room:
-            if pending.kind == "map-run":
-                assert self.run_map is not None
-                await self.run_map(pending)
-            else:
-                await self._run_task(pending, owner, arn)
+        try:
+            async with self._room:
+                if pending.kind == "map-run":
+                    assert self.run_map is not None
+                    await self.run_map(pending)
+                else:
+                    await self._run_task(pending, owner, arn)
+        except Exception:
+            _log.exception("work of %s ended abnormally", arn)
+        finally:
+            self._running.pop((arn, pending.nonce), None)
 
     async def _run_task(self, pending: Pending, owner: Owner, arn: str) -> None:
         frame, nonce = pending.frame, pending.nonce
@@ -144,7 +141,7 @@ class Workers:
 
     async def close(self) -> None:
         self._closing = True
-        running = [task for task, _ in self._running.values()]
+        running = list(self._running.values())
         for task in running:
             task.cancel()
         if running:

@@ -1,4 +1,9 @@
-"""Step Functions' open executions: one row that leads to the pending work, which stands in the state.
+"""Event logs in the order of their writing; Step Functions' executions in that of their start.
+
+Logs: a table in the order of streams has a page to change for each stream that a commit appends to. Now only the
+index is in that order.
+
+Open executions: one row that leads to the pending work, which stands in the state.
 
 Until 0001 an execution's state and frames had its account, region, machine and name for their key, each piece of
 pending work was a task of its own, and timers found their execution by their own key. What was started then keeps its
@@ -32,6 +37,27 @@ _decode = msgspec.msgpack.decode
 
 def upgrade() -> None:
     connection = op.get_bind()
+    _log_in_order(connection)
+    _move_executions(connection)
+
+
+def _log_in_order(connection: sa.Connection) -> None:
+    op.rename_table("events", "events_by_key")
+    op.create_table(
+        "events",
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("stream", sa.String, nullable=False),
+        sa.Column("sequence", sa.Integer, nullable=False),
+        sa.Column("body", sa.LargeBinary, nullable=False),
+    )
+    connection.execute(
+        sa.text("INSERT INTO events (stream, sequence, body) SELECT stream, sequence, body FROM events_by_key")
+    )
+    op.drop_table("events_by_key")
+    op.create_index("events_by_stream", "events", ["stream", "sequence"], unique=True)
+
+
+def _move_executions(connection: sa.Connection) -> None:
     for key, body in _pages(connection, _documents, _documents.c.kind == "stepfunctions.ExecutionState"):
         _move(connection, key, _decode(body))
     for kind in ("stepfunctions.ExecutionState", "stepfunctions.FrameState"):

@@ -8,10 +8,12 @@ from forecourt.base.call import CallContext, operation
 from forecourt.services.apigateway.http.api.noun import Noun, Reply, Request, new
 from forecourt.services.apigateway.http.deploying import deploy, point
 from forecourt.services.apigateway.http.errors import BadRequestException, ConflictException
-from forecourt.services.apigateway.http.model import DEFAULT_STAGE, Api, Deployment, HttpSnapshot, Stage
+from forecourt.services.apigateway.http.model import DEFAULT_STAGE, Api, Deployment, HttpSnapshot, Route, Stage
+from forecourt.services.apigateway.http.rules import need_access_log, need_route_settings
 from forecourt.services.apigateway.http.store import merged
+from forecourt.services.apigateway.rest.errors import NotFoundException
 from forecourt.services.apigateway.rest.model import describe
-from forecourt.services.apigateway.rest.quotas import need_room, need_size
+from forecourt.services.apigateway.rest.quotas import need_room
 from forecourt.services.apigateway.rest.stage_rules import need_variables
 from forecourt.services.apigateway.rest.store import Found
 from forecourt.services.apigateway.rest.tagging import need_tags
@@ -29,21 +31,26 @@ class StagesApi(Noun):
                 raise ConflictException(f"Stage {name} already exists in Api with id {api.api_id}")
             need_room(found.count(Stage, api.api_id), self.quotas.stages, "stages")
             stage = new(Stage, api, request, stage_name=name, created_date=self.now(), last_updated_date=self.now())
-            self._need(found, stage)
+            self._need(found, stage, request)
             return found.put(stage)
 
         await self.change(context, request["ApiId"], change)
         return await self._described(context, request)
 
-    def _need(self, found: Found, stage: Stage) -> None:
+    def _need(self, found: Found, stage: Stage, request: Request) -> None:
         if stage.stage_name != DEFAULT_STAGE and not _STAGE_NAME.fullmatch(stage.stage_name):
             raise BadRequestException("Stage name only allows a-zA-Z0-9_-, or must be $default")
         if stage.deployment_id:
             found.get(Deployment, stage.api_id, stage.deployment_id)
         need_variables(stage.stage_variables, self.quotas)
         need_tags(stage.tags, self.quotas)
-        access = stage.access_log_settings
-        need_size(access.format if access else None, self.quotas.access_log_format_bytes, "Access log format")
+        need_access_log(stage.access_log_settings, self.quotas)
+        keys = {route.route_key for route in found.all(Route, stage.api_id)}
+        for key in request.get("RouteSettings") or {}:
+            if key not in keys:
+                raise NotFoundException(f"Unable to find Route by key {key} within the provided RouteSettings")
+        for settings in (stage.default_route_settings, *stage.route_settings.values()):
+            need_route_settings(settings)
 
     async def _described(self, context: CallContext, request: Request) -> Reply:
         """As it is after the deployment that its creation or change may have brought about."""
@@ -63,7 +70,7 @@ class StagesApi(Noun):
             stage = merged(found.get(Stage, api.api_id, request["StageName"]), request)
             if stage.auto_deploy and request.get("DeploymentId"):
                 raise BadRequestException("DeploymentId can't be set on a stage with AutoDeploy enabled")
-            self._need(found, stage)
+            self._need(found, stage, request)
             stage.last_updated_date = self.now()
             return found.put(stage)
 
