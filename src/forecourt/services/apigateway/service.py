@@ -140,6 +140,8 @@ class ApiGateway:
         self, api_id: str, raw_path: bytes, scope: Scope, receive: Receive, send: Send
     ) -> None:
         await self._registry.settled(api_id)
+        # This is a task already, and the request is over with it: a plain call that comes later would come too late.
+        scope["extensions"] = {}
         answer = self.invoke(api_id, raw_path, scope, receive, send)
         if answer is not None:
             await answer
