@@ -449,3 +449,28 @@ async def test_methods_of_cors(v2: Aws) -> None:
     refusal = await v2.refused("CreateApi", Name="a", ProtocolType="HTTP", CorsConfiguration=wrong)
     assert refusal == "BadRequestException: Invalid method specified in allowMethods: FETCH"
     await v2("CreateApi", Name="a", ProtocolType="HTTP", CorsConfiguration={"AllowMethods": ["GET", "*"]})
+
+
+@pytest.mark.parametrize(
+    ("parameters", "refusal"),
+    [
+        ({"QueueUrl": "q"}, "Required request parameter(s) missing: MessageBody"),
+        ({"QueueUrl": "q", "MessageBody": "b", "Colour": "x"}, "Unsupported request parameter(s) specified: Colour"),
+        (
+            {"QueueUrl": "q", "MessageBody": "$request.body..x"},
+            "Invalid mapping expression specified: $request.body..x",
+        ),
+    ],
+)
+async def test_parameters_of_a_subtype(v2: Aws, parameters: dict[str, str], refusal: str) -> None:
+    api = await make_api(v2)
+    common = {
+        "ApiId": api,
+        "IntegrationType": "AWS_PROXY",
+        "IntegrationSubtype": "SQS-SendMessage",
+        "CredentialsArn": "arn:aws:iam::000000000000:role/r",
+    }
+    refused = await v2.refused("CreateIntegration", **common, RequestParameters=parameters)
+    assert refused.startswith(f"BadRequestException: {refusal}")
+    allowed = {"QueueUrl": "q", "MessageBody": "b", "DelaySeconds": "1", "Region": "eu-west-1"}
+    await v2("CreateIntegration", **common, RequestParameters=allowed)

@@ -165,3 +165,55 @@ def test_a_configuration_of_appconfig_is_the_body() -> None:
         elsewhere.shutdown()
         thread.join()
         elsewhere.server_close()
+
+
+def test_a_message_with_attributes_and_what_is_no_number(server: Forecourt, api: str) -> None:
+    queues = server.client("sqs")
+    queue = queues.create_queue(QueueName=unique("q") + ".fifo", Attributes={"FifoQueue": "true"})["QueueUrl"]
+    parameters = {
+        "QueueUrl": queue,
+        "MessageBody": "$request.body.text",
+        "MessageGroupId": "$request.body.group",
+        "MessageDeduplicationId": "$context.requestId",
+        "MessageAttributes": "$request.body.attributes",
+    }
+    colour = {"colour": {"DataType": "String", "StringValue": "blue"}}
+    post(route(server, api, "SQS-SendMessage", parameters), {"text": "hi", "group": "g", "attributes": colour})
+    asked = {
+        "QueueUrl": queue,
+        "MaxNumberOfMessages": "$request.body.most",
+        "MessageAttributeNames": "colour, other",
+        "AttributeNames": '["All"]',
+    }
+    receive = route(server, api, "SQS-ReceiveMessage", asked)
+    (message,) = post(receive, {"most": 1})["Messages"]
+    assert message["MessageAttributes"] == colour
+    assert message["Attributes"]["MessageGroupId"] == "g"
+    refused = requests.post(receive, json={"most": "many"}, timeout=30)
+    assert (refused.status_code, refused.json()) == (400, {"message": "Bad Request"})
+
+
+def test_an_event_with_everything(server: Forecourt, api: str) -> None:
+    queues, events = server.client("sqs"), server.client("events")
+    name = unique("events")
+    queue = queues.create_queue(QueueName=name)["QueueUrl"]
+    arn = queues.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    events.create_event_bus(Name=name)
+    events.put_rule(Name=name, EventBusName=name, EventPattern=json.dumps({"source": ["web"]}))
+    events.put_targets(Rule=name, EventBusName=name, Targets=[{"Id": "q", "Arn": arn}])
+    parameters = {
+        "Detail": "$request.body",
+        "DetailType": "${request.body.kind}-made",
+        "Source": "web",
+        "EventBusName": name,
+        "Resources": "arn:aws:s3:::a, arn:aws:s3:::b",
+        "Time": "2026-11-20T10:00:00Z",
+    }
+    answer = post(route(server, api, "EventBridge-PutEvents", parameters), {"kind": "order", "n": 1})
+    assert (answer["FailedEntryCount"], len(answer["Entries"])) == (0, 1)
+    (message,) = queues.receive_message(QueueUrl=queue, WaitTimeSeconds=5)["Messages"]
+    event = json.loads(message["Body"])
+    assert event["detail"] == {"kind": "order", "n": 1}
+    assert (event["detail-type"], event["source"]) == ("order-made", "web")
+    assert event["resources"] == ["arn:aws:s3:::a", "arn:aws:s3:::b"]
+    assert event["time"] == "2026-11-20T10:00:00Z"

@@ -142,6 +142,7 @@ class Issuer:
             jti=self._ids.uuid(),
             device_key=grant.device_key,
             hosted=grant.hosted,
+            resource=grant.resource,
         )
         access_token = tokens.sign(key, change.apply(access, change.access, _PROTECTED_ACCESS))
         if grant.hosted and "openid" not in grant.scopes:

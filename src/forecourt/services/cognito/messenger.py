@@ -190,27 +190,36 @@ def delivery_details(attribute: str, to: str) -> dict[str, str]:
 
 
 def sign_up_attribute(settings: Mapping[str, Any], attributes: Mapping[str, str]) -> str:
-    """Which address is verified at sign-up: the phone number first, as AWS does."""
-    wanted = settings.get("AutoVerifiedAttributes", ())
-    for attribute in ("phone_number", "email"):
-        if attribute in wanted and attributes.get(attribute) and attributes.get(f"{attribute}_verified") != "true":
+    """Which address of a user is verified at sign-up."""
+    for attribute in sign_up_attributes(settings):
+        if attributes.get(attribute) and attributes.get(f"{attribute}_verified") != "true":
             return attribute
     return ""
 
 
+def sign_up_attributes(settings: Mapping[str, Any]) -> list[str]:
+    """The addresses that a pool verifies: the phone number first, as AWS does."""
+    return [name for name in ("phone_number", "email") if name in settings.get("AutoVerifiedAttributes", ())]
+
+
 def recovery_attribute(settings: Mapping[str, Any], user: User) -> str:
     """Which address a password is recovered by. Raises where there is none."""
-    setting = settings.get("AccountRecoverySetting", {}).get("RecoveryMechanisms")
-    mechanisms = sorted(setting or _LEGACY_RECOVERY, key=lambda mechanism: mechanism["Priority"])
-    if mechanisms[0]["Name"] == "admin_only":
+    attributes = recovery_attributes(settings)
+    if not attributes:
         raise NotAuthorizedException("Contact administrator to reset password.")
-    for mechanism in mechanisms:
-        attribute = mechanism["Name"].removeprefix("verified_")
+    for attribute in attributes:
         if user.attributes.get(attribute) and user.attributes.get(f"{attribute}_verified") == "true":
-            return str(attribute)
+            return attribute
     raise InvalidParameterException(
         "Cannot reset password for the user as there is no registered/verified email or phone_number"
     )
+
+
+def recovery_attributes(settings: Mapping[str, Any]) -> list[str]:
+    """In the pool's order; none where only an administrator may."""
+    setting = settings.get("AccountRecoverySetting", {}).get("RecoveryMechanisms")
+    mechanisms = sorted(setting or _LEGACY_RECOVERY, key=lambda mechanism: mechanism["Priority"])
+    return [m["Name"].removeprefix("verified_") for m in mechanisms if m["Name"] != "admin_only"]
 
 
 _LEGACY_RECOVERY = [{"Name": "verified_phone_number", "Priority": 1}, {"Name": "verified_email", "Priority": 2}]

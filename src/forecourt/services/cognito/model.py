@@ -265,6 +265,8 @@ class Grant(Document):
     user_agent: str = ""
     session_id: str = ""
     event_id: str = ""
+    # RFC 8707: the audience of its access tokens.
+    resource: str = ""
 
     def hashes(self) -> list[str]:
         return [self.refresh_hash, *(old.hash for old in self.old)]
@@ -481,7 +483,8 @@ class AuthorizationCode(Document):
     nonce: str = ""
     challenge: str = ""
     challenge_method: str = ""
-    device_key: str = ""
+    # RFC 8707: what the access token is for.
+    resource: str = ""
     grant_id: str = ""
 
 

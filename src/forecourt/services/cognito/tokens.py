@@ -116,7 +116,9 @@ def access_claims(
     event_id: str,
     device_key: str = "",
     hosted: bool = False,
+    resource: str = "",
 ) -> dict[str, Any]:
+    """`resource` is what the client asked the token to be for (RFC 8707); without it there is no audience."""
     return {
         "sub": sub,
         **({"device_key": device_key} if device_key else {}),
@@ -124,6 +126,7 @@ def access_claims(
         "iss": issuer,
         **({"version": 2} if hosted else {}),
         "client_id": client_id,
+        **({"aud": resource} if resource else {}),
         **({"origin_jti": origin_jti} if origin_jti else {}),
         "event_id": event_id,
         "token_use": "access",

@@ -25,19 +25,41 @@ _ROUTE_PART = re.compile(r"\{[\w.:\-]+\+?\}|[^{}]*")
 AUTHORIZERS = {"JWT": "JWT", "CUSTOM": "REQUEST"}
 METHODS = ("ANY", "GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 
-# The parameters that a first-class integration must have
+# The parameters that a first-class integration must have, and those that it may; `Region` always
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-aws-services-reference.html
-SUBTYPES: dict[str, tuple[str, ...]] = {
-    "EventBridge-PutEvents": ("Detail", "DetailType", "Source"),
-    "SQS-SendMessage": ("QueueUrl", "MessageBody"),
-    "SQS-ReceiveMessage": ("QueueUrl",),
-    "SQS-DeleteMessage": ("QueueUrl", "ReceiptHandle"),
-    "SQS-PurgeQueue": ("QueueUrl",),
-    "AppConfig-GetConfiguration": ("Application", "Environment", "Configuration", "ClientId"),
-    "Kinesis-PutRecord": ("StreamName", "Data", "PartitionKey"),
-    "StepFunctions-StartExecution": ("StateMachineArn",),
-    "StepFunctions-StartSyncExecution": ("StateMachineArn",),
-    "StepFunctions-StopExecution": ("ExecutionArn",),
+SUBTYPES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "EventBridge-PutEvents": (("Detail", "DetailType", "Source"), ("Time", "EventBusName", "Resources", "TraceHeader")),
+    "SQS-SendMessage": (
+        ("QueueUrl", "MessageBody"),
+        (
+            "DelaySeconds",
+            "MessageAttributes",
+            "MessageDeduplicationId",
+            "MessageGroupId",
+            "MessageSystemAttributes",
+        ),
+    ),
+    "SQS-ReceiveMessage": (
+        ("QueueUrl",),
+        (
+            "AttributeNames",
+            "MaxNumberOfMessages",
+            "MessageAttributeNames",
+            "ReceiveRequestAttemptId",
+            "VisibilityTimeout",
+            "WaitTimeSeconds",
+        ),
+    ),
+    "SQS-DeleteMessage": (("QueueUrl", "ReceiptHandle"), ()),
+    "SQS-PurgeQueue": (("QueueUrl",), ()),
+    "AppConfig-GetConfiguration": (
+        ("Application", "Environment", "Configuration", "ClientId"),
+        ("ClientConfigurationVersion",),
+    ),
+    "Kinesis-PutRecord": (("StreamName", "Data", "PartitionKey"), ("SequenceNumberForOrdering", "ExplicitHashKey")),
+    "StepFunctions-StartExecution": (("StateMachineArn",), ("Name", "Input")),
+    "StepFunctions-StartSyncExecution": (("StateMachineArn",), ("Name", "Input", "TraceHeader")),
+    "StepFunctions-StopExecution": (("ExecutionArn",), ("Cause", "Error")),
 }
 
 _REQUEST_TARGET = re.compile(r"(append|overwrite|remove):(header|querystring)\..+|overwrite:path")
@@ -105,12 +127,19 @@ def need_integration(integration: Integration) -> None:
 
 
 def _need_subtype(integration: Integration) -> None:
-    required = SUBTYPES.get(integration.integration_subtype or "")
-    if required is None:
+    known = SUBTYPES.get(integration.integration_subtype or "")
+    if known is None:
         raise BadRequestException(f"Unsupported integration subtype: {integration.integration_subtype}")
-    absent = [name for name in required if name not in (integration.request_parameters or {})]
+    required, optional = known
+    given = integration.request_parameters or {}
+    absent = [name for name in required if name not in given]
     if absent:
         raise BadRequestException(f"Required request parameter(s) missing: {', '.join(absent)}")
+    strange = [name for name in given if name not in (*required, *optional, "Region")]
+    if strange:
+        raise BadRequestException(f"Unsupported request parameter(s) specified: {', '.join(strange)}")
+    for source in given.values():
+        _need_source(source)
     if not integration.credentials_arn:
         raise BadRequestException("CredentialsArn is required for AWS service integrations")
     integration.payload_format_version = integration.payload_format_version or "1.0"

@@ -10,13 +10,11 @@ import base64
 import binascii
 import re
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from typing import Any
 from urllib.parse import quote_plus
 
 import msgspec
 
-from forecourt.base.errors import ServiceError
 from forecourt.services.apigateway.http.model import DEFAULT_ROUTE, Integration
 from forecourt.services.apigateway.integrations.binary import BinaryMediaTypes
 from forecourt.services.apigateway.integrations.forwarding import body_for_client, forwarding
@@ -32,7 +30,6 @@ from forecourt.services.apigateway.integrations.http_parameters import (
     apply_to_pairs,
     changed_path,
     compile_changes,
-    compile_source,
 )
 from forecourt.services.apigateway.integrations.lambda_function import (
     FunctionError,
@@ -42,6 +39,7 @@ from forecourt.services.apigateway.integrations.lambda_function import (
 )
 from forecourt.services.apigateway.integrations.lambda_proxy import build_event, read_answer
 from forecourt.services.apigateway.integrations.mapping import query_pairs
+from forecourt.services.apigateway.integrations.subtypes import service_by_subtype
 from forecourt.services.apigateway.integrations.uri import Target, UriTemplate, substitute_stage_variables
 from forecourt.services.apigateway.plan.context import (
     context_value,
@@ -63,7 +61,7 @@ _TEXTS = ("text/", "application/json", "application/xml", "application/javascrip
 
 def compile_integration(integration: Integration, served: Served, ports: Ports) -> Handler:
     if integration.integration_subtype:
-        handler = _subtype(integration, served, ports)
+        handler = service_by_subtype(integration, served, ports)
     elif integration.integration_type == "AWS_PROXY":
         handler = _lambda(integration, served, ports)
     else:
@@ -400,79 +398,6 @@ def _headers_to_backend(request: MethodRequest) -> tuple[Headers, Headers]:
         (b"forwarded", before + b", " + hop if before else hop),
         (b"x-amzn-trace-id", trace or request.trace_id.encode("latin-1")),
     ]
-
-
-# -- AWS services by subtype
-
-# Subtype -> botocore's service and operation
-_SUBTYPES: Mapping[str, tuple[str, str]] = {
-    "EventBridge-PutEvents": ("events", "PutEvents"),
-    "SQS-SendMessage": ("sqs", "SendMessage"),
-    "SQS-ReceiveMessage": ("sqs", "ReceiveMessage"),
-    "SQS-DeleteMessage": ("sqs", "DeleteMessage"),
-    "SQS-PurgeQueue": ("sqs", "PurgeQueue"),
-    "AppConfig-GetConfiguration": ("appconfig", "GetConfiguration"),
-    "Kinesis-PutRecord": ("kinesis", "PutRecord"),
-    "StepFunctions-StartExecution": ("stepfunctions", "StartExecution"),
-    "StepFunctions-StartSyncExecution": ("stepfunctions", "StartSyncExecution"),
-    "StepFunctions-StopExecution": ("stepfunctions", "StopExecution"),
-}
-_ENTRY = frozenset({"Detail", "DetailType", "EventBusName", "Resources", "Source", "Time", "TraceHeader"})
-_NUMBERS = frozenset({"DelaySeconds", "MaxNumberOfMessages", "VisibilityTimeout", "WaitTimeSeconds"})
-
-
-def _subtype(integration: Integration, served: Served, ports: Ports) -> Handler:
-    known = _SUBTYPES.get(integration.integration_subtype or "")
-    if known is None:
-        raise ValueError(f"the subtype {integration.integration_subtype} is not known")
-    service, operation = known
-    parameters = integration.request_parameters or {}
-    sources = {name: compile_source(value, served.variables) for name, value in parameters.items() if name != "Region"}
-    region = parameters.get("Region") or served.region
-    context_of = caller_context(served, ports, integration.credentials_arn)
-
-    async def call(request: MethodRequest) -> MethodResponse:
-        seen = Seen(request, [], await request.body.read())
-        values = {name: source(seen) for name, source in sources.items()}
-        given = {name: value for name, value in values.items() if value is not None}
-        context = msgspec.structs.replace(await context_of(request), region=region)
-        try:
-            result = await ports.caller.call(context, service, operation, _arguments(service, given))
-        except ServiceError as error:
-            body = {"__type": error.code, "message": error.message}
-            return MethodResponse(error.status, [(b"content-type", b"application/json")], msgspec.json.encode(body))
-        if service == "appconfig":
-            # The configuration is the body, of its own type.
-            kind = str(result.get("ContentType") or "application/octet-stream").encode()
-            version = str(result.get("ConfigurationVersion") or "").encode()
-            headers = [(b"content-type", kind), (b"configuration-version", version)]
-            return MethodResponse(200, headers, result.get("Content") or b"", None, 1.0)
-        result.pop("ResponseMetadata", None)
-        return MethodResponse(
-            200, [(b"content-type", b"application/json")], msgspec.json.encode(result, enc_hook=_plain), None, 1.0
-        )
-
-    return call
-
-
-def _arguments(service: str, given: Mapping[str, str]) -> dict[str, Any]:
-    if service == "events":
-        entry: dict[str, Any] = {name: value for name, value in given.items() if name in _ENTRY}
-        if "Resources" in entry:
-            entry["Resources"] = [part.strip() for part in entry["Resources"].split(",")]
-        return {"Entries": [entry]}
-    arguments: dict[str, Any] = dict(given)
-    for name in _NUMBERS.intersection(given):
-        arguments[name] = int(given[name])
-    if service == "kinesis" and "Data" in given:
-        arguments["Data"] = given["Data"].encode()
-    if service == "stepfunctions":
-        arguments = {name[:1].lower() + name[1:]: value for name, value in given.items()}
-    return arguments
-
-
-def _plain(value: Any) -> Any:
-    return value.timestamp() if isinstance(value, datetime) else str(value)
 
 
 # -- the response

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from forecourt.services.cognito import errors
+from forecourt.services.cognito import errors, names
 from forecourt.services.cognito.auth import one_time_code, password, srp, steps
 from forecourt.services.cognito.auth.attempt import Attempt, Challenge, Visit
 from forecourt.services.cognito.auth.kit import Kit, names_of, required
@@ -21,7 +21,7 @@ async def start(kit: Kit, visit: Visit) -> Challenge | tuple[Attempt, User]:
     if user is not None and not visit.hides_users and user.status not in ("FORCE_CHANGE_PASSWORD", "RESET_REQUIRED"):
         kit.check_status(user)
     attempt = kit.new_attempt(visit, username, user)
-    offered = await _offered(kit, visit, user)
+    offered = await _offered(kit, visit, username, user)
     preferred = visit.parameters.get("PREFERRED_CHALLENGE", "")
     if preferred in offered:
         return await _choose(kit, visit, attempt, user, preferred, visit.parameters)
@@ -32,7 +32,7 @@ async def answer(kit: Kit, visit: Visit, attempt: Attempt) -> Challenge | tuple[
     """SELECT_CHALLENGE."""
     chosen = required(visit.parameters, "ANSWER")
     user = await kit.user_of(attempt)
-    if chosen not in await _offered(kit, visit, user):
+    if chosen not in await _offered(kit, visit, attempt.username, user):
         raise errors.InvalidParameterException("Selected challenge is not available.")
     return await _choose(kit, visit, attempt, user, chosen, visit.parameters)
 
@@ -69,9 +69,20 @@ async def _choose(
     return await one_time_code.ask(kit, visit, attempt, user, chosen)
 
 
-async def _offered(kit: Kit, visit: Visit, user: User | None) -> list[str]:
+async def _offered(kit: Kit, visit: Visit, username: str, user: User | None) -> list[str]:
     has_passkey = user is not None and bool(await kit.records.store.list(Passkey, user.pool_id, user.key, limit=1))
     offered = steps.first_factors(visit.pool, user, has_passkey)
+    if user is None:
+        offered = [factor for factor in offered if _plausible(kit, visit, username, factor)]
     if not offered:
         raise errors.InvalidParameterException("No authentication factor is available for the user.")
     return offered
+
+
+def _plausible(kit: Kit, visit: Visit, username: str, factor: str) -> bool:
+    """Whether nobody is shown a factor: not everybody has an address, so to be offered all is no sign of a user."""
+    if factor in ("PASSWORD", "PASSWORD_SRP"):
+        return True
+    if names.is_email(username) or names.is_phone(username):
+        return names.is_email(username) is (factor == "EMAIL_OTP")
+    return bool(kit.records.made_up(visit.pool, factor, names.fold(visit.pool.settings, username), 1)[0] & 1)

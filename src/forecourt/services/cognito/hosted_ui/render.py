@@ -7,6 +7,7 @@ redirect that answers a form.
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from forecourt.services.cognito.oauth.http import Request, Response
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+_HOST = re.compile(r"[A-Za-z0-9.\[\]:-]+")
 _DEFAULTS: dict[str, Any] = {"error": "", "notice": "", "has_logo": False, "client_id": "", "query": ""}
 _STATIC = {
     "style.css": "text/css; charset=utf-8",
@@ -75,7 +77,8 @@ def static(name: str) -> Response | None:
 
 
 def _origin(url: str) -> str:
+    """A source of the policy; what is no plain host and port could end the directive and begin another."""
     parts = urlsplit(url)
-    if not parts.scheme:
-        return ""
-    return f" {parts.scheme}://{parts.netloc}" if parts.scheme in ("http", "https") else f" {parts.scheme}:"
+    if parts.scheme in ("http", "https"):
+        return f" {parts.scheme}://{parts.netloc}" if _HOST.fullmatch(parts.netloc) else ""
+    return f" {parts.scheme}:" if parts.scheme else ""

@@ -18,10 +18,11 @@ from forecourt.services.cognito.model import Client
 from forecourt.services.cognito.oauth import http
 
 _CHALLENGE = re.compile(r"[A-Za-z0-9._~-]{43,128}")
+_RESOURCE = re.compile(r"(?!http://(?!localhost\b))[A-Za-z][A-Za-z0-9+.-]*://[^\s#]+")
 _RESPONSE_TYPES = {"code": "code", "token": "implicit"}
 KNOWN_PARAMETERS = """
     response_type client_id redirect_uri state scope nonce code_challenge code_challenge_method prompt login_hint lang
-    identity_provider idp_identifier max_age
+    identity_provider idp_identifier max_age resource logout_uri
 """.split()  # noqa: SIM905 - a list of words
 
 
@@ -70,6 +71,7 @@ class AuthorizeRequest(msgspec.Struct, frozen=True):
     login_hint: str
     lang: str
     max_age: int | None
+    resource: str
 
 
 def target(client: Client | None, query: Mapping[str, str], repeated: tuple[str, ...]) -> Target:
@@ -110,6 +112,7 @@ def judge(client: Client, query: Mapping[str, str], known: Target) -> AuthorizeR
         login_hint=query.get("login_hint", ""),
         lang=query.get("lang", ""),
         max_age=_max_age(query.get("max_age", "")),
+        resource=_resource(query.get("resource", "")),
     )
 
 
@@ -136,6 +139,13 @@ def proves(challenge: str, verifier: str) -> bool:
 
 def _only(registered: object) -> str:
     return registered[0] if isinstance(registered, list) and len(registered) == 1 else ""
+
+
+def _resource(text: str) -> str:
+    """RFC 8707, 2: an absolute URI without a fragment; AWS takes https, http on localhost and schemes of apps."""
+    if text and not _RESOURCE.fullmatch(text):
+        raise RedirectError("invalid_target", "resource is not a URL")
+    return text
 
 
 def _max_age(text: str) -> int | None:

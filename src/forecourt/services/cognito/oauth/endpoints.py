@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote_plus
 
@@ -30,6 +30,7 @@ from forecourt.services.cognito.users.bearer import Bearers
 from forecourt.store import Tx
 
 _NO_STORE = (("cache-control", "no-store"), ("pragma", "no-cache"))
+_NO_GOOD_TOKEN = "Access token is expired, disabled, or deleted, or the user has globally signed out."
 CORS = (
     ("access-control-allow-origin", "*"),
     ("access-control-allow-headers", "Authorization,Content-Type,X-Amz-User-Agent,X-Amz-Target"),
@@ -80,15 +81,13 @@ class Endpoints:
     async def user_info(self, pool: Pool, request: Request) -> Response:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token:
-            return _unauthorized("invalid_request", "Bad OAuth2 request at UserInfo Endpoint")
+            return _refused(400, "invalid_request", "Bad OAuth2 request at UserInfo Endpoint")
         try:
             bearer = await self._bearers.bearer(token, "openid")
         except ServiceError:
-            return _unauthorized(
-                "invalid_token", "Access token is expired, disabled, or deleted, or the user has globally signed out."
-            )
+            return _refused(401, "invalid_token", _NO_GOOD_TOKEN)
         if bearer.pool.id != pool.id:
-            return _unauthorized("invalid_token", "Access token is of another user pool.")
+            return _refused(401, "invalid_token", _NO_GOOD_TOKEN)
         claims = visible_attributes(pool, bearer.client, bearer.user, bearer.scopes)
         shown = {name: _text(value) for name, value in claims.items()}
         return http.json(200, {"sub": bearer.user.sub, **shown, "username": bearer.user.username}, *_NO_STORE)
@@ -126,48 +125,50 @@ class Endpoints:
 
     async def _by_code(self, visit: Visit) -> dict[str, Any]:
         form, client = visit.parameters, visit.client
-        code = await self._records.store.get(AuthorizationCode, token_hash(form.get("code", "")))
+        given, redirect_uri = _required(form, "code"), _required(form, "redirect_uri")
+        if "code" not in client.settings.get("AllowedOAuthFlows", ()):
+            raise OAuthError("unauthorized_client")
+        code = await self._records.store.get(AuthorizationCode, token_hash(given))
         if code is None or (code.pool_id, code.client_id) != (visit.pool.id, client.id):
             raise OAuthError("invalid_grant")
         if code.grant_id:
-            # RFC 6749, 4.1.2: a code that is used twice was stolen; what came of it is revoked.
-            await self._records.store.write(lambda tx: tx.delete(Grant, code.pool_id, code.user_key, code.grant_id))
+            await self._records.store.write(lambda tx: _end_grant_of(tx, code))
             raise OAuthError("invalid_grant")
         good = (
             code.expires_at > self._records.clock.now()
-            and code.redirect_uri == form.get("redirect_uri", "")
+            and code.redirect_uri == redirect_uri
             and authorize.proves(code.challenge, form.get("code_verifier", ""))
         )
         user = await self._records.user_by_key(code.pool_id, code.user_key)
         if not good or user is None or not user.enabled:
             raise OAuthError("invalid_grant")
         refresh_token = self._kit.issuer.new_refresh_token()
-        grant = self.new_grant(visit, user, refresh_token, code.auth_time, code.scopes)
+        grant = self.new_grant(visit, user, refresh_token, code.auth_time, code.scopes, code.resource)
         minted = await self._kit.issuer.mint(
             visit.occasion, client, user, grant, "TokenGeneration_HostedAuth", code.nonce
         )
 
-        def redeem(tx: Tx) -> None:
+        def redeem(tx: Tx) -> bool:
             current = tx.get(AuthorizationCode, code.hash)
             if current is None or current.grant_id:
-                raise OAuthError("invalid_grant")
+                _end_grant_of(tx, current)
+                return False
             current.grant_id = grant.id
             tx.put(current)
             tx.put(grant)
+            return True
 
-        await self._records.store.write(redeem)
+        if not await self._records.store.write(redeem):
+            raise OAuthError("invalid_grant")
         return token_response(minted, refresh_token)
 
     async def _by_refresh_token(self, visit: Visit) -> dict[str, Any]:
+        """`scope` counts for client_credentials only: the new tokens have those of the ones before."""
+        token = _required(visit.parameters, "refresh_token")
         try:
-            minted, successor, grant = await refresh.exchange(
-                self._kit, visit, visit.parameters.get("refresh_token", ""), ""
-            )
+            minted, successor, _ = await refresh.exchange(self._kit, visit, token, "")
         except (errors.NotAuthorizedException, errors.RefreshTokenReuseException, errors.UserNotFoundException):
             raise OAuthError("invalid_grant") from None
-        asked = visit.parameters.get("scope", "").split()
-        if not set(asked) <= set(grant.scopes):
-            raise OAuthError("invalid_scope")
         return token_response(minted, successor)
 
     async def _by_client_credentials(self, visit: Visit) -> dict[str, Any]:
@@ -182,12 +183,13 @@ class Endpoints:
         return {"access_token": minted.access, "expires_in": minted.expires_in, "token_type": "Bearer"}
 
     def new_grant(
-        self, visit: Visit, user: User, refresh_token: str, auth_time: int, scopes: list[str] | tuple[str, ...]
+        self, visit: Visit, user: User, refresh_token: str, auth_time: int, scopes: Sequence[str], resource: str
     ) -> Grant:
         grant = self._kit.issuer.new_grant(
             visit.pool, visit.client, user, refresh_token, auth_time=auth_time, scopes=scopes
         )
         grant.hosted, grant.ip, grant.user_agent = True, visit.ip, visit.user_agent
+        grant.resource = resource
         return grant
 
     async def _client(self, pool: Pool, request: Request) -> Client:
@@ -249,15 +251,29 @@ def _credentials(request: Request) -> tuple[str, str]:
     return unquote_plus(client_id), unquote_plus(secret)
 
 
+def _end_grant_of(tx: Tx, code: AuthorizationCode | None) -> None:
+    """RFC 6749, 4.1.2: a code that is used twice was stolen; what came of it is revoked."""
+    if code is not None:
+        tx.delete(Grant, code.pool_id, code.user_key, code.grant_id)
+
+
 def _check_form(request: Request) -> None:
     """RFC 6749, 3.2: a form, by POST, each parameter once."""
     if request.method != "POST" or not request.form or request.repeated:
         raise OAuthError("invalid_request")
 
 
-def _unauthorized(code: str, description: str) -> Response:
+def _refused(status: int, code: str, description: str) -> Response:
+    """RFC 6750, 3."""
     challenge = f'Bearer error="{code}", error_description="{description}"'
-    return http.json(401, {"error": code, "error_description": description}, ("www-authenticate", challenge))
+    return http.json(status, {"error": code, "error_description": description}, ("www-authenticate", challenge))
+
+
+def _required(form: Mapping[str, str], name: str) -> str:
+    value = form.get(name, "")
+    if not value:
+        raise OAuthError("invalid_request", f"{name} is missing")
+    return value
 
 
 def _metadata(parameters: Mapping[str, str]) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlencode
+from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 import msgspec
 
@@ -13,6 +13,8 @@ from forecourt.base.asgi import Receive, Scope, Send
 
 LARGEST_BODY = 64 * 1024
 _MOST_FIELDS = 200
+# RFC 3986, 2.2, and the percent sign of what is encoded already.
+_OF_URLS = ":/?#[]@!$&'()*+,;=%"
 
 
 class BodyTooLarge(Exception):
@@ -52,10 +54,9 @@ def json(status: int, value: Any, *headers: tuple[str, str]) -> Response:
 
 
 def redirect(location: str, *headers: tuple[str, str]) -> Response:
-    """A line break in a location would be a header of somebody else's."""
-    if any(ord(character) < 0x21 or ord(character) == 0x7F for character in location):
-        raise ValueError("the location is not a URL")
-    return Response(302, headers=(("location", location), ("cache-control", "no-store"), *headers))
+    """A header is ASCII (RFC 3987, 3.1 maps other letters), and a line break would make one of somebody else's."""
+    url = quote(location, safe=_OF_URLS)
+    return Response(302, headers=(("location", url), ("cache-control", "no-store"), *headers))
 
 
 def with_query(url: str, parameters: Mapping[str, str], *, fragment: bool = False) -> str:

@@ -11,7 +11,7 @@ from forecourt.services.cognito.auth.attempt import Visit
 from forecourt.services.cognito.auth.kit import Kit, names_of
 from forecourt.services.cognito.auth.visits import visit_of
 from forecourt.services.cognito.codes import Codes
-from forecourt.services.cognito.messenger import Errand, recovery_attribute
+from forecourt.services.cognito.messenger import Errand, recovery_attribute, recovery_attributes
 from forecourt.services.cognito.model import Code, User
 from forecourt.services.cognito.store import put_user
 from forecourt.services.cognito.triggers import Occasion
@@ -61,7 +61,7 @@ class RecoveryApi:
         return await self.send_code(visit.occasion, user, attribute)
 
     async def _pretend(self, visit: Visit, username: str) -> dict[str, str]:
-        delivery = self._sign_up.made_up_delivery(visit, username)
+        delivery = self._sign_up.made_up_delivery(visit, username, recovery_attributes(visit.pool.settings))
         await self._codes.pretend_to_issue(visit.pool, username, PURPOSE)
         return delivery
 

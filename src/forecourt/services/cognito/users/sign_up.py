@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -15,7 +15,7 @@ from forecourt.services.cognito.auth.kit import PURPOSE, Kit, names_of
 from forecourt.services.cognito.auth.visits import visit_of
 from forecourt.services.cognito.codes import Codes
 from forecourt.services.cognito.credentials import allowed_flows
-from forecourt.services.cognito.messenger import Errand, delivery_details, sign_up_attribute
+from forecourt.services.cognito.messenger import Errand, delivery_details, sign_up_attribute, sign_up_attributes
 from forecourt.services.cognito.model import Code, Pool, User
 from forecourt.services.cognito.store import insert_user, put_user
 from forecourt.services.cognito.triggers import Occasion, flag, user_attributes, with_metadata
@@ -130,24 +130,34 @@ class SignUpApi:
         return {"CodeDeliveryDetails": await self.resend(visit, username, user)}
 
     async def resend(self, visit: Visit, username: str, user: User | None) -> dict[str, str]:
+        attributes = sign_up_attributes(visit.pool.settings)
+        if visit.hides_users and not attributes:
+            raise _nothing_to_verify()
         if user is None or (user.status != "UNCONFIRMED" and visit.hides_users):
-            made_up = self.made_up_delivery(visit, username)
-            await self._codes.pretend_to_issue(visit.pool, username, PURPOSE_OF_CODE)
-            return made_up
+            return await self._pretend_to_send(visit, username, attributes)
         if user.status != "UNCONFIRMED":
             raise errors.InvalidParameterException("User is already confirmed.")
-        await self._kit.threat.record(visit, user, "ResendCode")
+        self._kit.threat.record_unseen(visit, user, "ResendCode", "Pass")
         delivery = await self._send(visit.occasion, user, "Resend", "ResendCode")
+        if delivery is None and visit.hides_users:
+            return await self._pretend_to_send(visit, username, attributes)
         if delivery is None:
-            raise errors.InvalidParameterException("Cannot resend codes. Auto verification not turned on.")
+            raise _nothing_to_verify()
         return delivery
 
-    def made_up_delivery(self, visit: Visit, username: str) -> dict[str, str]:
-        """What is shown where nobody may know that there is no such user."""
+    async def _pretend_to_send(self, visit: Visit, username: str, attributes: Sequence[str]) -> dict[str, str]:
+        made_up = self.made_up_delivery(visit, username, attributes)
+        await self._codes.pretend_to_issue(visit.pool, username, PURPOSE_OF_CODE)
+        return made_up
+
+    def made_up_delivery(self, visit: Visit, username: str, attributes: Sequence[str]) -> dict[str, str]:
+        """What is shown where nobody may know that there is no such user: as somebody's, who has all `attributes`."""
         if not visit.hides_users:
             raise errors.UserNotFoundException(_NOT_FOUND)
-        attribute = "phone_number" if names.is_phone(username) else "email"
-        known = username if names.is_email(username) or names.is_phone(username) else ""
+        own = "phone_number" if names.is_phone(username) else "email" if names.is_email(username) else ""
+        reached = [name for name in attributes if name == "email" or "SmsConfiguration" in visit.pool.settings]
+        attribute = own if own in attributes else (*reached, "email")[0]
+        known = username if own == attribute else ""
         to = known or one_time_code.made_up_address(self._kit, visit, username, attribute)
         return delivery_details(attribute, to)
 
@@ -253,6 +263,10 @@ def draft_user(kit: Kit, pool: Pool, username: str, given: Mapping[str, str]) ->
     )
     refresh_aliases(pool, user)
     return user
+
+
+def _nothing_to_verify() -> errors.InvalidParameterException:
+    return errors.InvalidParameterException("Cannot resend codes. Auto verification not turned on.")
 
 
 def _alias_taken(username: str) -> errors.UsernameExistsException:
