@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable
 
+from tests.apigateway_plan.harness import API, backend, gateway, http_proxy
+
 from forecourt.base.asgi import Receive, Scope, Send
 from forecourt.edge.http1 import Server
 from forecourt.testing import free_port
-from tests.apigateway_plan.harness import API, backend, gateway, http_proxy
 
 
 async def _get(port: int) -> bytes:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import msgspec
 
 from forecourt.base.clock import Clock
-from forecourt.services.apigateway.integrations.http import as_gateway_error
+from forecourt.services.apigateway.integrations.forwarding import as_gateway_error
 from forecourt.services.apigateway.integrations.mapping import RequestSource, compile_request_source
 from forecourt.services.apigateway.limits import CachedResponse, Key, StageCache, bytes_of_cluster, cache_key
 from forecourt.services.apigateway.limits.cache import MOST_RESPONSE_BYTES
