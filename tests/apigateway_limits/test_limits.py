@@ -40,6 +40,15 @@ def at(text: str) -> float:
 # --- Throttles ---
 
 
+@given(st.integers(0, 5), st.floats(0, 10), st.lists(st.floats(-1, 3), max_size=30))
+def test_to_admit_is_to_have_and_to_take(burst: int, rate: float, steps: list[float]) -> None:
+    one, other = TokenBucket(Limit(rate, burst)), TokenBucket(Limit(rate, burst))
+    now = 100.0
+    for step in steps:
+        now += step
+        assert one.admit(now) == (admit([other], now) is None)
+
+
 def test_the_sixth_of_a_burst_of_five_is_refused() -> None:
     bucket = TokenBucket(Limit(rate=2, burst=5))
     assert [admit((bucket,), 100.0) is None for _ in range(6)] == [True] * 5 + [False]
@@ -245,6 +254,23 @@ async def test_a_store_that_fails_for_a_while_loses_nothing(store: Store, monkey
     monkeypatch.setattr(store, "write", write)
     await usage.stop()
     assert len(await store.list(usage_module.UsageMonth)) == 1
+
+
+async def test_a_key_that_is_always_in_use_is_not_written_without_end(store: Store) -> None:
+    clock = clock_at("2026-11-21T10:00")
+    usage = Usage(store, clock)
+    usage.admit(KEY, None, clock.now())
+
+    async def ask() -> None:
+        while True:
+            usage.admit(KEY, None, clock.now())
+            await asyncio.sleep(0)
+
+    asking = asyncio.create_task(ask())
+    async with asyncio.timeout(20):
+        await usage.keep()
+    asking.cancel()
+    await usage.stop()
 
 
 async def test_a_week_over_two_months_and_a_moved_clock(store: Store) -> None:

@@ -103,6 +103,28 @@ async def test_an_authorization_that_was_meant_for_the_gateway_stays_there() -> 
             assert served.received[0].header(name.lower()) is None, name
 
 
+@pytest.mark.parametrize(
+    ("size", "mode", "asked"),
+    [(900_000, None, 1), (1_048_577, None, 2), (900_000, "STREAM", 2)],
+    ids=["fits", "too large", "streamed"],
+)
+async def test_a_large_answer_is_cached_whole(size: int, mode: str | None, asked: int) -> None:
+    async with backend() as served, gateway() as made:
+        stage = {"cache_cluster_enabled": True, "method_settings": {"*/*": model.MethodSetting(caching_enabled=True)}}
+        await made.deploy({"GET /": http_proxy(served.url, response_transfer_mode=mode)}, stage=stage)
+        served.reply = ok(b"x" * size)
+        assert [len((await made.ask("/")).body) for _ in range(2)] == [size, size]
+        assert len(served.received) == asked
+
+
+async def test_a_large_answer_that_breaks_off_before_the_cache() -> None:
+    async with backend() as served, gateway() as made:
+        stage = {"cache_cluster_enabled": True, "method_settings": {"*/*": model.MethodSetting(caching_enabled=True)}}
+        await made.deploy({"GET /": http_proxy(served.url)}, stage=stage)
+        served.reply, served.close_after_reply = ok(b"x" * 900_000)[:-10], True
+        assert (await made.ask("/")).status == 504
+
+
 async def test_no_mapping_frames_an_answer_anew() -> None:
     names = ("Content-Length", "Transfer-Encoding", "Date", "TE", "Via", "X-Own")
     mapped = {f"method.response.header.{name}": "'1'" for name in names}

@@ -10,7 +10,7 @@ by it, or will, returns None in place of a coroutine, and the request costs no t
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any, Protocol
 
 Scope = MutableMapping[str, Any]
@@ -35,7 +35,7 @@ class Direct(Protocol):
         """The request's body where all of it is here. It can still be received."""
         ...
 
-    def respond(self, status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> None:
+    def respond(self, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> None:
         """The whole response. `headers` without framing (Content-Length, Transfer-Encoding)."""
         ...
 

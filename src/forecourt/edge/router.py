@@ -22,7 +22,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Awaitable
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from forecourt.base.asgi import App, Receive, Scope, Send, direct
 from forecourt.base.ids import Ids
@@ -61,28 +61,20 @@ class FunctionUrls(ApiInvoker, Protocol):
     async def download(self, token: str, scope: Scope, send: Send) -> None: ...
 
 
-class Invocation(NamedTuple):
-    """An API's id and the path behind it, which starts with the stage."""
-
-    api_id: str
-    raw_path: bytes
-
-
-def find_invocation(host: bytes, raw_path: bytes) -> Invocation | None:
+def find_invocation(host: bytes, raw_path: bytes) -> tuple[str, bytes] | None:
+    """An API's id, and the path behind it, which starts with the stage."""
     # The cheap tests first: this is on the path of every invocation.
-    if b".execute-api." in host.lower() and (found := _EXECUTE_API_HOST.match(host)):
-        return None if raw_path.split(b"/", 3)[2:3] == [b"@connections"] else _invocation(found[1], raw_path)
+    if host.lower().find(b".execute-api.") > 0 and (found := _EXECUTE_API_HOST.match(host)):
+        if raw_path.split(b"/", 3)[2:3] == [b"@connections"]:
+            return None
+        return found[1].decode("ascii").lower(), raw_path
     if raw_path.startswith(b"/_aws/execute-api/"):
         found = _EXECUTE_API_PATH.match(raw_path)
-        return _invocation(found[1], found[2] or b"/") if found else None
+        return (found[1].decode("ascii").lower(), found[2] or b"/") if found else None
     if raw_path.startswith(b"/restapis/"):
         found = _USER_REQUEST_PATH.match(raw_path)
-        return _invocation(found[1], b"/" + found[2] + (found[3] or b"/")) if found else None
+        return (found[1].decode("ascii").lower(), b"/" + found[2] + (found[3] or b"/")) if found else None
     return None
-
-
-def _invocation(api_id: bytes, raw_path: bytes) -> Invocation:
-    return Invocation(api_id.decode("ascii").lower(), raw_path)
 
 
 class Router:
@@ -115,9 +107,10 @@ class Router:
         host = header(scope, b"host")
         invocation = find_invocation(host, raw_path)
         if invocation is not None:
-            if _head_is_large(scope):
+            ours = direct(scope)
+            if (ours is None or ours.head_bytes > _API_HEADER_BYTES) and _head_is_large(scope):
                 return _refuse_headers(scope, send)
-            return self._apis.invoke(invocation.api_id, invocation.raw_path, scope, receive, send)
+            return self._apis.invoke(*invocation, scope, receive, send)
         if raw_path.startswith(b"/_forecourt/") or raw_path == b"/_forecourt":
             return self._own(scope, receive, send)
         if found := _COGNITO_PATH.match(raw_path):
@@ -163,9 +156,6 @@ def header(scope: Scope, name: bytes) -> bytes:
 
 
 def _head_is_large(scope: Scope) -> bool:
-    ours = direct(scope)
-    if ours is not None and ours.head_bytes <= _API_HEADER_BYTES:
-        return False
     line = len(scope["method"]) + len(scope["raw_path"]) + len(scope["query_string"])
     return line + sum([len(name) + len(value) for name, value in scope["headers"]]) > _API_HEADER_BYTES
 

@@ -130,9 +130,10 @@ class _Pool:
 
     def take(self, now: float) -> Connection | None:
         """The idle connection that was used last, if any is fit."""
-        while self._idle:
-            connection = self._idle.pop()
-            if connection.usable and not connection.expired(now, self._limits.idle_seconds):
+        idle, idle_seconds = self._idle, self._limits.idle_seconds
+        while idle:
+            connection = idle.pop()
+            if connection.usable and not connection.expired(now, idle_seconds):
                 return connection
             self.discard(connection)
         return None

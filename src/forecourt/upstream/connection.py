@@ -263,12 +263,13 @@ class Connection(asyncio.Protocol):
             cause = error.__context__
             self._fail(cause if isinstance(cause, UpstreamError) else BadResponse(str(error)))
         else:
-            self._after_read()
+            if self._complete:
+                self._finish()
+            else:
+                self._after_part()
 
-    def _after_read(self) -> None:
-        if self._complete:
-            self._finish()
-        elif not self._head_done:
+    def _after_part(self) -> None:
+        if not self._head_done:
             if self._received_bytes > self._max_head_bytes:
                 self._fail(ResponseTooLarge(f"the response's head is larger than {self._max_head_bytes} bytes"))
         elif self._received_bytes > self._max_head_bytes + self._body_bytes * _FRAMING_FACTOR:
@@ -283,8 +284,7 @@ class Connection(asyncio.Protocol):
         if self._on_reply is not None and self._response is not None:
             on_reply, self._on_reply = self._on_reply, None
             on_reply(self._response)
-        if self._reader is not None and not self._reader.done():
-            self._reader.set_result(None)
+        self._wake_reader()
 
     def eof_received(self) -> bool:
         return False
@@ -357,11 +357,17 @@ class Connection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         if self._head_done and not self._complete:
-            self._message_complete(self._parser.should_keep_alive())
+            self._complete = True
+            self._reusable = self._parser.should_keep_alive()
+            if self._reader is not None:
+                self._wake_reader()
 
     def _message_complete(self, reusable: bool) -> None:
         self._complete = True
         self._reusable = reusable
+        self._wake_reader()
+
+    def _wake_reader(self) -> None:
         if self._reader is not None and not self._reader.done():
             self._reader.set_result(None)
 

@@ -7,6 +7,7 @@ let a value become a header, or a target become a second request (RFC 9112 §2.2
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Iterable
+from operator import itemgetter
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -33,6 +34,9 @@ _VISIBLE = bytes(range(0x21, 0x7F))
 # Methods whose requests carry a body length even when it is zero (RFC 9110 §8.6).
 _EXPECTS_BODY = frozenset((b"POST", b"PUT", b"PATCH"))
 _FRAMING = frozenset((b"content-length", b"transfer-encoding"))
+# Of a header's pair
+_NAME = itemgetter(0)
+_AS_LINE = b": ".join
 # Names that were checked before; bounded, since clients choose them
 _SOUND_NAMES: set[bytes] = set()
 _MOST_SOUND_NAMES = 1024
@@ -94,12 +98,11 @@ def render_head(request: Request) -> bytes:
         raise InvalidRequest(f"not a method: {method!r}")
     if not target or target.translate(None, _VISIBLE):
         raise InvalidRequest(f"not a request target: {target!r}")
-    names = [name for name, _ in headers]
-    if not headers or not _SOUND_NAMES.issuperset(names):
-        _check_names(names)
-    block = b"\r\n".join([name + b": " + value for name, value in headers])
+    if not headers or not _SOUND_NAMES.issuperset(map(_NAME, headers)):
+        _check_names([name for name, _ in headers])
+    block = b"\r\n".join(map(_AS_LINE, headers))
     breaks = len(headers) - 1
-    if block.count(b"\n") != breaks or block.count(b"\r") != breaks or b"\0" in block:
+    if block.count(b"\n") != breaks or block.count(b"\r") != breaks or block.find(b"\0") >= 0:
         raise InvalidRequest("a header's value holds a line break or NUL")
     return b"%b %b HTTP/1.1\r\n%b\r\n%b\r\n" % (method, target, block, _framing(method, body, length))
 

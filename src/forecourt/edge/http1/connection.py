@@ -162,9 +162,9 @@ class Connection(asyncio.Protocol):
         method: bytes = parser.get_method()
         exchange = Exchange(
             self,
+            self._head_bytes + self._begun_in_bytes,
             is_head=method == b"HEAD",
             http11=version == "1.1",
-            head_bytes=self._head_bytes + self._begun_in_bytes,
             keep_alive=parser.should_keep_alive() and not self._server.stopping,
             has_body=has_body,
             expects_continue=expects_continue,
@@ -208,7 +208,10 @@ class Connection(asyncio.Protocol):
         return len(self._url) + sum(len(name) + len(value) for name, value in self._headers)
 
     def _scope(self, exchange: Exchange, method: bytes, version: str) -> Scope:
-        raw_path, _, query = _origin_form(self._url).partition(b"?")
+        url = self._url
+        if b"#" in url or not url.startswith(b"/"):
+            url = _origin_form(url)
+        raw_path, _, query = url.partition(b"?")
         client, server = self._addresses
         return {
             "type": "http",

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Sequence
 from email.utils import formatdate
 from http import HTTPStatus
 from typing import Protocol
 
 from forecourt.base.asgi import Message
 
-_STATUS_LINES = {status.value: b"HTTP/1.1 %d %s\r\n" % (status, status.phrase.encode()) for status in HTTPStatus}
+_STATUS_LINES = {status.value: b"HTTP/1.1 %d %s" % (status, status.phrase.encode()) for status in HTTPStatus}
+# Of a header's pair
+_AS_LINE = b": ".join
+# After the last line's own end
+_END_OF_HEAD = b"\r\n"
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 # Responses that have no body whatever their headers say (RFC 9110 §6.4.1)
 _BODILESS = frozenset((204, 304))
@@ -65,10 +69,10 @@ class Exchange:
     def __init__(
         self,
         wire: Wire,
+        head_bytes: int,
         *,
         is_head: bool,
         http11: bool,
-        head_bytes: int,
         keep_alive: bool,
         has_body: bool,
         expects_continue: bool,
@@ -113,7 +117,8 @@ class Exchange:
 
     def feed_end(self) -> None:
         self._more = False
-        self._wake()
+        if self._waiter is not None:
+            self._wake()
 
     def disconnect(self) -> None:
         self.connected = False
@@ -177,32 +182,29 @@ class Exchange:
         status: int = message["status"]
         headers = message.get("headers", ())
         lines = self._lines(status, headers)
+        if any(name == b"connection" and value.lower() == b"close" for name, value in headers):
+            self.keep_alive = False
         if not self._is_head and not any(name == b"content-length" for name, _ in headers):
             self._chunked = self._http11
             if self._chunked:
-                lines.append(b"transfer-encoding: chunked\r\n")
+                lines.append(b"transfer-encoding: chunked")
             else:
                 self.keep_alive = False
         self._head = self._rendered(lines)
 
-    def _lines(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> list[bytes]:
-        lines = [_STATUS_LINES.get(status) or b"HTTP/1.1 %d Unknown\r\n" % status]
-        for name, value in headers:
-            lines.append(name + b": " + value + b"\r\n")
-            if name == b"connection" and value.lower() == b"close":
-                self.keep_alive = False
-        lines.append(_date())
+    def _lines(self, status: int, headers: Sequence[tuple[bytes, bytes]]) -> list[bytes]:
         if status in _BODILESS:
             self._is_head = True
-        return lines
+        return [_STATUS_LINES.get(status) or b"HTTP/1.1 %d Unknown" % status, *map(_AS_LINE, headers), _date()]
 
     def _rendered(self, lines: list[bytes]) -> bytes:
         """Raises `ResponseInvalid`."""
         if not self.keep_alive:
-            lines.append(b"connection: close\r\n")
-        lines.append(b"\r\n")
-        head = b"".join(lines)
-        if head.count(b"\n") != len(lines) or head.count(b"\r") != len(lines) or b"\0" in head:
+            lines.append(b"connection: close")
+        lines.append(_END_OF_HEAD)
+        head = b"\r\n".join(lines)
+        # `splitlines` of bytes knows CR, LF and CRLF, each as one end of a line.
+        if len(head.splitlines()) != len(lines) or head.find(b"\0") >= 0:
             raise ResponseInvalid("a header holds a line break or NUL")
         return head
 
@@ -216,11 +218,11 @@ class Exchange:
 
     # -- the response by a plain call (`base.asgi.Direct`)
 
-    def respond(self, status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> None:
+    def respond(self, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> None:
         """Raises `ResponseInvalid`."""
         lines = self._lines(status, headers)
         if status not in _BODILESS:
-            lines.append(b"content-length: %d\r\n" % len(body))
+            lines.append(b"content-length: %d" % len(body))
         head = self._rendered(lines)
         self.started = self.complete = True
         if self.connected:
@@ -239,5 +241,5 @@ def _date() -> bytes:
     global _date_line  # noqa: PLW0603 - a cache of one value
     now = int(time.time())
     if now != _date_line[0]:
-        _date_line = (now, b"date: %b\r\n" % formatdate(now, usegmt=True).encode())
+        _date_line = (now, b"date: %b" % formatdate(now, usegmt=True).encode())
     return _date_line[1]

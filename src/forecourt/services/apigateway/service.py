@@ -123,30 +123,28 @@ class ApiGateway:
         self, api_id: str, raw_path: bytes, scope: Scope, receive: Receive, send: Send
     ) -> Awaitable[None] | None:
         """None: the request is answered, or will be."""
-        if self._registry.pending:
+        registry = self._registry
+        if registry.pending and registry.is_changing(api_id):
             return self._invoke_when_settled(api_id, raw_path, scope, receive, send)
-        return self._invoke(api_id, raw_path, scope, receive, send)
+        stage = raw_path[1:].partition(b"/")[0]
+        plan = registry.find(api_id, stage)
+        if plan is not None:
+            return plan.serve(raw_path[1 + len(stage) :] or b"/", scope, receive, send)
+        # An HTTP API's `$default` stage has no prefix.
+        plan = registry.find(api_id, b"$default")
+        if plan is None:
+            return _refuse(scope, send, is_http=registry.is_http(api_id))
+        return plan.serve(raw_path, scope, receive, send)
 
     async def _invoke_when_settled(
         self, api_id: str, raw_path: bytes, scope: Scope, receive: Receive, send: Send
     ) -> None:
         await self._registry.settled(api_id)
-        answer = self._invoke(api_id, raw_path, scope, receive, send)
+        # This is a task already, and the request is over with it: a plain call that comes later would come too late.
+        scope["extensions"] = {}
+        answer = self.invoke(api_id, raw_path, scope, receive, send)
         if answer is not None:
             await answer
-
-    def _invoke(
-        self, api_id: str, raw_path: bytes, scope: Scope, receive: Receive, send: Send
-    ) -> Awaitable[None] | None:
-        stage, slash, rest = raw_path[1:].partition(b"/")
-        plan = self._registry.find(api_id, stage)
-        path = slash + rest or b"/"
-        if plan is None:
-            # An HTTP API's `$default` stage has no prefix.
-            plan, path = self._registry.find(api_id, b"$default"), raw_path
-        if plan is None:
-            return _refuse(scope, send, is_http=self._registry.is_http(api_id))
-        return plan.serve(path, scope, receive, send)
 
 
 async def _refuse(scope: Scope, send: Send, *, is_http: bool) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from time import perf_counter
 from typing import Any, cast
 
@@ -41,22 +41,29 @@ def with_user_pools(
     needed = frozenset(scopes or ())
     clock = ports.clock
 
-    async def authorize(request: MethodRequest) -> MethodResponse:
+    def authorize(request: MethodRequest) -> Awaitable[MethodResponse]:
         value = source(request)
         if not isinstance(value, str) or not value:
             raise GatewayError("UNAUTHORIZED")
         token = value[7:] if value[:7].lower() == "bearer " else value
         now = clock.now()
         known = results.get(token, now)
+        if known is None:
+            return verify(request, token, now)
+        return admit(request.checked("authorizer.latency", perf_counter()), cast("Mapping[str, Any]", known))
+
+    async def verify(request: MethodRequest, token: str, now: float) -> MethodResponse:
         started = perf_counter()
         try:
-            claims = cast("Mapping[str, Any]", known) if known is not None else await _verify(token, pools, ports)
+            claims = await _verify(token, pools, ports)
         finally:
             request = request.checked("authorizer.latency", started)
-        if known is None:
-            results.put(token, claims, min(now + _REMEMBERED_SECONDS, float(claims.get("exp", now))))
+        results.put(token, claims, min(now + _REMEMBERED_SECONDS, float(claims.get("exp", now))))
+        return await admit(request, claims)
+
+    def admit(request: MethodRequest, claims: Mapping[str, Any]) -> Awaitable[MethodResponse]:
         _need_use(claims, needed)
-        return await handler(request.with_(authorizer={"claims": _texts(claims)}))
+        return handler(request.with_(authorizer={"claims": _texts(claims)}))
 
     return authorize
 

@@ -8,7 +8,7 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-troublesho
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, NamedTuple, cast
 
 import msgspec
@@ -38,6 +38,13 @@ class Parts(NamedTuple):
     claims: Mapping[str, Any]
     signed: bytes
     signature: bytes
+
+
+class _Bearer(NamedTuple):
+    """What is remembered of a good token, as backends are told it."""
+
+    claims: Mapping[str, str]
+    scopes: list[str]
 
 
 class BadToken(Exception):
@@ -71,27 +78,33 @@ def with_jwt(
     source = compile_source((authorizer.identity_source or ["$request.header.Authorization"])[0], served.variables)
     keys = Keys(issuer, ports)
     needed = tuple(scopes or ())
+    needed_scopes = frozenset(needed)
     clock = ports.clock
 
-    async def authorize(request: MethodRequest) -> MethodResponse:
+    def authorize(request: MethodRequest) -> Awaitable[MethodResponse]:
         value = source(Seen(request, [], b""))
         if not value:
             raise GatewayError("UNAUTHORIZED", challenge="Bearer")
         token = value[7:].strip() if value[:7].lower() == "bearer " else value
         now = clock.now()
-        claims = cast("Mapping[str, Any] | None", results.get(token, now))
-        if claims is None:
-            try:
-                claims = await _verify(token, issuer, keys, ports)
-                _check(claims, audience, now)
-            except (BadToken, KeyUnavailable) as error:
-                raise _refusal("UNAUTHORIZED", needed, "invalid_token", str(error)) from error
-            results.put(token, claims, min(now + _REMEMBERED_SECONDS, float(claims["exp"])))
-        granted = _scopes(claims)
-        if needed and not set(needed).intersection(granted):
+        bearer = cast("_Bearer | None", results.get(token, now))
+        return verify(request, token, now) if bearer is None else admit(request, bearer)
+
+    async def verify(request: MethodRequest, token: str, now: float) -> MethodResponse:
+        try:
+            claims = await _verify(token, issuer, keys, ports)
+            _check(claims, audience, now)
+        except (BadToken, KeyUnavailable) as error:
+            raise _refusal("UNAUTHORIZED", needed, "invalid_token", str(error)) from error
+        bearer = _Bearer({name: _text(value) for name, value in claims.items()}, _scopes(claims))
+        results.put(token, bearer, min(now + _REMEMBERED_SECONDS, float(claims["exp"])))
+        return await admit(request, bearer)
+
+    def admit(request: MethodRequest, bearer: _Bearer) -> Awaitable[MethodResponse]:
+        if needed and needed_scopes.isdisjoint(bearer.scopes):
             raise _refusal("ACCESS_DENIED", needed, "insufficient_scope", "the token has none of the required scopes")
-        told = {"jwt": {"claims": {k: _text(v) for k, v in claims.items()}, "scopes": granted if needed else None}}
-        return await handler(request.with_(authorizer=told))
+        told = {"jwt": {"claims": bearer.claims, "scopes": bearer.scopes if needed else None}}
+        return handler(request.with_(authorizer=told))
 
     return authorize
 

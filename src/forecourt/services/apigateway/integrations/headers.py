@@ -40,6 +40,10 @@ def carries_signature(request: MethodRequest, authorization: bytes) -> bool:
     return request.principal is not None or authorization.startswith(b"AWS4-")
 
 
+_MOST_KNOWN = 1024
+# Values of `Connection` that name no header
+PLAIN_CONNECTION = (b"", b"keep-alive", b"close", b"Keep-Alive", b"Close")
+
 _FROM_ANY: Targets = {
     **dict.fromkeys((*HOP_BY_HOP, b"expect", b"host")),
     **{
@@ -64,26 +68,43 @@ FROM_BACKEND: Targets = {**_FROM_ANY, b"via": None}
 FROM_MAPPING: Targets = {**_FROM_ANY, b"accept": None}
 
 
-def from_backend(headers: Headers) -> Headers:
-    """What of a backend's headers reaches the client of a proxy integration."""
-    remapped: Headers = []
-    for name, value in headers:
-        target = _targets[name] if name in _targets else _target(name)
-        if target is not None:
-            remapped.append((target, value))
-    return remapped
+class Passage:
+    """Headers as they stand behind the gateway, by a table and without what `Connection` names (RFC 9110 §7.6.1)."""
+
+    def __init__(self, targets: Targets) -> None:
+        self._targets = targets
+        # Backends spell few names in few ways: what becomes of them is remembered, within bounds.
+        self._known: dict[bytes, bytes | None] = {}
+
+    def __call__(self, headers: Headers) -> Headers:
+        known = self._known
+        passed: Headers = []
+        options = b""
+        for name, value in headers:
+            target = known[name] if name in known else self._find(name)
+            if target is not None:
+                passed.append((target, value))
+            if len(name) == 10 and name.lower() == b"connection":
+                options += value + b","
+        return passed if options[:-1] in PLAIN_CONNECTION else without_options(passed, options)
+
+    def _find(self, name: bytes) -> bytes | None:
+        key = name.lower()
+        target = self._targets.get(key, key)
+        if len(self._known) < _MOST_KNOWN:
+            self._known[name] = target
+        return target
 
 
-# Backends spell few names in few ways: what becomes of them is remembered, within bounds.
-_targets: dict[bytes, bytes | None] = {}
+def without_options(headers: Headers, connection: bytes) -> Headers:
+    """`headers`, whose names are in lower case, without those that the value of `Connection` names."""
+    options = {option.strip().lower() for option in connection.split(b",")}
+    return [header for header in headers if header[0] not in options]
 
 
-def _target(name: bytes) -> bytes | None:
-    key = name.lower()
-    target = FROM_BACKEND.get(key, key)
-    if len(_targets) < 1024:
-        _targets[name] = target
-    return target
+# What of a backend's headers reaches the client of a proxy integration: of a REST API, and of an HTTP API
+from_backend = Passage(FROM_BACKEND)
+from_http_backend = Passage(dict.fromkeys((*HOP_BY_HOP, b"content-length", b"date", b"server")))
 
 
 def from_mapping(headers: Headers) -> Headers:

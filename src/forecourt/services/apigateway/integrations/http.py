@@ -8,113 +8,64 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/setup-http-integrat
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Callable
 from functools import lru_cache
-from time import perf_counter
 from urllib.parse import quote_plus
 
-from forecourt.base.pending import Pending
 from forecourt.services.apigateway.integrations.custom import Backend, Mapped
+from forecourt.services.apigateway.integrations.forwarding import (
+    as_gateway_error,
+    body_for_client,
+    forwarding,
+    send_to_backend,
+    stream_for_client,
+)
 from forecourt.services.apigateway.integrations.headers import (
     NOT_MAPPED_TO_BACKEND,
     NOT_TO_HTTP_PROXY,
+    PLAIN_CONNECTION,
     carries_signature,
     from_backend,
+    without_options,
 )
 from forecourt.services.apigateway.integrations.mapping import RequestMappings, compile_request_mappings
 from forecourt.services.apigateway.integrations.uri import UriTemplate
-from forecourt.services.apigateway.plan.backends import Sender
-from forecourt.services.apigateway.plan.errors import GatewayError, configuration_error
 from forecourt.services.apigateway.plan.messages import (
     MAX_PAYLOAD_BYTES,
     Headers,
     IntegrationResponse,
     MethodRequest,
-    MethodResponse,
     Served,
 )
 from forecourt.services.apigateway.plan.ports import Handler, Ports
 from forecourt.services.apigateway.rest.model import Integration
-from forecourt.upstream import (
-    ConnectFailed,
-    InvalidRequest,
-    Origin,
-    Request,
-    Response,
-    ResponseTooLarge,
-    TimedOut,
-    TlsFailed,
-    UnknownHost,
-    UpstreamError,
-)
-
-# Bodies up to this size are read whole before they are sent on; larger ones are streamed.
-STREAM_ABOVE_BYTES = 64 * 1024
-_PLAIN_CONNECTION = (b"keep-alive", b"close")
+from forecourt.upstream import Origin, Request, UpstreamError
 
 
 def http_proxy(integration: Integration, served: Served, ports: Ports) -> Handler:
     mappings = compile_request_mappings(integration.request_parameters, served.variables)
     uri = UriTemplate(integration.uri or "", served.variables)
     path = mappings.path
-    build_headers = _header_builder(mappings, served)
-    add_query = _query_builder(mappings)
+    build_headers = _header_builder(mappings, served, uri.origin)
+    build_query = _query_builder(mappings) if mappings.query else None
     method = (integration.http_method or "ANY").encode()
-    timeout = integration.timeout_in_millis / 1000
-    deliver = _stream_for_client if integration.response_transfer_mode == "STREAM" else body_for_client
-    upstream = ports.upstream
+    deliver = stream_for_client if integration.response_transfer_mode == "STREAM" else body_for_client
 
     def asked(request: MethodRequest) -> tuple[Origin, Request]:
         body = request.body
-        target = uri.render(lambda name: path[name](request) if name in path else None)
+        target = uri.fixed or uri.render(lambda name: path[name](request) if name in path else None)
+        query = request.scope["query_string"] if build_query is None else build_query(request)
         outgoing = Request(
-            request.method.encode() if method == b"ANY" else method,
-            add_query(target.path, request).encode("latin-1"),
+            request.scope["method"].encode() if method == b"ANY" else method,
+            _with_query(target.path, query) if query else target.path.encode("latin-1"),
             build_headers(target.origin, request),
             body.whole if body.is_whole else body.stream(),
             body.length,
         )
         return target.origin, outgoing
 
-    async def answered(response: Response, started: float) -> MethodResponse:
-        content, length = await deliver(response)
-        latency_ms = (perf_counter() - started) * 1000
-        return MethodResponse(response.status, from_backend(response.headers), content, length, latency_ms)
-
-    async def wait(request: MethodRequest) -> MethodResponse:
-        body = request.body
-        if mappings.needs_body or (body.length is not None and body.length <= STREAM_ABOVE_BYTES):
-            await body.read()
-        body.check_length()
-        origin, outgoing = asked(request)
-        started = perf_counter()
-        return await answered(await send_to_backend(upstream, origin, outgoing, timeout), started)
-
-    def proxy(request: MethodRequest) -> Awaitable[MethodResponse]:
-        """Without a coroutine where the client's body is here and a connection to the backend is free."""
-        if not request.body.is_whole:
-            return wait(request)
-        origin, outgoing = asked(request)
-        pending: Pending[MethodResponse] = Pending()
-        started = perf_counter()
-
-        def on_reply(reply: Response | Exception) -> None:
-            if isinstance(reply, Exception):
-                pending.fail(as_gateway_error(reply))
-            elif reply.body is None:
-                pending.follow(answered(reply, started))
-            else:
-                latency_ms = (perf_counter() - started) * 1000
-                headers = from_backend(reply.headers)
-                pending.resolve(MethodResponse(reply.status, headers, reply.body, None, latency_ms))
-
-        try:
-            begun = upstream.begin(origin, outgoing, timeout, on_reply)
-        except InvalidRequest as error:
-            raise as_gateway_error(error) from error
-        return pending if begun else wait(request)
-
-    return proxy
+    timeout_seconds = integration.timeout_in_millis / 1000
+    return forwarding(asked, from_backend, deliver, ports.upstream, timeout_seconds, needs_body=mappings.needs_body)
 
 
 def http_backend(integration: Integration, served: Served, ports: Ports) -> Backend:
@@ -137,7 +88,7 @@ def http_backend(integration: Integration, served: Served, ports: Ports) -> Back
         query = "&".join(f"{quote_plus(name)}={quote_plus(value)}" for name, value in mapped.query)
         verb = request.method.encode() if method == b"ANY" else method
         body = b"" if verb in (b"GET", b"HEAD") and not mapped.has_template else mapped.body
-        outgoing = Request(verb, _with_query(target.path, query).encode("latin-1"), headers, body)
+        outgoing = Request(verb, _with_query(target.path, query.encode()), headers, body)
         response = await send_to_backend(ports.upstream, target.origin, outgoing, timeout)
         try:
             content = await response.read(MAX_PAYLOAD_BYTES)
@@ -148,55 +99,20 @@ def http_backend(integration: Integration, served: Served, ports: Ports) -> Back
     return call
 
 
-async def send_to_backend(upstream: Sender, origin: Origin, request: Request, timeout: float) -> Response:
-    """Raises `GatewayError` for what goes wrong on the way there and back."""
-    try:
-        return await upstream.send(origin, request, timeout)
-    except (UpstreamError, InvalidRequest) as error:
-        raise as_gateway_error(error) from error
-
-
-def as_gateway_error(error: Exception) -> GatewayError:
-    if isinstance(error, InvalidRequest | TlsFailed):
-        return configuration_error(str(error))
-    if isinstance(error, UnknownHost):
-        return configuration_error(f"Invalid endpoint address: {error}")
-    if isinstance(error, TimedOut):
-        return GatewayError("INTEGRATION_TIMEOUT", detail=str(error))
-    if isinstance(error, ResponseTooLarge):
-        return configuration_error(f"Integration response is larger than allowed maximum: {error}")
-    kind = "Network error communicating with endpoint" if isinstance(error, ConnectFailed) else "Bad response"
-    return GatewayError("INTEGRATION_FAILURE", detail=f"{kind}: {error}")
-
-
-async def body_for_client(response: Response) -> tuple[bytes | AsyncIterator[bytes], int | None]:
-    """The body, whole where it is here or its size is unknown, else as a stream of known length."""
-    if response.body is not None:
-        return response.body, None
-    length = response.length
-    try:
-        if length is None or length > MAX_PAYLOAD_BYTES or length <= STREAM_ABOVE_BYTES:
-            return await response.read(MAX_PAYLOAD_BYTES), None
-    except UpstreamError as error:
-        raise as_gateway_error(error) from error
-    return response.chunks(), length
-
-
-async def _stream_for_client(response: Response) -> tuple[bytes | AsyncIterator[bytes], int | None]:
-    """`responseTransferMode: STREAM`: as it comes, and of any size."""
-    return (response.body, None) if response.body is not None else (response.chunks(), response.length)
-
-
-def _header_builder(mappings: RequestMappings, served: Served) -> Callable[[Origin, MethodRequest], Headers]:
+def _header_builder(
+    mappings: RequestMappings, served: Served, origin: Origin | None
+) -> Callable[[Origin, MethodRequest], Headers]:
+    """`origin`: where that is the same for all requests."""
     mapped = [(name.lower().encode(), source) for name, source in mappings.headers]
     replaced = {name for name, _ in mapped}
     dropped = NOT_TO_HTTP_PROXY | replaced | {b"authorization"}
     authorization = b"" if b"authorization" in replaced else b"authorization"
     api_id = (b"x-amzn-apigateway-api-id", served.api_id.encode())
+    host = (b"host", origin.authority.encode()) if origin is not None else None
 
     def build(origin: Origin, request: MethodRequest) -> Headers:
         scope = request.scope
-        headers: Headers = [(b"host", _authority(origin))]
+        headers: Headers = [host or (b"host", origin.authority.encode())]
         chain = request.source_ip.encode()
         trace = named = None
         for header in request.headers:
@@ -210,17 +126,16 @@ def _header_builder(mappings: RequestMappings, served: Served) -> Callable[[Orig
                 chain = header[1] + b", " + chain
             elif name == b"x-amzn-trace-id":
                 trace = header[1]
-            elif name == b"connection" and header[1].lower() not in _PLAIN_CONNECTION:
+            elif name == b"connection" and header[1] not in PLAIN_CONNECTION:
                 named = header[1]
         if named is not None:
-            options = {option.strip().lower() for option in named.split(b",")}
-            headers = [header for header in headers if header[0] not in options]
-        server = scope.get("server")
-        headers.append((b"x-forwarded-for", chain))
-        headers.append((b"x-forwarded-port", str(server[1] if server else 443).encode()))
-        headers.append((b"x-forwarded-proto", scope["scheme"].encode()))
-        headers.append((b"x-amzn-trace-id", trace if trace is not None else request.trace_id.encode("latin-1")))
-        headers.append(api_id)
+            headers = without_options(headers, named)
+        headers += (
+            (b"x-forwarded-for", chain),
+            *_arrived_at(scope["server"], scope["scheme"]),
+            (b"x-amzn-trace-id", trace or request.trace_id.encode("latin-1")),
+            api_id,
+        )
         for key, source in mapped:
             value = source(request)
             for item in value if isinstance(value, list) else (value,):
@@ -231,29 +146,30 @@ def _header_builder(mappings: RequestMappings, served: Served) -> Callable[[Orig
     return build
 
 
-@lru_cache(maxsize=256)
-def _authority(origin: Origin) -> bytes:
-    return origin.authority.encode()
+@lru_cache(maxsize=64)
+def _arrived_at(server: tuple[str, int] | None, scheme: str) -> tuple[tuple[bytes, bytes], ...]:
+    return (
+        (b"x-forwarded-port", str(server[1] if server else 443).encode()),
+        (b"x-forwarded-proto", scheme.encode()),
+    )
 
 
-def _query_builder(mappings: RequestMappings) -> Callable[[str, MethodRequest], str]:
-    if not mappings.query:
-        return lambda path, request: _with_query(path, request.raw_query.decode("latin-1"))
+def _query_builder(mappings: RequestMappings) -> Callable[[MethodRequest], bytes]:
     names = {name for name, _ in mappings.query}
 
-    def build(path: str, request: MethodRequest) -> str:
+    def build(request: MethodRequest) -> bytes:
         raw = request.raw_query.decode("latin-1")
         kept = [pair for pair in raw.split("&") if pair and pair.partition("=")[0] not in names]
         for name, source in mappings.query:
             value = source(request)
             values = value if isinstance(value, list) else [value]
             kept += [f"{quote_plus(name)}={quote_plus(item)}" for item in values if item is not None]
-        return _with_query(path, "&".join(kept))
+        return "&".join(kept).encode("latin-1")
 
     return build
 
 
-def _with_query(path: str, query: str) -> str:
+def _with_query(path: str, query: bytes) -> bytes:
     if not query:
-        return path
-    return f"{path}&{query}" if "?" in path else f"{path}?{query}"
+        return path.encode("latin-1")
+    return path.encode("latin-1") + (b"&" if "?" in path else b"?") + query

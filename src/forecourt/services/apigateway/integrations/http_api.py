@@ -17,8 +17,13 @@ import msgspec
 
 from forecourt.services.apigateway.http.model import DEFAULT_ROUTE, Integration
 from forecourt.services.apigateway.integrations.binary import BinaryMediaTypes
-from forecourt.services.apigateway.integrations.headers import NOT_TO_BACKEND
-from forecourt.services.apigateway.integrations.http import body_for_client, send_to_backend
+from forecourt.services.apigateway.integrations.forwarding import body_for_client, forwarding
+from forecourt.services.apigateway.integrations.headers import (
+    NOT_TO_BACKEND,
+    PLAIN_CONNECTION,
+    from_http_backend,
+    without_options,
+)
 from forecourt.services.apigateway.integrations.http_parameters import (
     Change,
     Seen,
@@ -48,6 +53,8 @@ from forecourt.services.apigateway.plan.reach import http_way
 from forecourt.upstream import Origin, Request, end_to_end
 
 _EVERYTHING = BinaryMediaTypes(["*/*"])
+# Of a client's headers: what the gateway sends anew, or not at all
+_REPLACED = NOT_TO_BACKEND | {b"forwarded"}
 _STATUS = re.compile(r"[2-5][0-9]{2}")
 _TEXTS = ("text/", "application/json", "application/xml", "application/javascript")
 
@@ -95,7 +102,7 @@ def _changed(request: MethodRequest, changes: tuple[Change, ...]) -> MethodReque
     seen = Seen(request, [], request.body.whole)
     given = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers]
     headers = [(name.encode(), value.encode()) for name, value in apply_to_pairs(given, changes, "header", seen)]
-    query = _changed_query(request, "", changes, seen).encode("latin-1")
+    query = _changed_query(request, changes, seen).encode("latin-1")
     path = changed_path(changes, seen)
     return msgspec.structs.replace(
         request,
@@ -278,34 +285,24 @@ def _http(integration: Integration, served: Served, ports: Ports) -> Handler:
     changes = compile_changes(integration.request_parameters, served.variables)
     needs_body = any("$request.body" in str(value) for value in (integration.request_parameters or {}).values())
     target_of = _target_of(integration, served)
-    method = integration.integration_method or "ANY"
-    timeout = integration.timeout_in_millis / 1000
-    now = asyncio.get_running_loop().time
+    build_path = _path_builder(changes)
+    build_headers = _header_builder(changes)
+    method = (integration.integration_method or "ANY").encode()
 
-    async def proxy(request: MethodRequest) -> MethodResponse:
-        if needs_body or (request.body.length or 0) <= 65536:
-            await request.body.read()
-        request.body.check_length()
-        seen = Seen(request, [], request.body.whole if request.body.is_whole else b"")
+    def asked(request: MethodRequest) -> tuple[Origin, Request]:
+        body = request.body
         host, target = target_of(request)
-        path, _, own_query = target.path.partition("?")
-        path = changed_path(changes, seen) or path
-        query = _changed_query(request, own_query, changes, seen)
         outgoing = Request(
-            (request.method if method == "ANY" else method).encode(),
-            f"{path}?{query}".encode("latin-1") if query else path.encode("latin-1"),
-            [(b"host", host), *_backend_headers(request, changes, seen)],
-            request.body.whole if request.body.is_whole else request.body.stream(),
-            request.body.length,
+            request.scope["method"].encode() if method == b"ANY" else method,
+            build_path(target.path, request).encode("latin-1"),
+            [(b"host", host), *build_headers(request)],
+            body.whole if body.is_whole else body.stream(),
+            body.length,
         )
-        started = now()
-        response = await send_to_backend(ports.upstream, target.origin, outgoing, timeout)
-        content, length = await body_for_client(response)
-        headers = [(name.lower(), value) for name, value in end_to_end(response.headers)]
-        kept = [header for header in headers if header[0] not in (b"content-length", b"date", b"server")]
-        return MethodResponse(response.status, kept, content, length, (now() - started) * 1000)
+        return target.origin, outgoing
 
-    return proxy
+    timeout_seconds = integration.timeout_in_millis / 1000
+    return forwarding(asked, from_http_backend, body_for_client, ports.upstream, timeout_seconds, needs_body=needs_body)
 
 
 def _target_of(integration: Integration, served: Served) -> Callable[[MethodRequest], tuple[bytes, Target]]:
@@ -329,26 +326,78 @@ def _target_of(integration: Integration, served: Served) -> Callable[[MethodRequ
     return target
 
 
-def _changed_query(request: MethodRequest, own: str, changes: Any, seen: Seen) -> str:
-    raw = request.raw_query.decode("latin-1")
-    if any(change.place == "querystring" for change in changes):
-        pairs = apply_to_pairs(query_pairs(request), changes, "querystring", seen)
-        raw = "&".join(f"{quote_plus(name)}={quote_plus(value)}" for name, value in pairs)
-    return f"{own}&{raw}" if own and raw else own or raw
+def _seen(request: MethodRequest) -> Seen:
+    return Seen(request, [], request.body.whole if request.body.is_whole else b"")
 
 
-def _backend_headers(request: MethodRequest, changes: Any, seen: Seen) -> Headers:
-    kept = [
-        (n.decode("latin-1"), v.decode("latin-1")) for n, v in end_to_end(request.headers) if n not in NOT_TO_BACKEND
+def _path_builder(changes: tuple[Change, ...]) -> Callable[[str, MethodRequest], str]:
+    """Path and query of the backend's request, from the integration's own."""
+    changes_path = any(change.place == "path" for change in changes)
+    changes_query = any(change.place == "querystring" for change in changes)
+
+    def build(own: str, request: MethodRequest) -> str:
+        path, _, own_query = own.partition("?")
+        query = request.scope["query_string"].decode("latin-1")
+        seen = _seen(request)
+        path = changed_path(changes, seen) or path
+        if changes_query:
+            query = _changed_query(request, changes, seen)
+        query = f"{own_query}&{query}" if own_query and query else own_query or query
+        return f"{path}?{query}" if query else path
+
+    return build if changes_path or changes_query else _with_query
+
+
+def _changed_query(request: MethodRequest, changes: tuple[Change, ...], seen: Seen) -> str:
+    pairs = apply_to_pairs(query_pairs(request), changes, "querystring", seen)
+    return "&".join(f"{quote_plus(name)}={quote_plus(value)}" for name, value in pairs)
+
+
+def _with_query(own: str, request: MethodRequest) -> str:
+    query = request.scope["query_string"].decode("latin-1")
+    if not query:
+        return own
+    return f"{own}&{query}" if "?" in own else f"{own}?{query}"
+
+
+def _header_builder(changes: tuple[Change, ...]) -> Callable[[MethodRequest], Headers]:
+    changed = tuple(change for change in changes if change.place == "header")
+
+    def build(request: MethodRequest) -> Headers:
+        headers, own = _headers_to_backend(request)
+        if changed:
+            texts = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
+            pairs = apply_to_pairs(texts, changed, "header", _seen(request))
+            headers = [(name.encode(), value.encode()) for name, value in pairs]
+        return headers + own
+
+    return build
+
+
+def _headers_to_backend(request: MethodRequest) -> tuple[Headers, Headers]:
+    """The client's, and the gateway's own, with this hop in `Forwarded` (RFC 7239)."""
+    headers: Headers = []
+    host = before = options = b""
+    trace = None
+    for header in request.headers:
+        name, value = header
+        if name not in _REPLACED:
+            headers.append(header)
+        elif name == b"host":
+            host = host or value
+        elif name == b"forwarded":
+            before = before + b", " + value if before else value
+        elif name == b"x-amzn-trace-id":
+            trace = value
+        elif name == b"connection":
+            options += value + b","
+    if options[:-1] not in PLAIN_CONNECTION:
+        headers = without_options(headers, options)
+    hop = b"for=%b;host=%b;proto=%b" % (request.source_ip.encode(), host, request.scope["scheme"].encode())
+    return headers, [
+        (b"forwarded", before + b", " + hop if before else hop),
+        (b"x-amzn-trace-id", trace or request.trace_id.encode("latin-1")),
     ]
-    pairs = apply_to_pairs(kept, changes, "header", seen)
-    host = (request.header(b"host") or b"").decode("latin-1")
-    before = request.header(b"forwarded")
-    hop = f"for={request.source_ip};host={host};proto={request.scope['scheme']}"
-    pairs = [pair for pair in pairs if pair[0] != "forwarded"]
-    pairs.append(("forwarded", f"{before.decode('latin-1')}, {hop}" if before else hop))
-    pairs.append(("x-amzn-trace-id", request.trace_id))
-    return [(name.encode(), value.encode()) for name, value in pairs]
 
 
 # -- the response

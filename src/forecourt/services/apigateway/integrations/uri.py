@@ -54,20 +54,25 @@ class UriTemplate:
         # Each name with what follows it
         self._rest = tuple(zip(self._names, self._literals[1:], strict=True))
         _, separator, rest = self._literals[0].partition("://")
-        self._origin: Origin | None = None
+        # Where it is the same for all requests
+        self.origin: Origin | None = None
         if separator and ("/" in rest or not self._names):
-            self._origin = _origin(self._literals[0])
+            self.origin = _origin(self._literals[0])
             self._literals[0] = rest[len(rest.partition("/")[0]) :] or "/"
+        # The target of all requests where nothing is to fill in
+        self.fixed: Target | None = None
+        if self.origin is not None and not self._names:
+            self.fixed = Target(self.origin, self._literals[0])
 
     def render(self, value_of: PathValue) -> Target:
-        if not self._names and self._origin is not None:
-            return Target(self._origin, self._literals[0])
+        if self.fixed is not None:
+            return self.fixed
         parts = [self._literals[0]]
         for name, literal in self._rest:
             parts += (_checked(name, value_of(name)), literal)
         text = "".join(parts)
-        if self._origin is not None:
-            return Target(self._origin, text)
+        if self.origin is not None:
+            return Target(self.origin, text)
         split = urlsplit(text)
         return Target(_origin(text), (split.path or "/") + (f"?{split.query}" if split.query else ""))
 

@@ -40,7 +40,7 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-request
 
 from forecourt.services.apigateway.limits.cache import CachedResponse, Key, StageCache, bytes_of_cluster, cache_key
 from forecourt.services.apigateway.limits.quota import Period, Quota
-from forecourt.services.apigateway.limits.throttle import ACCOUNT_LIMIT, Limit, Throttles, TokenBucket, admit
+from forecourt.services.apigateway.limits.throttle import ACCOUNT_LIMIT, Limit, Name, Throttles, TokenBucket, admit
 from forecourt.services.apigateway.limits.usage import DayUsage, Usage, UsageKey
 
 __all__ = [
@@ -49,6 +49,7 @@ __all__ = [
     "DayUsage",
     "Key",
     "Limit",
+    "Name",
     "Period",
     "Quota",
     "StageCache",

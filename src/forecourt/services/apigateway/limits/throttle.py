@@ -53,6 +53,21 @@ class TokenBucket:
         self._tokens -= 1.0
         self._found = self._tokens
 
+    def admit(self, now: float) -> bool:
+        """`has` and `take` in one: a token is taken where there is one."""
+        rate, burst = self.limit
+        tokens, at = self._tokens, self._at
+        if now > at:
+            tokens += (now - at) * rate
+            if tokens > burst:
+                tokens = burst
+            at = now
+        if tokens < _ONE:
+            return False
+        self._tokens = self._found = tokens - 1.0
+        self._at = self._now = at
+        return True
+
     def is_full(self, now: float) -> bool:
         self.has(now)
         return self._found >= self.limit.burst

@@ -124,14 +124,16 @@ class Usage:
     async def keep(self) -> None:
         """Writes what changed. What can't be written now is written later."""
         async with self._keeping:
-            while self._changed:
-                batch = [self._changed.pop() for _ in range(min(_BATCH, len(self._changed)))]
+            # What changes from here on has its own turn, or else busy keys would be written without end.
+            left, self._changed = self._changed, set()
+            while left:
+                batch = [left.pop() for _ in range(min(_BATCH, len(left)))]
                 changed = {(key, _month(day)) for key, day in batch if key in self._counters}
                 months = [self._kept(key, month) for key, month in changed]
                 try:
                     await self._store.write(lambda tx, months=months: _put(tx, months))  # type: ignore[misc]
                 except StoreUnavailable as error:
-                    self._changed.update(batch)
+                    self._changed.update(batch, left)
                     _log.error("usage was not kept, trying again: %s", error.message)
                     self._schedule()
                     return

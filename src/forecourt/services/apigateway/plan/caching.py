@@ -12,13 +12,16 @@ from typing import NamedTuple
 import msgspec
 
 from forecourt.base.clock import Clock
+from forecourt.services.apigateway.integrations.forwarding import as_gateway_error
 from forecourt.services.apigateway.integrations.mapping import RequestSource, compile_request_source
 from forecourt.services.apigateway.limits import CachedResponse, Key, StageCache, bytes_of_cluster, cache_key
+from forecourt.services.apigateway.limits.cache import MOST_RESPONSE_BYTES
 from forecourt.services.apigateway.plan.errors import GatewayError
 from forecourt.services.apigateway.plan.messages import MethodRequest, MethodResponse, Served
 from forecourt.services.apigateway.plan.meter import Tally
 from forecourt.services.apigateway.plan.ports import Handler
 from forecourt.services.apigateway.rest.model import Integration, MethodSetting, Stage
+from forecourt.upstream import UpstreamError
 
 # Raises where the caller may not invalidate an entry of the cache (`execute-api:InvalidateCache`).
 MayInvalidate = Callable[[MethodRequest], Awaitable[bool]]
@@ -69,6 +72,7 @@ def cached(handler: Handler, caching: Caching, integration: Integration, served:
     cache, setting, clock, tally, may_invalidate, version = caching
     key_of = _key(integration, served, path, version)
     ttl = float(setting.cache_ttl_in_seconds)
+    gather = _as_it_comes if integration.response_transfer_mode == "STREAM" else _whole
 
     async def answer(request: MethodRequest) -> MethodResponse:
         key = key_of(request)
@@ -86,11 +90,29 @@ def cached(handler: Handler, caching: Caching, integration: Integration, served:
         else:
             tally.uncached += 1
             response = await handler(request)
-            if isinstance(response.body, bytes) and 200 <= response.status < 300:
-                cache.put(key, _kept(response, response.body), ttl, now)
+            if 200 <= response.status < 300:
+                response = await gather(response)
+                if isinstance(response.body, bytes):
+                    cache.put(key, _kept(response, response.body), ttl, now)
         return msgspec.structs.replace(response, headers=[*response.headers, *warnings]) if warnings else response
 
     return answer
+
+
+async def _whole(response: MethodResponse) -> MethodResponse:
+    """With its body here, where that comes in parts and would fit."""
+    body = response.body
+    if isinstance(body, bytes) or response.length is None or response.length > MOST_RESPONSE_BYTES:
+        return response
+    try:
+        collected = b"".join([part async for part in body])
+    except UpstreamError as error:
+        raise as_gateway_error(error) from error
+    return msgspec.structs.replace(response, body=collected, length=None)
+
+
+async def _as_it_comes(response: MethodResponse) -> MethodResponse:
+    return response
 
 
 def _kept(response: MethodResponse, body: bytes) -> CachedResponse:

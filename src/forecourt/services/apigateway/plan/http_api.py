@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from forecourt.base.asgi import Receive, Scope, Send
+from forecourt.base.asgi import Receive, Scope, Send, direct
 from forecourt.services.apigateway.authorizers.http_lambda import with_lambda_authorizer
 from forecourt.services.apigateway.authorizers.iam import with_iam
 from forecourt.services.apigateway.authorizers.jwt import with_jwt
@@ -32,7 +32,7 @@ from forecourt.services.apigateway.plan.messages import (
     RequestBody,
     ResourceMethod,
     Served,
-    extended_request_id,
+    extended_request_id_bytes,
 )
 from forecourt.services.apigateway.plan.meter import HttpTally, Tally
 from forecourt.services.apigateway.plan.ports import Handler, Ports
@@ -40,6 +40,8 @@ from forecourt.services.apigateway.plan.router import HttpRouter, Router
 from forecourt.services.apigateway.plan.router import Route as Routed
 from forecourt.services.apigateway.plan.state import Shared
 from forecourt.services.apigateway.rest import model as rest
+
+_NO_PARAMETERS: Mapping[str, bytes] = {}
 
 # What a step's refusal is in an HTTP API. Where the type says nothing: 500.
 _ERRORS: Mapping[str, tuple[int, str]] = {
@@ -67,8 +69,8 @@ class HttpPlan:
 
     def serve(self, raw_path: bytes, scope: Scope, receive: Receive, send: Send) -> Awaitable[None] | None:
         """None: the request is answered, or will be."""
-        found = self.router.find(scope["method"], raw_path)
-        answering = self.default if found is None else found.target
+        answering, parameters = self.router.find(scope["method"], raw_path) or (self.default, _NO_PARAMETERS)
+        ours = direct(scope)
         request = MethodRequest(
             self.served,
             answering.resource,
@@ -77,10 +79,10 @@ class HttpPlan:
             self.ports.clock.now(),
             raw_path,
             scope["headers"],
-            RequestBody(scope, receive),
-            {} if found is None else found.parameters,
+            RequestBody(scope, receive, ours),
+            parameters,
         )
-        return Invocation(self, answering, request, send).begin()
+        return Invocation(self, answering, request, send, ours).begin()
 
     # -- the manner of an HTTP API
 
@@ -95,7 +97,7 @@ class HttpPlan:
 
 
 def request_headers(request_id: str) -> Headers:
-    return [(b"apigw-requestid", extended_request_id(request_id).encode())]
+    return [(b"apigw-requestid", extended_request_id_bytes(request_id))]
 
 
 def no_stage() -> MethodResponse:

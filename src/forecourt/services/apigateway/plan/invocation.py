@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Protocol
 
-from forecourt.base.asgi import Send, direct
+from forecourt.base.asgi import Direct, Send
 from forecourt.base.pending import Pending
 from forecourt.base.request import request_id as current_request_id
 from forecourt.services.apigateway.plan.errors import GatewayError
@@ -59,13 +59,16 @@ class Manner(Protocol):
 class Invocation:
     __slots__ = ("_answering", "_direct", "_failure", "_manner", "_request", "_send", "_started")
 
-    def __init__(self, manner: Manner, answering: Answering, request: MethodRequest, send: Send) -> None:
+    def __init__(
+        self, manner: Manner, answering: Answering, request: MethodRequest, send: Send, ours: Direct | None
+    ) -> None:
+        """`ours`: the request's own, where the server has that extension."""
         self._started = perf_counter()
         self._manner = manner
         self._answering = answering
         self._request = request
         self._send = send
-        self._direct = direct(request.scope)
+        self._direct = ours
         self._failure: GatewayError | None = None
 
     def begin(self) -> Awaitable[None] | None:
@@ -138,6 +141,7 @@ class Invocation:
 
     def _note(self, response: MethodResponse) -> None:
         latency_ms = (perf_counter() - self._started) * 1000
-        self._answering.tally.note(self._request, response, latency_ms)
-        for log in self._answering.logs:
+        answering = self._answering
+        answering.tally.note(self._request, response, latency_ms)
+        for log in answering.logs:
             log(Answered(self._request.latest, response, self._failure, latency_ms))

@@ -7,12 +7,11 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-request
 
 from __future__ import annotations
 
-import hmac
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from typing import NamedTuple
 
 from forecourt.base.clock import Clock
-from forecourt.services.apigateway.limits import Limit, Quota, Throttles, TokenBucket, Usage, UsageKey, admit
+from forecourt.services.apigateway.limits import Limit, Name, Quota, Throttles, TokenBucket, Usage, UsageKey, admit
 from forecourt.services.apigateway.plan.errors import GatewayError
 from forecourt.services.apigateway.plan.messages import MethodRequest, MethodResponse, Served
 from forecourt.services.apigateway.plan.ports import Handler
@@ -33,6 +32,8 @@ class KeyDirectory:
         self._plans: dict[tuple[str, ...], UsagePlan] = {}
         # (account, region, key id) -> plan ids
         self._plans_of: dict[tuple[str, str, str], set[str]] = {}
+        # Counts the changes: what was found before one may be wrong after it
+        self.version = 0
 
     async def load(self) -> None:
         for kind in KINDS:
@@ -40,6 +41,7 @@ class KeyDirectory:
                 self.put(document)
 
     def put(self, document: Document) -> None:
+        self.version += 1
         if isinstance(document, ApiKey):
             self.forget(Change(ApiKey, (document.account, document.region, document.id), True))
             self._keys[document.account, document.region, document.id] = document
@@ -51,6 +53,7 @@ class KeyDirectory:
             self._plans_of.setdefault(owner, set()).add(document.usage_plan_id)
 
     def forget(self, change: Change) -> None:
+        self.version += 1
         if change.kind is ApiKey:
             key = self._keys.pop(change.key, None)
             if key is not None:
@@ -62,6 +65,7 @@ class KeyDirectory:
             self._plans_of.get((account, region, key_id), set()).discard(plan)
 
     def reset(self) -> None:
+        self.version += 1
         for table in (self._keys, self._by_value, self._plans, self._plans_of):
             table.clear()
 
@@ -69,7 +73,7 @@ class KeyDirectory:
         """The enabled key and the plan by which it may use the stage."""
         account, region = served.account, served.region
         key = self._by_value.get((account, region, value))
-        if key is None or not key.enabled or not hmac.compare_digest(key.value.encode(), value.encode()):
+        if key is None or not key.enabled:
             return None
         for plan_id in sorted(self._plans_of.get((account, region, key.id), ())):
             plan = self._plans.get((account, region, plan_id))
@@ -90,23 +94,52 @@ class Limits(NamedTuple):
 
 def with_api_key(handler: Handler, limits: Limits, served: Served, method_key: str, source: str) -> Handler:
     """`source`: HEADER or AUTHORIZER. `method_key`: `/pets/GET`."""
+    keys, throttles, clock = limits.keys, limits.throttles, limits.clock
+    # By the key's value, as of the directory's version: what a key may use is looked up once
+    admissions: dict[str, _Admission] = {}
+    version = keys.version
 
     def check(request: MethodRequest) -> Awaitable[MethodResponse]:
+        nonlocal version
+        if version != keys.version:
+            admissions.clear()
+            version = keys.version
         value = _value_of(request, source)
-        found = limits.keys.find(served, value) if value else None
-        if found is None:
-            raise GatewayError("INVALID_API_KEY")
-        key, plan = found
-        now = limits.clock.now()
-        bucket = _client_bucket(limits.throttles, served, plan, key, method_key, now)
-        if bucket is not None and not bucket.has(now):
-            raise GatewayError("THROTTLED")
-        usage_key = UsageKey(served.account, served.region, plan.id, key.id)
-        identity = {**request.identity, "apiKey": key.value, "apiKeyId": key.id}
-        client = Client(bucket, usage_key, quota_of(plan))
+        admission = admissions.get(value)
+        if admission is None:
+            found = keys.find(served, value) if value else None
+            if found is None:
+                raise GatewayError("INVALID_API_KEY")
+            admission = admissions[value] = _admission(served, *found, method_key)
+        bucket = None
+        if admission.throttle is not None:
+            now = clock.now()
+            bucket = throttles.bucket(*admission.throttle, now)
+            if not bucket.has(now):
+                raise GatewayError("THROTTLED")
+        identity = {**request.identity, **admission.identity}
+        client = Client(bucket, admission.usage, admission.quota)
         return handler(request.with_(identity=identity, client=client))
 
     return check
+
+
+class _Admission(NamedTuple):
+    """What an API key brings to every request of a method that it may use."""
+
+    identity: Mapping[str, str]
+    usage: UsageKey
+    quota: Quota | None
+    throttle: tuple[Name, Limit] | None
+
+
+def _admission(served: Served, key: ApiKey, plan: UsagePlan, method_key: str) -> _Admission:
+    return _Admission(
+        {"apiKey": key.value, "apiKeyId": key.id},
+        UsageKey(served.account, served.region, plan.id, key.id),
+        quota_of(plan),
+        _client_throttle(served, plan, key, method_key),
+    )
 
 
 class Client(NamedTuple):
@@ -123,19 +156,16 @@ def _value_of(request: MethodRequest, source: str) -> str:
     return (request.header(b"x-api-key") or b"").decode("latin-1")
 
 
-def _client_bucket(
-    throttles: Throttles, served: Served, plan: UsagePlan, key: ApiKey, method_key: str, now: float
-) -> TokenBucket | None:
+def _client_throttle(served: Served, plan: UsagePlan, key: ApiKey, method_key: str) -> tuple[Name, Limit] | None:
     """The plan's limit for this method replaces the plan's own."""
     for stage in plan.api_stages:
         if stage.api_id == served.api_id and stage.stage == served.stage and stage.throttle:
             own = stage.throttle.get(method_key)
             if own is not None:
-                name = ("client", plan.id, key.id, served.api_id, served.stage, method_key)
-                return throttles.bucket(name, _limit(own), now)
+                return ("client", plan.id, key.id, served.api_id, served.stage, method_key), _limit(own)
     if plan.throttle is None or not plan.throttle.rate_limit:
         return None
-    return throttles.bucket(("client", plan.id, key.id), _limit(plan.throttle), now)
+    return ("client", plan.id, key.id), _limit(plan.throttle)
 
 
 def _limit(settings: ThrottleSettings) -> Limit:
@@ -147,6 +177,7 @@ def throttled(handler: Handler, limits: Limits, served: Served, method_limit: Li
     throttles, clock, usage = limits.throttles, limits.clock, limits.usage
     account = throttles.bucket(("account", served.account, served.region), limits.account_limit)
     own: tuple[TokenBucket, ...] = (account,)
+    alone = method_limit is None
     if method_limit is not None:
         name = ("method", served.api_id, served.stage, method_key)
         own = (throttles.bucket(name, method_limit), account)
@@ -154,8 +185,11 @@ def throttled(handler: Handler, limits: Limits, served: Served, method_limit: Li
     def check(request: MethodRequest) -> Awaitable[MethodResponse]:
         now = clock.now()
         client: Client | None = request.client
-        buckets = own if client is None or client.bucket is None else (client.bucket, *own)
-        if admit(buckets, now) is not None:
+        if client is None and alone:
+            admitted = account.admit(now)
+        else:
+            admitted = admit(own if client is None or client.bucket is None else (client.bucket, *own), now) is None
+        if not admitted:
             raise GatewayError("THROTTLED")
         if client is not None and not usage.admit(client.usage, client.quota, now):
             raise GatewayError("QUOTA_EXCEEDED")

@@ -15,7 +15,7 @@ from urllib.parse import unquote_to_bytes
 
 import msgspec
 
-from forecourt.base.asgi import Receive, Scope, direct
+from forecourt.base.asgi import Direct, Receive, Scope
 from forecourt.base.principal import Principal
 from forecourt.services.apigateway.plan.errors import GatewayError
 
@@ -56,9 +56,9 @@ class RequestBody:
 
     __slots__ = ("_receive", "_whole", "length")
 
-    def __init__(self, scope: Scope, receive: Receive) -> None:
+    def __init__(self, scope: Scope, receive: Receive, ours: Direct | None = None) -> None:
+        """`ours`: the request's own, where the server has that extension."""
         self._receive = receive
-        ours = direct(scope)
         whole = None if ours is None else ours.whole_body
         # What Content-Length says; None where the body comes in chunks
         self.length: int | None = _announced(scope["headers"]) if whole is None else len(whole)
@@ -274,7 +274,11 @@ class MethodResponse(msgspec.Struct, frozen=True):
 
 
 def extended_request_id(request_id: str) -> str:
-    return b2a_base64(request_id[-11:].encode(), newline=False).decode()
+    return extended_request_id_bytes(request_id).decode()
+
+
+def extended_request_id_bytes(request_id: str) -> bytes:
+    return b2a_base64(request_id[-11:].encode(), newline=False)
 
 
 def decode_component(raw: bytes) -> str:

@@ -92,15 +92,17 @@ class HttpTally(Tally):
 
     def clear(self) -> None:
         super().clear()
-        self.processed = StatisticSet()
+        # How many requests and responses were of so many bytes
+        self.processed: dict[int, int] = {}
 
     def note(self, request: MethodRequest, response: MethodResponse, latency_ms: float) -> None:
         super().note(request, response, latency_ms)
-        self.processed.add(float((request.body.length or 0) + (response.size or 0)))
+        size = (request.body.length or 0) + (response.size or 0)
+        self.processed[size] = self.processed.get(size, 0) + 1
 
     def sets(self) -> list[tuple[str, StatisticSet]]:
         sets = [(_HTTP_NAMES.get(name, name), values) for name, values in super().sets()]
-        return [*sets, ("DataProcessed", self.processed)]
+        return [*sets, ("DataProcessed", _sizes(self.processed))]
 
 
 _HTTP_NAMES = {"4XXError": "4xx", "5XXError": "5xx"}
@@ -117,6 +119,13 @@ def _durations(tenths: Mapping[int, int]) -> StatisticSet:
     values = StatisticSet()
     for duration, count in tenths.items():
         values.add(duration / 10, float(count))
+    return values
+
+
+def _sizes(counts: Mapping[int, int]) -> StatisticSet:
+    values = StatisticSet()
+    for size, count in counts.items():
+        values.add(float(size), float(count))
     return values
 
 

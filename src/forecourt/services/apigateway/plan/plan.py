@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 
-from forecourt.base.asgi import Receive, Scope, Send
+from forecourt.base.asgi import Receive, Scope, Send, direct
 from forecourt.services.apigateway.plan.compression import compressed
 from forecourt.services.apigateway.plan.errors import GatewayError
 from forecourt.services.apigateway.plan.gateway_responses import GatewayResponses
@@ -37,8 +37,8 @@ class Plan:
 
     def serve(self, raw_path: bytes, scope: Scope, receive: Receive, send: Send) -> Awaitable[None] | None:
         """`raw_path` is without the stage. None: the request is answered, or will be."""
-        found = self.router.find(scope["method"], raw_path)
-        answering = self.fallback if found is None else found.target
+        answering, parameters = self.router.find(scope["method"], raw_path) or (self.fallback, _NO_PARAMETERS)
+        ours = direct(scope)
         request = MethodRequest(
             self.served,
             answering.resource,
@@ -47,10 +47,10 @@ class Plan:
             self.ports.clock.now(),
             raw_path,
             scope["headers"],
-            RequestBody(scope, receive),
-            _NO_PARAMETERS if found is None else found.parameters,
+            RequestBody(scope, receive, ours),
+            parameters,
         )
-        return Invocation(self, answering, request, send).begin()
+        return Invocation(self, answering, request, send, ours).begin()
 
     # -- the manner of a REST API
 

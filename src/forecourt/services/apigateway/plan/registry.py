@@ -47,6 +47,9 @@ class Registry:
         stages = self._plans.get(api_id)
         return stages.get(stage) if stages is not None else None
 
+    def is_changing(self, api_id: str) -> bool:
+        return api_id in self.pending or _ALL in self.pending
+
     def is_http(self, api_id: str) -> bool:
         """Whether there is such an HTTP API, served or not."""
         return api_id in self._http_apis

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from forecourt.base.asgi import Send
-from forecourt.services.apigateway.plan.messages import Headers, MethodResponse, extended_request_id
+from forecourt.services.apigateway.plan.messages import Headers, MethodResponse, extended_request_id_bytes
 
 
 def request_headers(request_id: str) -> Headers:
     """What a REST API adds to every response."""
     return [
         (b"x-amzn-requestid", request_id.encode()),
-        (b"x-amz-apigw-id", extended_request_id(request_id).encode()),
+        (b"x-amz-apigw-id", extended_request_id_bytes(request_id)),
     ]
 
 
