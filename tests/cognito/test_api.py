@@ -289,7 +289,9 @@ async def test_confirmation_by_link(cloud: Cloud) -> None:
     assert (await cloud("AdminGetUser", UserPoolId=pool, Username="anna"))["UserStatus"] == "CONFIRMED"
 
 
-async def test_an_import_from_csv(cloud: Cloud) -> None:
+async def test_an_import_from_csv() -> None:
+    logs = Lines()
+    cloud = Cloud(logs=logs)
     pool = await cloud.pool(AutoVerifiedAttributes=["email"])
     header = (await cloud("GetCSVHeader", UserPoolId=pool))["CSVHeader"]
     assert header[:2] == ["cognito:mfa_enabled", "cognito:username"]
@@ -302,12 +304,13 @@ async def test_an_import_from_csv(cloud: Cloud) -> None:
         )
     )["UserImportJob"]
     lines = [
-        "cognito:username,email,email_verified",
-        "one,one@example.com,TRUE",
-        "two,two@example.com,true",
-        "bad,not-an-address,true",
-        "unverified,u@example.com,false",
-        "one,again@example.com,true",
+        "cognito:mfa_enabled,cognito:username,email,email_verified,phone_number",
+        "false,one,one@example.com,TRUE,",
+        "true,two,two@example.com,true,+15555550100",
+        "false,bad,not-an-address,true,",
+        "false,unverified,u@example.com,false,",
+        "false,one,again@example.com,true,",
+        "true,numberless,n@example.com,true,",
     ]
 
     async def site(scope: Any, receive: Any, send: Any) -> None:
@@ -325,10 +328,32 @@ async def test_an_import_from_csv(cloud: Cloud) -> None:
         if shown["Status"] == "Succeeded":
             break
         await asyncio.sleep(0.01)
-    assert (shown["ImportedUsers"], shown["SkippedUsers"], shown["FailedUsers"]) == (2, 1, 2)
+    assert (shown["ImportedUsers"], shown["SkippedUsers"], shown["FailedUsers"]) == (2, 1, 3)
+    assert {(group, stream) for _, _, group, stream, _ in logs.written} == {
+        (f"/aws/cognito/userpools/{pool}/pool", f"{job['JobId']}/import")
+    }
+    assert [message for *_, message in logs.written] == [
+        "[SUCCEEDED] Line Number 2 - The import succeeded.",
+        "[SUCCEEDED] Line Number 3 - The import succeeded.",
+        "[FAILED] Line Number 4 - Invalid email address format.",
+        "[FAILED] Line Number 5 - The User Record does not set any of the auto verified attributes to true. "
+        "(Example: email_verified to true).",
+        "[SKIPPED] Line Number 6 - The user already exists.",
+        "[FAILED] Line Number 7 - MFA is enabled for the user, who has no phone_number.",
+    ]
     app = await cloud.app(pool, "USER_PASSWORD_AUTH")
     with raises("PasswordResetRequiredException", "Password reset required for the user"):
         await cloud.sign_in(app, "one")
+    assert (await cloud("AdminGetUser", UserPoolId=pool, Username="two"))["PreferredMfaSetting"] == "SMS_MFA"
+    role = "arn:aws:iam::000000000000:role/logs"
+    late = await cloud("CreateUserImportJob", UserPoolId=pool, JobName="late", CloudWatchLogsRoleArn=role)
+    cloud.clock.advance(86_401)
+    which = {"UserPoolId": pool, "JobId": late["UserImportJob"]["JobId"]}
+    assert (await cloud("DescribeUserImportJob", **which))["UserImportJob"]["Status"] == "Expired"
+    with raises("PreconditionNotMetException", "The job is Expired, not Created."):
+        await cloud("StartUserImportJob", **which)
+    await cloud.pools.stop()
+    await cloud.store.close()
 
 
 async def protected(cloud: Cloud, **risk: Any) -> tuple[str, str]:
@@ -458,10 +483,10 @@ class Lines:
     """A log sink that keeps what it gets."""
 
     def __init__(self) -> None:
-        self.written: list[tuple[str, str, str, str]] = []
+        self.written: list[tuple[str, str, str, str, str]] = []
 
     def write(self, account: str, region: str, group: str, stream: str, timestamp_ms: int, message: str) -> None:
-        self.written.append((account, region, group, message))
+        self.written.append((account, region, group, stream, message))
 
 
 async def test_a_message_that_can_not_be_delivered_is_logged() -> None:
@@ -477,7 +502,7 @@ async def test_a_message_that_can_not_be_delivered_is_logged() -> None:
     while not lines.written:
         await asyncio.sleep(0.01)
         cloud.clock.advance(1)
-    [(account, region, name, message)] = lines.written
+    [(account, region, name, _, message)] = lines.written
     assert (account, region, name) == ("000000000000", "us-east-1", "failures")
     entry = msgspec.json.decode(message)
     assert (entry["eventSource"], entry["logLevel"]) == ("USER_NOTIFICATION", "ERROR")

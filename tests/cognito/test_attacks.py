@@ -596,14 +596,13 @@ class Site:
 async def hosted(cloud: Cloud, **settings: Any) -> tuple[Site, str, str]:
     pool = await cloud.pool()
     await cloud("CreateUserPoolDomain", UserPoolId=pool, Domain="pets")
-    app = await cloud.app(
-        pool,
-        CallbackURLs=[CALLBACK],
-        AllowedOAuthFlows=["code"],
-        AllowedOAuthScopes=["openid"],
-        AllowedOAuthFlowsUserPoolClient=True,
-        **settings,
-    )
+    defaults = {
+        "CallbackURLs": [CALLBACK],
+        "AllowedOAuthFlows": ["code"],
+        "AllowedOAuthScopes": ["openid"],
+        "AllowedOAuthFlowsUserPoolClient": True,
+    }
+    app = await cloud.app(pool, **(defaults | settings))
     await cloud.user(pool)
     return Site(cloud, "pets"), app, pool
 

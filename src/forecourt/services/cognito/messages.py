@@ -47,6 +47,9 @@ class Message(msgspec.Struct, frozen=True):
     subject: str
     body: str
     code: str = ""
+    # The pool's own, in place of the house's.
+    sender: str = ""
+    reply_to: str = ""
 
 
 def template(settings: Mapping[str, Any], mfa: Mapping[str, Any], kind: Kind, *, link: bool = False) -> Template:

@@ -27,7 +27,7 @@ from forecourt.services.cognito.errors import (
     NotAuthorizedException,
 )
 from forecourt.services.cognito.messages import Message, Template
-from forecourt.services.cognito.model import User
+from forecourt.services.cognito.model import Pool, User
 from forecourt.services.cognito.store import Records
 from forecourt.services.cognito.triggers import Occasion, Triggers, user_attributes, with_metadata
 
@@ -115,7 +115,7 @@ class Messenger:
         text = template.email if mail else template.sms
         body = messages.fill(text, code=errand.code, username=user.username, link=link, markup=mail)
         subject = messages.fill(template.email_subject, code=errand.code, username=user.username, markup=False)
-        return Message(errand.medium, errand.to, subject if mail else "", body, errand.code)
+        return Message(errand.medium, errand.to, subject if mail else "", body, errand.code, *sender(pool, mail))
 
     async def _link(self, occasion: Occasion, user: User, errand: Errand) -> str:
         """Where the pool verifies by link and has a domain for the link to lead to."""
@@ -169,6 +169,12 @@ class Messenger:
         request = with_metadata(occasion, {"type": kind, "code": code, "userAttributes": user_attributes(user)})
         source = f"{sender}_{errand.source}"
         await self._triggers.fire(occasion, sender, source, user.username, request, {})
+
+
+def sender(pool: Pool, mail: bool) -> tuple[str, str]:
+    """From whom the pool's mail is, and who gets the answers."""
+    own = pool.settings.get("EmailConfiguration", {}) if mail else {}
+    return own.get("From", ""), own.get("ReplyToEmailAddress", "")
 
 
 def _check_lengths(answer: Mapping[str, Any]) -> None:

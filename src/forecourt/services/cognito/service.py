@@ -105,7 +105,7 @@ class UserPools:
         recovery = RecoveryApi(self.kit, codes, bearers, sign_up)
         own = OwnAccountApi(self.kit, bearers, attributes, devices)
         quotas = Quotas(clock, quota_rates)
-        self._imports = imports = ImportsApi(self.kit, public_url)
+        self._imports = imports = ImportsApi(self.kit, logs, public_url)
         self._pools = PoolsApi(self.records, self._hashing)
         self.apis: tuple[object, ...] = (
             self._pools,

@@ -82,6 +82,8 @@ class Attempt(msgspec.Struct, kw_only=True):
     passkey_sign_count: int = 0
     custom: list[ChallengeResult] = []
     private: dict[str, str] = {}
+    # What a hosted page shows of the challenge, for the page that asks again after a wrong answer.
+    shown: dict[str, str] = {}
     # Risk assessment asked for a second factor (MFA_REQUIRED), or noted what it saw.
     risk: str = ""
     mfa_demanded: bool = False

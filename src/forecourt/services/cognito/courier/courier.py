@@ -1,7 +1,7 @@
 """The courier takes a message and sees that it goes out, without the caller waiting.
 
 A sign-up must not take longer because a mail server is slow, and how long a call takes must not tell whether there was
-anybody to write to. So messages are queued, in a bounded queue, and one task sends them: three tries each. What could
+anybody to write to. So messages are queued, in a bounded queue, and a few tasks send them: three tries each. What could
 not be sent is logged without its text, and told to whoever delivers the pool's own logs.
 """
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("forecourt.cognito.courier")
 LONGEST_QUEUE = 1000
+# A server that answers slowly holds up so many messages, not all.
+MOST_SENDERS = 8
 TRIES = 3
 _TIMEOUT_SECONDS = 10.0
 
@@ -48,7 +50,7 @@ class Courier:
         self._mail_from = mail_from
         self._sms_webhook = sms_webhook
         self._queue: asyncio.Queue[tuple[Message, str]] = asyncio.Queue(LONGEST_QUEUE)
-        self._sender: asyncio.Task[None] | None = None
+        self._senders: list[asyncio.Task[None]] = []
 
     def send(self, message: Message, pool_id: str) -> None:
         """Raises `CodeDeliveryFailureException` where too many messages wait already."""
@@ -59,21 +61,25 @@ class Courier:
         if self._queue.full():
             raise CodeDeliveryFailureException("The message could not be delivered, please try again later.")
         self._queue.put_nowait((message, pool_id))
-        if self._sender is None or self._sender.done():
-            self._sender = asyncio.create_task(self._send_all())
+        if len(self._senders) < min(MOST_SENDERS, self._queue.qsize()):
+            self._senders.append(asyncio.create_task(self._send_all()))
 
     async def stop(self) -> None:
         """Gives what is under way a moment, then gives up."""
-        if self._sender is not None and not self._sender.done():
+        if self._senders:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._queue.join(), _TIMEOUT_SECONDS)
-            self._sender.cancel()
+        for sender in self._senders:
+            sender.cancel()
 
     async def _send_all(self) -> None:
         while True:
             message, pool_id = await self._queue.get()
             try:
                 await self._send(message, pool_id)
+            except Exception:
+                # The next message is none the worse for it.
+                _log.exception("a message was not sent")
             finally:
                 self._queue.task_done()
 
@@ -117,7 +123,9 @@ def email(message: Message, sender: str) -> EmailMessage:
     from email.utils import formatdate, make_msgid
 
     mail = EmailMessage()
-    mail["From"] = sender
+    mail["From"] = message.sender or sender
+    if message.reply_to:
+        mail["Reply-To"] = message.reply_to
     mail["To"] = message.to
     mail["Subject"] = " ".join(message.subject.split())
     mail["Date"] = formatdate()

@@ -22,6 +22,7 @@ class Mailbox:
                 "Id": self._count,
                 "Medium": message.medium,
                 "To": message.to,
+                "From": message.sender,
                 "Subject": message.subject,
                 "Body": message.body,
                 "Code": message.code,

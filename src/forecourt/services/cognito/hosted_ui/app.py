@@ -18,6 +18,7 @@ from collections.abc import Awaitable, Callable
 
 from forecourt.base.asgi import Receive, Scope, Send
 from forecourt.base.call import CallContext
+from forecourt.base.errors import ServiceError
 from forecourt.base.principal import ANONYMOUS
 from forecourt.services.cognito.auth.kit import Kit
 from forecourt.services.cognito.hosted_ui import render
@@ -71,14 +72,15 @@ class HostedApp:
 
     async def serve(self, domain: str, raw_path: bytes, scope: Scope, receive: Receive, send: Send) -> None:
         largest = LARGEST_CSV if raw_path.startswith(b"/import/") else http.LARGEST_BODY
+        secure = self._kit.issuer.public_url.startswith("https:")
         try:
-            request = await http.read(domain, raw_path, scope, receive, largest)
+            request = await http.read(domain, raw_path, scope, receive, secure=secure, largest=largest)
         except http.BodyTooLarge:
             await http.send_response(send, http.json(413, {"message": "Request Entity Too Large"}))
             return
         pool = await self._pool(domain)
         response = http.json(404, _NOT_FOUND) if pool is None else await self._answer(pool, request, scope)
-        await http.send_response(send, response, request.method == "HEAD")
+        await http.send_response(send, response, scope["method"] == "HEAD")
 
     async def well_known(self, pool_id: str, raw_path: bytes, scope: Scope, receive: Receive, send: Send) -> None:
         pool = await self._records.find_pool(pool_id)
@@ -114,14 +116,16 @@ class HostedApp:
 
     async def _for_browsers(self, pool: Pool, context: CallContext, request: Request) -> Response:
         path, method = request.path, request.method
-        if path in self._page_of and method in ("GET", "POST"):
+        if path in self._page_of:
+            if method not in ("GET", "POST"):
+                return _not_allowed("GET, HEAD, POST")
             return await self._page_of[path](await self._pages.open(pool, context, request))
         if path.startswith("/import/") and method == "PUT":
             token = request.query.get("token", "")
             good = await self._imports.upload(pool.id, path.removeprefix("/import/"), token, request.body)
             return Response(200) if good else http.json(403, {"message": "Forbidden"})
-        if method not in ("GET", "HEAD"):
-            return http.json(405, {"message": "Method Not Allowed"}, ("allow", "GET"))
+        if method != "GET":
+            return _not_allowed("GET, HEAD")
         if path == "/oauth2/authorize":
             return await self._authorize(pool, context, request)
         if path == "/logout":
@@ -150,6 +154,9 @@ class HostedApp:
                 raise RedirectError("login_required")
         except RedirectError as error:
             return http.redirect(known.error(error))
+        except ServiceError as error:
+            # What a trigger says.
+            return http.redirect(known.error(RedirectError("invalid_request", error.message)))
         return http.redirect(f"{request.base}/login?{request.query_string}")
 
     async def _logout(self, pool: Pool, request: Request) -> Response:
@@ -187,3 +194,7 @@ class HostedApp:
         age = self._records.clock.now() - browser.session.auth_time
         fresh = authorize.max_age is None or age <= authorize.max_age
         return fresh and authorize.prompt not in ("login", "select_account")
+
+
+def _not_allowed(methods: str) -> Response:
+    return http.json(405, {"message": "Method Not Allowed"}, ("allow", methods))

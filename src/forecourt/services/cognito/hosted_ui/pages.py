@@ -1,7 +1,8 @@
 """The pages, each a GET that shows and a POST that does. They keep no state: what came in the query (the authorization
 request) is judged again each time, and an attempt to sign in travels as a sealed session in the form.
 
-Every form carries a CSRF token, which is a keyed hash of a cookie; without both nothing is done. So nobody can sign a
+Every form carries a CSRF token, which is a keyed hash of a cookie; without both nothing is done, nor where the browser
+says that another site sent the form (one below the same domain could have set the cookie, too). So nobody can sign a
 browser in under another name, either.
 """
 
@@ -81,11 +82,8 @@ class Pages:
         except RedirectError as error:
             raise PageError(error.code, error.description or error.code) from None
         cookie = request.cookies.get(CSRF_COOKIE, "")
-        if request.method == "POST":
-            expected = self._csrf(pool, cookie)
-            if not cookie or not hmac.compare_digest(expected.encode(), request.form.get("csrf", "").encode()):
-                lang = language(request.query.get("lang", ""), request.headers.get("accept-language", ""))
-                raise PageError("stale", texts(lang)["stale"])
+        if request.method == "POST" and not self._is_ours(pool, request, cookie):
+            raise PageError("stale", texts(page_language(request))["stale"])
         cookie = cookie or self._records.ids.alnum(32)
         return Page(
             pool=pool,
@@ -130,37 +128,35 @@ class Pages:
             return await self._login_page(page, error=error.message)
         except ServiceError as error:
             try:
-                return await self._ask_again(page, name, form, error.message)
-            except (errors.NotAuthorizedException, msgspec.DecodeError, sealed.BrokenToken):
+                return await self._ask_again(page, name, form.get("session", ""), error.message)
+            except errors.NotAuthorizedException:
                 return await self._login_page(page, error=error.message)
         return await self._go_on(page, outcome)
 
     async def _go_on(self, page: Page, outcome: Outcome) -> Response:
         if isinstance(outcome, Passed):
-            return await self._browsers.finish(self._visit(page, {}), page.request, page.authorize, outcome)
-        challenge = outcome
-        if challenge.name == "MFA_SETUP":
-            seed = self._records.ids.bytes(totp.SEED_BYTES)
-            challenge = Challenge(
-                challenge.name, msgspec.structs.replace(challenge.attempt, seed=seed), challenge.parameters
-            )
-        session = flow.session_of(self._kit, challenge)
-        shown = {**challenge.parameters, "available": ",".join(challenge.available)}
-        return await self._challenge_page(page, challenge.name, session, shown, challenge.attempt)
+            try:
+                return await self._browsers.finish(self._visit(page, {}), page.request, page.authorize, outcome)
+            except ServiceError as error:
+                return await self._login_page(page, error=error.message)
+        shown = {**outcome.parameters, "available": ",".join(outcome.available)}
+        attempt = msgspec.structs.replace(outcome.attempt, shown=shown)
+        if outcome.name == "MFA_SETUP":
+            attempt.seed = self._records.ids.bytes(totp.SEED_BYTES)
+        session = flow.session_of(self._kit, Challenge(outcome.name, attempt, {}))
+        return await self._challenge_page(page, outcome.name, session, attempt)
 
-    async def _ask_again(self, page: Page, name: str, form: Mapping[str, str], error: str) -> Response:
-        session = form.get("session", "")
+    async def _ask_again(self, page: Page, name: str, session: str, error: str) -> Response:
         attempt = await flow.open_session(self._kit, session)
-        shown = msgspec.json.decode(form.get("shown", "{}"), type=dict[str, str])
-        return await self._challenge_page(page, name, session, shown, attempt, error)
+        if name not in attempt.challenges or not attempt.shown:
+            raise errors.invalid_session()
+        return await self._challenge_page(page, name, session, attempt, error)
 
-    async def _challenge_page(
-        self, page: Page, name: str, session: str, shown: Mapping[str, str], attempt: Attempt, error: str = ""
-    ) -> Response:
+    async def _challenge_page(self, page: Page, name: str, session: str, attempt: Attempt, error: str = "") -> Response:
+        shown = attempt.shown
         values: dict[str, Any] = {
             "challenge": name,
             "session": session,
-            "shown": msgspec.json.encode(shown).decode(),
             "error": error,
             "to": shown.get("CODE_DELIVERY_DESTINATION", ""),
         }
@@ -313,7 +309,7 @@ class Pages:
                 return await self._show(page, "message", title=self._texts(page)["error_title"], error=str(error))
             return await self._show(page, "message", title=self._texts(page)["passkey_added"])
         options = msgspec.json.encode(await self._own.start_passkey(bearer)).decode()
-        return await self._show(page, "passkey", adding=True, options=options, session="", shown="")
+        return await self._show(page, "passkey", adding=True, options=options, session="")
 
     # Showing ----------------------------------------------------------------------------------------------------
 
@@ -374,6 +370,12 @@ class Pages:
 
     def _texts(self, page: Page) -> Mapping[str, str]:
         return texts(page_language(page.request))
+
+    def _is_ours(self, pool: Pool, request: Request, cookie: str) -> bool:
+        """Whether a page of ours sent the form: Fetch Metadata says `same-origin`, and older browsers say nothing."""
+        expected, given = self._csrf(pool, cookie), request.form.get("csrf", "")
+        from_here = request.headers.get("sec-fetch-site", "same-origin") == "same-origin"
+        return from_here and bool(cookie) and hmac.compare_digest(expected.encode(), given.encode())
 
     def _csrf(self, pool: Pool, cookie: str) -> str:
         return self._records.keyed_hash(pool, "csrf", cookie).hex()

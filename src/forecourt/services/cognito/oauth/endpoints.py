@@ -107,7 +107,9 @@ class Endpoints:
         except errors.UnauthorizedException:
             return OAuthError("invalid_client", status=401).response()
         except OAuthError as error:
-            return error.response()
+            # Here AWS says 401 of a client that it does not know, and at the token endpoint 400.
+            status = 401 if error.code == "invalid_client" else error.status
+            return OAuthError(error.code, error.description, status).response()
         return Response(200)
 
     def visit(

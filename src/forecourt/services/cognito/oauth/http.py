@@ -33,6 +33,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes
     headers: Mapping[str, str]
     cookies: Mapping[str, str]
+    # Whether browsers come by TLS, be it ours or a proxy's.
     secure: bool
     host: str
     ip: str
@@ -65,8 +66,10 @@ def with_query(url: str, parameters: Mapping[str, str], *, fragment: bool = Fals
     return url + mark + urlencode(parameters)
 
 
-async def read(domain: str, raw_path: bytes, scope: Scope, receive: Receive, largest: int = LARGEST_BODY) -> Request:
-    """Raises `BodyTooLarge`."""
+async def read(
+    domain: str, raw_path: bytes, scope: Scope, receive: Receive, *, secure: bool, largest: int = LARGEST_BODY
+) -> Request:
+    """A HEAD is read as a GET: what is sent of the answer is `send_response`'s. Raises `BodyTooLarge`."""
     headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
     body = await _body(receive, largest)
     query_string = scope["query_string"].decode("latin-1")
@@ -75,7 +78,7 @@ async def read(domain: str, raw_path: bytes, scope: Scope, receive: Receive, lar
     form_pairs = _pairs(body.decode("latin-1")) if is_form else []
     whole = scope["raw_path"]
     return Request(
-        method=scope["method"],
+        method="GET" if scope["method"] == "HEAD" else scope["method"],
         path=unquote(raw_path.decode("latin-1")),
         base=f"/_aws/cognito/{domain}" if whole.startswith(b"/_aws/cognito/") else "",
         query=dict(pairs),
@@ -84,7 +87,7 @@ async def read(domain: str, raw_path: bytes, scope: Scope, receive: Receive, lar
         body=body,
         headers=headers,
         cookies=_cookies(headers.get("cookie", "")),
-        secure=scope.get("scheme") == "https",
+        secure=secure or scope.get("scheme") == "https",
         host=headers.get("host", "localhost"),
         ip=(scope.get("client") or ("",))[0],
         repeated=(*_repeated(pairs), *_repeated(form_pairs)),

@@ -2,6 +2,7 @@
 
 CreateUserImportJob gives a URL to which the file is put; StartUserImportJob reads it in the background. Imported users
 have no password: they are RESET_REQUIRED and set one by the code that ForgotPassword sends to their verified address.
+What became of each line is told to the log group `/aws/cognito/userpools/{pool id}/{pool name}`, without its contents.
 https://docs.aws.amazon.com/cognito/latest/developerguide/cognito-user-pools-using-import-tool.html
 """
 
@@ -9,16 +10,20 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import hmac
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from forecourt.base.call import CallContext, operation
 from forecourt.base.errors import ServiceError
+from forecourt.base.ports import LogSink
 from forecourt.services.cognito import errors, schema
 from forecourt.services.cognito.auth.kit import Kit
-from forecourt.services.cognito.model import ImportJob, Pool
+from forecourt.services.cognito.model import ImportJob, MfaPreference, Pool, User
 from forecourt.services.cognito.pools import paging
 from forecourt.services.cognito.store import insert_user, token_hash
 from forecourt.services.cognito.users.attributes import refresh_aliases
@@ -30,12 +35,29 @@ if TYPE_CHECKING:
 
 LARGEST_CSV = 100_000_000
 _EXPIRES_SECONDS = 15 * 60
+# A job that nobody starts.
+_WAITS_SECONDS = 86400
 _BATCH = 200
+_UNVERIFIED = (
+    "The User Record does not set any of the auto verified attributes to true. (Example: email_verified to true)."
+)
+
+
+class Result(msgspec.Struct, frozen=True):
+    """What became of one line: `word` is SUCCEEDED, SKIPPED or FAILED."""
+
+    word: str
+    reason: str
+
+
+_SUCCEEDED = Result("SUCCEEDED", "The import succeeded.")
+_SKIPPED = Result("SKIPPED", "The user already exists.")
 
 
 class ImportsApi:
-    def __init__(self, kit: Kit, public_url: str) -> None:
+    def __init__(self, kit: Kit, logs: LogSink | None, public_url: str) -> None:
         self._kit = kit
+        self._logs = logs
         self._records = kit.records
         self._public_url = public_url
         self._running: set[asyncio.Task[None]] = set()
@@ -61,14 +83,14 @@ class ImportsApi:
         )
         await self._records.store.write(lambda tx: tx.insert(job))
         url = f"{self._public_url}/_aws/cognito/{pool.id}/import/{job.id}?token={secret}"
-        return {"UserImportJob": {**_shown(job), "PreSignedUrl": url}}
+        return {"UserImportJob": {**self._shown(job), "PreSignedUrl": url}}
 
     @operation("DescribeUserImportJob")
     async def describe_user_import_job(
         self, context: CallContext, request: t.DescribeUserImportJobRequestTypeDef
     ) -> dict[str, Any]:
         pool = await self._records.pool(context, request["UserPoolId"])
-        return {"UserImportJob": _shown(await self._job(pool, request["JobId"]))}
+        return {"UserImportJob": self._shown(await self._job(pool, request["JobId"]))}
 
     @operation("ListUserImportJobs")
     async def list_user_import_jobs(
@@ -82,7 +104,7 @@ class ImportsApi:
             token=request.get("PaginationToken"),
             limit=request["MaxResults"],
         )
-        return paging.with_token({"UserImportJobs": [_shown(job) for job in jobs]}, "PaginationToken", token)
+        return paging.with_token({"UserImportJobs": [self._shown(job) for job in jobs]}, "PaginationToken", token)
 
     @operation("StartUserImportJob")
     async def start_user_import_job(
@@ -90,14 +112,14 @@ class ImportsApi:
     ) -> dict[str, Any]:
         pool = await self._records.pool(context, request["UserPoolId"])
         job = await self._job(pool, request["JobId"])
-        if job.status != "Created":
-            raise errors.PreconditionNotMetException(f"The job is {job.status}, not Created.")
+        if self._status(job) != "Created":
+            raise errors.PreconditionNotMetException(f"The job is {self._status(job)}, not Created.")
         if not job.csv:
             raise errors.PreconditionNotMetException("No CSV file was uploaded.")
         now = self._records.clock.now()
         job = await self._change(job, status="InProgress", started_at=now)
         self._go(pool, job)
-        return {"UserImportJob": {**_shown(job), "Status": "Pending"}}
+        return {"UserImportJob": {**self._shown(job), "Status": "Pending"}}
 
     @operation("StopUserImportJob")
     async def stop_user_import_job(
@@ -108,13 +130,14 @@ class ImportsApi:
         if job.status not in ("Created", "Pending", "InProgress"):
             raise errors.PreconditionNotMetException(f"The job is {job.status}.")
         job = await self._change(job, status="Stopped", completed_at=self._records.clock.now())
-        return {"UserImportJob": _shown(job)}
+        return {"UserImportJob": self._shown(job)}
 
     async def upload(self, pool_id: str, job_id: str, token: str, data: bytes) -> bool:
         """The body that was put to the job's URL. False where the URL is not good."""
         job = await self._records.store.get(ImportJob, pool_id, job_id)
         now = self._records.clock.now()
-        if job is None or job.upload_hash != token_hash(token) or job.created_at + _EXPIRES_SECONDS < now:
+        good = job is not None and hmac.compare_digest(job.upload_hash, token_hash(token))
+        if job is None or not good or job.created_at + _EXPIRES_SECONDS < now:
             return False
         if job.status == "Created":
             await self._change(job, csv=data)
@@ -140,40 +163,56 @@ class ImportsApi:
             return
         for start in range(job.position, len(rows), _BATCH):
             batch = partial(self._import_batch, pool=pool, job=job, rows=rows[start : start + _BATCH])
-            if not await self._records.store.write_long(batch):
+            results = await self._records.store.write_long(batch)
+            if results is None:
                 return
+            self._tell(pool, job, start, results)
         done = {"status": "Succeeded", "message": "import_succeeded", "completed_at": self._records.clock.now()}
         await self._change(job, csv=b"", **done)
 
-    def _import_batch(self, tx: Tx, pool: Pool, job: ImportJob, rows: list[dict[str, Any]]) -> bool:
-        """Users and the job's counts in one transaction. False where the job was stopped."""
+    def _import_batch(self, tx: Tx, pool: Pool, job: ImportJob, rows: list[dict[str, Any]]) -> list[Result] | None:
+        """Users and the job's counts in one transaction. None where the job was stopped."""
         current = tx.get(ImportJob, job.pool_id, job.id)
         if current is None or current.status != "InProgress":
-            return False
+            return None
         results = [self._import(tx, pool, row) for row in rows]
+        words = [result.word for result in results]
         current.position += len(rows)
-        current.imported += results.count("imported")
-        current.skipped += results.count("skipped")
-        current.failed += results.count("failed")
+        current.imported += words.count("SUCCEEDED")
+        current.skipped += words.count("SKIPPED")
+        current.failed += words.count("FAILED")
         tx.put(current)
-        return True
+        return results
 
-    def _import(self, tx: Tx, pool: Pool, row: Mapping[str, str]) -> str:
+    def _tell(self, pool: Pool, job: ImportJob, start: int, results: Sequence[Result]) -> None:
+        """The header is the file's first line."""
+        if self._logs is None:
+            return
+        group, stream = f"/aws/cognito/userpools/{pool.id}/{pool.name}", f"{job.id}/{job.name}"
+        now = int(self._records.clock.now() * 1000)
+        for line, result in enumerate(results, start + 2):
+            text = f"[{result.word}] Line Number {line} - {result.reason}"
+            self._logs.write(pool.account, pool.region, group, stream, now, text)
+
+    def _import(self, tx: Tx, pool: Pool, row: Mapping[str, str]) -> Result:
         """One line. What is wrong with it concerns this line only."""
         try:
             user = draft_user(self._kit, pool, row.get("cognito:username") or _address(pool, row), _attributes(row))
             schema.check_values(pool.schema, {n: v for n, v in user.attributes.items() if n != "sub"})
             schema.check_required(pool.schema, user.attributes)
             if "true" not in (user.attributes.get("email_verified"), user.attributes.get("phone_number_verified")):
-                return "failed"
+                return Result("FAILED", _UNVERIFIED)
             user.status = "RESET_REQUIRED"
+            user.mfa = _second_factor(row, user)
             refresh_aliases(pool, user)
             insert_user(tx, user)
         except errors.UsernameExistsException:
-            return "skipped"
-        except (ServiceError, AlreadyExists, KeyError):
-            return "failed"
-        return "imported"
+            return _SKIPPED
+        except ServiceError as error:
+            return Result("FAILED", error.message.strip())
+        except (AlreadyExists, KeyError):
+            return Result("FAILED", "The user has no name.")
+        return _SUCCEEDED
 
     async def _job(self, pool: Pool, job_id: str) -> ImportJob:
         job = await self._records.store.get(ImportJob, pool.id, job_id)
@@ -190,6 +229,25 @@ class ImportsApi:
             return current
 
         return await self._records.store.write(apply)
+
+    def _status(self, job: ImportJob) -> str:
+        waited = self._records.clock.now() - job.created_at
+        return "Expired" if job.status == "Created" and waited > _WAITS_SECONDS else job.status
+
+    def _shown(self, job: ImportJob) -> dict[str, Any]:
+        optional = {"StartDate": job.started_at, "CompletionDate": job.completed_at, "CompletionMessage": job.message}
+        return {
+            "JobName": job.name,
+            "JobId": job.id,
+            "UserPoolId": job.pool_id,
+            "CreationDate": job.created_at,
+            "Status": self._status(job),
+            "CloudWatchLogsRoleArn": job.role_arn,
+            "ImportedUsers": job.imported,
+            "SkippedUsers": job.skipped,
+            "FailedUsers": job.failed,
+            **{name: value for name, value in optional.items() if value is not None},
+        }
 
 
 def header(pool: Pool) -> list[str]:
@@ -218,6 +276,15 @@ def _attributes(row: Mapping[str, str]) -> dict[str, str]:
     }
 
 
+def _second_factor(row: Mapping[str, str], user: User) -> MfaPreference:
+    """`cognito:mfa_enabled` is text messages', which need a number."""
+    if row.get("cognito:mfa_enabled", "").lower() != "true":
+        return MfaPreference()
+    if not user.attributes.get("phone_number"):
+        raise errors.InvalidParameterException("MFA is enabled for the user, who has no phone_number.")
+    return MfaPreference(["SMS_MFA"], "SMS_MFA")
+
+
 def _address(pool: Pool, row: Mapping[str, str]) -> str:
     for kind in pool.settings.get("UsernameAttributes", ()):
         if row.get(kind):
@@ -227,19 +294,3 @@ def _address(pool: Pool, row: Mapping[str, str]) -> str:
 
 def _one_word(error: Exception) -> str:
     return "invalid_header" if isinstance(error, ServiceError) else "invalid_csv"
-
-
-def _shown(job: ImportJob) -> dict[str, Any]:
-    optional = {"StartDate": job.started_at, "CompletionDate": job.completed_at, "CompletionMessage": job.message}
-    return {
-        "JobName": job.name,
-        "JobId": job.id,
-        "UserPoolId": job.pool_id,
-        "CreationDate": job.created_at,
-        "Status": job.status,
-        "CloudWatchLogsRoleArn": job.role_arn,
-        "ImportedUsers": job.imported,
-        "SkippedUsers": job.skipped,
-        "FailedUsers": job.failed,
-        **{name: value for name, value in optional.items() if value is not None},
-    }

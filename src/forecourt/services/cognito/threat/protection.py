@@ -210,12 +210,14 @@ class Threat:
         if not to:
             return
         takeover = configuration.get("AccountTakeoverRiskConfiguration", {})
-        own = takeover.get("NotifyConfiguration", {}).get(kind, {})
+        notify = takeover.get("NotifyConfiguration", {})
+        own = notify.get(kind, {})
         subject, body = _DEFAULT_NOTICES[kind]
         text = messages.fill(own.get("HtmlBody", body), code="", username=user.username, markup=True)
         for placeholder, value in self._of_event(visit, user, event_id).items():
             text = text.replace(placeholder, html.escape(value))
-        self._notifier.notify(visit.occasion, user, Message("EMAIL", to, own.get("Subject", subject), text))
+        sender = {"sender": notify.get("From", ""), "reply_to": notify.get("ReplyTo", "")}
+        self._notifier.notify(visit.occasion, user, Message("EMAIL", to, own.get("Subject", subject), text, **sender))
 
     def _of_event(self, visit: Visit, user: User, event_id: str) -> dict[str, str]:
         """What a notice's template may name of the event. Where an address lies on the map is not known here."""

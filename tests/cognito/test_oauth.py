@@ -1,0 +1,360 @@
+"""The endpoints of a pool's domain, row by row: what AWS and the RFCs say of each parameter and each error."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import httpx
+import msgspec
+import pytest
+from tests.cognito.conftest import PASSWORD, Cloud
+from tests.cognito.test_attacks import CALLBACK, Site, authorization_code, hosted
+
+SCOPES = ["openid", "email", "profile", "aws.cognito.signin.user.admin"]
+
+
+def claims(token: str) -> dict[str, Any]:
+    body = token.split(".")[1]
+    return msgspec.json.decode(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)), type=dict[str, Any])
+
+
+def parameters(location: str) -> dict[str, str]:
+    parts = urlsplit(location)
+    return dict(parse_qsl(parts.query or parts.fragment))
+
+
+async def form_of(site: Site, app: str, path: str = "/login", **more: str) -> tuple[dict[str, str], str]:
+    """The query of a page, and the CSRF token that stands in it."""
+    params = {"client_id": app, "response_type": "code", "redirect_uri": CALLBACK, **more}
+    page = await site.http.get(path, params=params)
+    return params, page.text.split('name="csrf" value="')[1].split('"')[0]
+
+
+async def redeem(site: Site, app: str, code: str, **more: str) -> httpx.Response:
+    form = {"grant_type": "authorization_code", "code": code, "client_id": app, "redirect_uri": CALLBACK, **more}
+    return await site.http.post("/oauth2/token", data=form)
+
+
+# The authorization endpoint ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("query", "error"),
+    [
+        ({"response_type": "id_token"}, "invalid_request"),
+        ({"response_type": ""}, "invalid_request"),
+        ({"response_type": "token"}, "unauthorized_client"),
+        ({"scope": "openid nonsense"}, "invalid_scope"),
+        ({"scope": "email"}, "invalid_scope"),
+        ({"code_challenge": "v" * 43}, "invalid_request"),
+        ({"code_challenge_method": "S256"}, "invalid_request"),
+        ({"max_age": "²"}, "invalid_request"),
+        ({"resource": "pets"}, "invalid_target"),
+        ({"resource": "http://pets.example.com"}, "invalid_target"),
+        ({"resource": "https://pets.example.com#part"}, "invalid_target"),
+        ({"prompt": "none"}, "login_required"),
+    ],
+)
+async def test_errors_go_to_the_client(cloud: Cloud, query: dict[str, str], error: str) -> None:
+    site, app, _ = await hosted(cloud, AllowedOAuthScopes=["openid", "email"])
+    params = {"client_id": app, "response_type": "code", "redirect_uri": CALLBACK, "state": "a b", **query}
+    answer = await site.http.get("/oauth2/authorize", params=params)
+    assert answer.status_code == 302
+    assert answer.headers["location"].startswith(CALLBACK)
+    assert (parameters(answer.headers["location"])["error"], parameters(answer.headers["location"])["state"]) == (
+        error,
+        "a b",
+    )
+
+
+async def test_a_redirect_uri_in_other_letters_is_sent_as_ascii(cloud: Cloud) -> None:
+    callback = "https://app.example.com/zurück"
+    site, app, _ = await hosted(cloud, CallbackURLs=[callback])
+    params = {"client_id": app, "response_type": "code", "redirect_uri": callback, "prompt": "none"}
+    answer = await site.http.get("/oauth2/authorize", params=params)
+    assert answer.headers["location"] == "https://app.example.com/zur%C3%BCck?error=login_required"
+
+
+async def test_what_a_trigger_refuses_comes_back_as_an_error(cloud: Cloud) -> None:
+    def refuse(event: Any) -> Any:
+        raise ValueError("not today")
+
+    site, app, pool = await hosted(cloud, AllowedOAuthFlows=["code", "implicit"])
+    await authorization_code(site, app)
+    arn = cloud.functions.add("tokens", refuse)
+    await cloud("UpdateUserPool", UserPoolId=pool, LambdaConfig={"PreTokenGeneration": arn})
+    params = {"client_id": app, "response_type": "token", "redirect_uri": CALLBACK}
+    answer = await site.http.get("/oauth2/authorize", params=params)
+    sent = parameters(answer.headers["location"])
+    assert sent["error"] == "invalid_request"
+    assert "not today" in sent["error_description"]
+    await cloud("UpdateUserPool", UserPoolId=pool, LambdaConfig={"PostAuthentication": arn})
+    params, token = await form_of(site, app)
+    page = await site.http.post("/login", params=params, data={"username": "anna", "password": PASSWORD, "csrf": token})
+    assert page.status_code == 400
+    assert "not today" in page.text
+
+
+async def test_a_browser_that_is_signed_in_is_sent_back_at_once_unless_the_client_wants_otherwise(cloud: Cloud) -> None:
+    site, app, _ = await hosted(cloud)
+    await authorization_code(site, app)
+    params = {"client_id": app, "response_type": "code", "redirect_uri": CALLBACK}
+    for more, target in (
+        ({}, CALLBACK), ({"prompt": "none"}, CALLBACK), ({"prompt": "login"}, "/login?"),
+        ({"prompt": "select_account"}, "/login?"), ({"max_age": "60"}, CALLBACK),
+    ):  # fmt: skip
+        answer = await site.http.get("/oauth2/authorize", params={**params, **more})
+        assert answer.headers["location"].startswith(target), more
+    cloud.clock.advance(61)
+    late = await site.http.get("/oauth2/authorize", params={**params, "max_age": "60"})
+    assert late.headers["location"].startswith("/login?")
+    cloud.clock.advance(3600)
+    ended = await site.http.get("/oauth2/authorize", params=params)
+    assert ended.headers["location"].startswith("/login?")
+
+
+async def test_a_resource_is_the_audience_of_its_access_tokens(cloud: Cloud) -> None:
+    site, app, _ = await hosted(cloud)
+    code = await authorization_code(site, app, resource="https://pets.example.com/v1")
+    first = (await redeem(site, app, code)).json()
+    form = {"grant_type": "refresh_token", "client_id": app, "refresh_token": first["refresh_token"]}
+    second = (await site.http.post("/oauth2/token", data=form)).json()
+    for answer in (first, second):
+        assert claims(answer["access_token"])["aud"] == "https://pets.example.com/v1"
+        assert claims(answer["id_token"])["aud"] == app
+    plain = (await redeem(site, app, await authorization_code(site, app))).json()
+    assert "aud" not in claims(plain["access_token"])
+
+
+# The token endpoint --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("form", "error"),
+    [
+        ({"grant_type": ""}, "invalid_request"),
+        ({"grant_type": "password"}, "unsupported_grant_type"),
+        ({"grant_type": "authorization_code"}, "invalid_request"),
+        ({"grant_type": "authorization_code", "code": "x"}, "invalid_request"),
+        ({"grant_type": "authorization_code", "code": "x", "redirect_uri": CALLBACK}, "invalid_grant"),
+        ({"grant_type": "refresh_token"}, "invalid_request"),
+        ({"grant_type": "refresh_token", "refresh_token": "x"}, "invalid_grant"),
+        ({"grant_type": "client_credentials"}, "unauthorized_client"),
+        ({"grant_type": "authorization_code", "client_id": "nobody"}, "invalid_client"),
+        ({"grant_type": "authorization_code", "client_secret": "x"}, "invalid_client"),
+        ({"grant_type": "refresh_token", "aws_client_metadata": "["}, "invalid_request"),
+    ],
+)
+async def test_errors_of_the_token_endpoint(cloud: Cloud, form: dict[str, str], error: str) -> None:
+    site, app, _ = await hosted(cloud)
+    answer = await site.http.post("/oauth2/token", data={"client_id": app, **form})
+    assert (answer.status_code, answer.json()["error"]) == (400, error)
+    assert answer.headers["cache-control"] == "no-store"
+
+
+async def test_a_client_that_lost_the_code_grant(cloud: Cloud) -> None:
+    site, app, pool = await hosted(cloud)
+    code = await authorization_code(site, app)
+    await cloud(
+        "UpdateUserPoolClient",
+        UserPoolId=pool,
+        ClientId=app,
+        CallbackURLs=[CALLBACK],
+        AllowedOAuthFlows=["implicit"],
+        AllowedOAuthScopes=["openid"],
+        AllowedOAuthFlowsUserPoolClient=True,
+    )
+    assert (await redeem(site, app, code)).json() == {"error": "unauthorized_client"}
+
+
+async def test_one_authorization_code_for_two_at_once(cloud: Cloud) -> None:
+    """One wins, and since somebody else had the code, what it got is revoked."""
+    site, app, _ = await hosted(cloud, AllowedOAuthScopes=["openid", "aws.cognito.signin.user.admin"])
+    code = await authorization_code(site, app)
+    answers = await asyncio.gather(*(redeem(site, app, code) for _ in range(2)))
+    assert sorted(answer.status_code for answer in answers) == [200, 400]
+    won = next(answer.json() for answer in answers if answer.status_code == 200)
+    form = {"grant_type": "refresh_token", "client_id": app, "refresh_token": won["refresh_token"]}
+    assert (await site.http.post("/oauth2/token", data=form)).json() == {"error": "invalid_grant"}
+
+
+async def test_a_scope_costs_no_refresh_token_that_rotates(cloud: Cloud) -> None:
+    rotation = {"Feature": "ENABLED", "RetryGracePeriodSeconds": 0}
+    flows = ["ALLOW_USER_SRP_AUTH"]
+    site, app, _ = await hosted(cloud, RefreshTokenRotation=rotation, ExplicitAuthFlows=flows)
+    first = (await redeem(site, app, await authorization_code(site, app))).json()
+    form = {"grant_type": "refresh_token", "client_id": app, "refresh_token": first["refresh_token"]}
+    second = (await site.http.post("/oauth2/token", data={**form, "scope": "openid phone"})).json()
+    assert claims(second["access_token"])["scope"] == "openid"
+    assert second["refresh_token"] != first["refresh_token"]
+    assert (await site.http.post("/oauth2/token", data=form)).json() == {"error": "invalid_grant"}
+
+
+@pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post"])
+async def test_how_a_client_shows_its_secret(cloud: Cloud, method: str) -> None:
+    site, app, pool = await hosted(cloud, GenerateSecret=True)
+    described = await cloud("DescribeUserPoolClient", UserPoolId=pool, ClientId=app)
+    secret = described["UserPoolClient"]["ClientSecret"]
+    form = {"grant_type": "authorization_code", "redirect_uri": CALLBACK, "code": await authorization_code(site, app)}
+    wrong = await site.http.post("/oauth2/token", data=form, auth=(app, "wrong"))
+    assert (wrong.status_code, wrong.json()) == (
+        400,
+        {"error": "invalid_client", "error_description": "invalid_client_secret"},
+    )
+    if method == "client_secret_basic":
+        answer = await site.http.post("/oauth2/token", data=form, auth=(app, secret))
+    else:
+        answer = await site.http.post("/oauth2/token", data={**form, "client_id": app, "client_secret": secret})
+    assert answer.status_code == 200
+
+
+# userInfo and revocation ---------------------------------------------------------------------------------------------
+
+
+async def test_user_info(cloud: Cloud) -> None:
+    site, app, pool = await hosted(cloud, AllowedOAuthScopes=SCOPES)
+    mail = [{"Name": "email", "Value": "anna@example.com"}, {"Name": "email_verified", "Value": "true"}]
+    await cloud("AdminUpdateUserAttributes", UserPoolId=pool, Username="anna", UserAttributes=mail)
+    got = (await redeem(site, app, await authorization_code(site, app, scope="openid email"))).json()
+    bearer = {"authorization": f"Bearer {got['access_token']}"}
+    shown = (await site.http.get("/oauth2/userInfo", headers=bearer)).json()
+    assert shown == {
+        "sub": claims(got["access_token"])["sub"],
+        "email": "anna@example.com",
+        "email_verified": "true",
+        "username": "anna",
+    }
+    for headers, status, error in (
+        ({}, 400, "invalid_request"), ({"authorization": "Basic eDp5"}, 400, "invalid_request"),
+        ({"authorization": "Bearer x.y.z"}, 401, "invalid_token"),
+        ({"authorization": f"Bearer {got['id_token']}"}, 401, "invalid_token"),
+    ):  # fmt: skip
+        refused = await site.http.get("/oauth2/userInfo", headers=headers)
+        assert (refused.status_code, refused.json()["error"]) == (status, error)
+        assert f'error="{error}"' in refused.headers["www-authenticate"]
+    await site.http.post("/oauth2/revoke", data={"token": got["refresh_token"], "client_id": app})
+    assert (await site.http.get("/oauth2/userInfo", headers=bearer)).status_code == 401
+
+
+async def test_revocation(cloud: Cloud) -> None:
+    site, app, _ = await hosted(cloud)
+    got = (await redeem(site, app, await authorization_code(site, app))).json()
+    for form, status, answer in (
+        ({"client_id": app}, 400, {"error": "invalid_request"}),
+        ({"client_id": app, "token": got["access_token"]}, 400, {"error": "unsupported_token_type"}),
+        ({"client_id": "nobody", "token": "x"}, 401, {"error": "invalid_client"}),
+    ):
+        refused = await site.http.post("/oauth2/revoke", data=form)
+        assert (refused.status_code, refused.json()) == (status, answer)
+    for token in ("unknown", got["refresh_token"], got["refresh_token"]):
+        done = await site.http.post("/oauth2/revoke", data={"client_id": app, "token": token})
+        assert (done.status_code, done.content) == (200, b"")
+    form = {"grant_type": "refresh_token", "client_id": app, "refresh_token": got["refresh_token"]}
+    assert (await site.http.post("/oauth2/token", data=form)).json() == {"error": "invalid_grant"}
+
+
+# Signing out ---------------------------------------------------------------------------------------------------------
+
+
+async def test_sign_out_goes_where_the_client_registered(cloud: Cloud) -> None:
+    bye = "https://app.example.com/bye"
+    site, app, _ = await hosted(cloud, LogoutURLs=[bye])
+    for query, target in (
+        ({"logout_uri": bye}, bye),
+        ({"redirect_uri": CALLBACK, "response_type": "code"}, "/login?"),
+    ):
+        await authorization_code(site, app)
+        answer = await site.http.get("/logout", params={"client_id": app, **query})
+        assert answer.headers["location"].startswith(target)
+        asked = {"client_id": app, "response_type": "code", "redirect_uri": CALLBACK}
+        again = await site.http.get("/oauth2/authorize", params=asked)
+        assert again.headers["location"].startswith("/login?")
+    for wrong in (
+        {"logout_uri": "https://evil.example.com"},
+        {"logout_uri": bye + "/"},
+        {"logout_uri": CALLBACK},
+        {"redirect_uri": bye},
+        {"logout_uri": ""},
+    ):
+        refused = await site.http.get("/logout", params={"client_id": app, **wrong})
+        assert (refused.status_code, "location" in refused.headers) == (400, False)
+
+
+# The pages' defences -------------------------------------------------------------------------------------------------
+
+
+async def test_a_form_that_another_site_sent_is_refused(cloud: Cloud) -> None:
+    """The attacker has a site below the same domain: he can set our cookie, and he has a token that fits it."""
+    site, app, _ = await hosted(cloud)
+    params, token = await form_of(site, app)
+    data = {"username": "anna", "password": PASSWORD, "csrf": token}
+    for sender in ("cross-site", "same-site"):
+        refused = await site.http.post("/login", params=params, data=data, headers={"sec-fetch-site": sender})
+        assert (refused.status_code, "location" in refused.headers) == (400, False)
+    taken = await site.http.post("/login", params=params, data=data, headers={"sec-fetch-site": "same-origin"})
+    assert taken.headers["location"].startswith(CALLBACK)
+
+
+async def test_signing_in_makes_a_new_session_and_ends_the_one_before(cloud: Cloud) -> None:
+    site, app, _ = await hosted(cloud)
+    site.http.cookies.set("cognito", "fixed-by-an-attacker", domain="site.local")
+    await authorization_code(site, app)
+    first = [cookie.value for cookie in site.http.cookies.jar if cookie.name == "cognito"]
+    await authorization_code(site, app)
+    second = [cookie.value for cookie in site.http.cookies.jar if cookie.name == "cognito"]
+    assert first != second
+    stolen = httpx.Cookies({"cognito": first[-1] or ""})
+    site.http.cookies.clear()
+    params = {"client_id": app, "response_type": "code", "redirect_uri": CALLBACK}
+    again = await site.http.get("/oauth2/authorize", params=params, cookies=stolen)
+    assert again.headers["location"].startswith("/login?")
+
+
+async def test_cookies_are_for_tls_alone_where_the_public_url_is(cloud: Cloud) -> None:
+    site, app, _ = await hosted(cloud)
+    params = {"client_id": app, "response_type": "code", "redirect_uri": CALLBACK}
+    plain = await site.http.get("/login", params=params)
+    cloud.pools.issuer.public_url = "https://auth.example.com"
+    secure = await site.http.get("/login", params=params)
+    assert "Secure" not in plain.headers["set-cookie"]
+    assert secure.headers["set-cookie"].endswith("; HttpOnly; SameSite=Lax; Secure")
+
+
+async def test_a_redirect_uri_can_not_widen_the_policy(cloud: Cloud) -> None:
+    callback = "https://app.example.com;script-src*"
+    site, app, _ = await hosted(cloud, CallbackURLs=[callback])
+    params = {"client_id": app, "response_type": "code", "redirect_uri": callback}
+    page = await site.http.get("/login", params=params)
+    assert "form-action 'self';" in page.headers["content-security-policy"]
+
+
+async def test_a_page_answers_head_as_get_and_other_methods_with_what_it_takes(cloud: Cloud) -> None:
+    site, app, _ = await hosted(cloud)
+    params = {"client_id": app, "response_type": "code", "redirect_uri": CALLBACK}
+    head = await site.http.head("/login", params=params)
+    assert (head.status_code, head.content) == (200, b"")
+    put = await site.http.put("/login", params=params)
+    assert (put.status_code, put.headers["allow"]) == (405, "GET, HEAD, POST")
+
+
+async def test_a_wrong_answer_is_asked_again_and_nothing_of_the_form_is_believed(cloud: Cloud) -> None:
+    site, app, pool = await hosted(cloud)
+    await cloud(
+        "AdminCreateUser", UserPoolId=pool, Username="ben", TemporaryPassword=PASSWORD, MessageAction="SUPPRESS"
+    )
+    params, token = await form_of(site, app)
+    asked = await site.http.post("/login", params=params, data={"username": "ben", "password": PASSWORD, "csrf": token})
+    session = asked.text.split('name="session" value="')[1].split('"')[0]
+    form = {"csrf": token, "session": session, "challenge": "NEW_PASSWORD_REQUIRED"}
+    weak = await site.http.post("/challenge", params=params, data={**form, "password": "short", "repeat": "short"})
+    assert weak.status_code == 400
+    assert 'name="session"' in weak.text
+    for name in ("SELECT_MFA_TYPE", "WEB_AUTHN", "MFA_SETUP", "PASSWORD_VERIFIER", ""):
+        other = await site.http.post("/challenge", params=params, data={**form, "challenge": name, "shown": "{}"})
+        assert other.status_code == 400
+        assert 'name="session"' not in other.text
+    good = {**form, "password": "Correct-horse-2", "repeat": "Correct-horse-2"}
+    assert (await site.http.post("/challenge", params=params, data=good)).headers["location"].startswith(CALLBACK)
