@@ -166,3 +166,29 @@ def test_a_thousand_unfinished_requests_do_not_keep_another_waiting(hasty: Forec
 def test_smuggling_is_refused(server: Forecourt) -> None:
     both = b"POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\nhello"
     assert not exchange(server.port, both, 2).startswith(b"HTTP/1.1 2")
+
+
+REFUSED_FORMS = [
+    ("dynamodb", "{}", {"x_amz_target": "DynamoDB_20120810.Fly"}, "application/x-amz-json-1.0", b'{"__type":"Unknown'),
+    ("logs", "{}", {"x_amz_target": "Logs_20140328.Fly"}, "application/x-amz-json-1.1", b'{"__type":"UnknownOperation'),
+    ("iam", "Action=Fly&Version=2010-05-08", {}, "text/xml", b"<Code>InvalidAction</Code>"),
+    ("iam", "Version=2010-05-08", {}, "text/xml", b"<Code>MissingAction</Code>"),
+    ("iam", "Action=ListRoles&Path=%ff", {}, "text/xml", b"<Code>MalformedQueryString</Code>"),
+    ("lambda", "", {}, "application/json", b"x-amzn-errortype: UnknownOperationException"),
+    ("logs", "x" * (10 * 1024 * 1024 + 1), {"x_amz_target": "Logs_20140328.CreateLogGroup"},
+     "application/x-amz-json-1.1", b'{"__type":"RequestEntityTooLarge'),
+    ("iam", "x" * (10 * 1024 * 1024 + 1), {}, "text/xml", b"<Code>RequestEntityTooLarge"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("service", "body", "more", "kind", "said"), REFUSED_FORMS, ids=lambda value: str(value)[:24])
+def test_what_cannot_be_resolved_is_refused_in_the_clients_protocol(
+    server: Forecourt, service: str, body: str, more: dict[str, str], kind: str, said: bytes
+) -> None:
+    form = {"iam": "application/x-www-form-urlencoded", "dynamodb": "application/x-amz-json-1.0"}
+    content_type = form.get(service, "application/x-amz-json-1.1")
+    _, answer = call(
+        server.port, "POST /", body.encode(), authorization=signed(service), content_type=content_type, **more
+    )
+    assert f"content-type: {kind}\r\n".encode() in answer.lower()
+    assert said in answer

@@ -19,7 +19,7 @@ from botocore.serialize import create_serializer
 from botocore.validate import ParamValidator
 
 from forecourt.base.errors import RemoteError, ServiceError
-from forecourt.wire import HttpRequest, UnknownService, decode, encode_error, resolve
+from forecourt.wire import HttpRequest, UnknownService, addressee, decode, encode_error, resolve
 from forecourt.wire.models import model
 
 from .generate import Generator, Unsatisfiable
@@ -149,7 +149,7 @@ def outcome(request: HttpRequest) -> ServiceError | None:
         report = ParamValidator().validate(params, shape) if shape is not None else None
         assert report is None or not report.has_errors(), report.generate_report()
         return None
-    response = encode_error(target, refusal, "r")
+    response = encode_error(target or addressee(request), refusal, "r")
     assert 400 <= response.status < 500, refusal
     return refusal
 
@@ -185,7 +185,8 @@ def test_noise_is_refused() -> None:
 
 
 def test_an_error_of_an_unknown_service_is_still_readable() -> None:
-    response = encode_error(None, UnknownService("what?"), "request-1")
+    nobody = addressee(HttpRequest("GET", b"/", b"", [], b""))
+    response = encode_error(nobody, UnknownService("what?"), "request-1")
     assert (response.status, response.body) == (404, b'{"message":"what?"}')
     assert (b"x-amzn-errortype", b"UnknownServiceException") in response.headers
-    assert encode_error(None, RemoteError("Odd\r\nName", "m"), "r").headers[2][1] == b"Odd  Name"
+    assert encode_error(nobody, RemoteError("Odd\r\nName", "m"), "r").headers[2][1] == b"Odd  Name"

@@ -122,11 +122,11 @@ class AwsApi:
             target = wire.resolve(request)
             response = await self._answer(scope, target, request, request_id)
         except ServiceError as error:
-            response = wire.encode_error(target, error, request_id)
+            response = wire.encode_error(target or _addressee(scope), error, request_id)
         except Exception:
             _log.exception("a call failed")
             failure = InternalFailure("Forecourt failed to answer. Its log has the reason under this request id.")
-            response = wire.encode_error(target, failure, request_id)
+            response = wire.encode_error(target or _addressee(scope), failure, request_id)
         _log_call(target, response.status, started)
         await _send(scope, send, response)
 
@@ -174,6 +174,12 @@ class AwsApi:
             ),
         )
         return wire.HttpResponse(status, headers, body)
+
+
+def _addressee(scope: Scope) -> wire.Target:
+    """Of a request that could not be resolved, or whose body could not be read."""
+    head = wire.HttpRequest(scope["method"], scope["raw_path"], scope["query_string"], scope["headers"], b"")
+    return wire.addressee(head)
 
 
 def _body_limit(scope: Scope) -> int:

@@ -52,10 +52,10 @@ class InternalAws:
                     lambda context: self._backing.http(context, service, method, raw_path, query_string, named, body),
                 )
         except ServiceError as error:
-            response = wire.encode_error(target, error, context.request_id)
+            response = wire.encode_error(target or wire.addressee(request), error, context.request_id)
         except Exception:
             _log.exception("a call from an integration failed")
-            response = wire.encode_error(target, InternalFailure(), context.request_id)
+            response = wire.encode_error(target or wire.addressee(request), InternalFailure(), context.request_id)
         content = response.body
         if not isinstance(content, bytes):
             content = b"".join([part async for part in content])

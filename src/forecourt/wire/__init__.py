@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from forecourt.wire import quirks, validation
-from forecourt.wire.codecs import Codec, codec
+from forecourt.wire.codecs import Codec, codec, form_of
 from forecourt.wire.errors import (
     InvalidAction,
     InvalidInput,
@@ -30,7 +30,8 @@ from forecourt.wire.errors import (
 from forecourt.wire.faults import encode_error
 from forecourt.wire.messages import HttpRequest, HttpResponse, Target
 from forecourt.wire.models import model
-from forecourt.wire.resolve import Scope, resolve, signing_scope
+from forecourt.wire.resolve import Scope, addressee, resolve, signing_scope, signs_for
+from forecourt.wire.rest import parse_query
 
 __all__ = [
     "HttpRequest",
@@ -45,13 +46,17 @@ __all__ = [
     "UnknownOperation",
     "UnknownService",
     "UnsupportedMediaType",
+    "addressee",
     "body_limit",
     "check",
     "decode",
     "encode",
     "encode_error",
+    "form_of",
+    "parse_query",
     "resolve",
     "signing_scope",
+    "signs_for",
 ]
 
 

@@ -38,29 +38,27 @@ class Fault(NamedTuple):
     sender: bool
 
 
-def encode_error(target: Target | None, error: ServiceError, request_id: str) -> HttpResponse:
-    """`target` is None where the request could not be resolved: the client then gets what most SDKs can read."""
+def encode_error(target: Target, error: ServiceError, request_id: str) -> HttpResponse:
+    """`target` may be a mere `addressee`, whose service may be none."""
     tools = _tools(target)
     fault = describe(tools, target, error)
-    return _ENCODERS[target.protocol if target is not None else "rest-json"](tools, target, fault, request_id)
+    return _ENCODERS[target.protocol](tools, target, fault, request_id)
 
 
-def _tools(target: Target | None) -> Compilers | None:
-    if target is None:
-        return None
+def _tools(target: Target) -> Compilers | None:
     try:
         return compilers(target.service)
     except UnknownService:
         return None
 
 
-def describe(tools: Compilers | None, target: Target | None, error: ServiceError) -> Fault:
+def describe(tools: Compilers | None, target: Target, error: ServiceError) -> Fault:
     name = tools.model.errors.get(error.code) if tools is not None else None
     shape = tools.model.shapes[name] if tools is not None and name is not None else _UNMODELED
     trait = shape.error
     status = _status(shape, target, error)
     query_code = trait.code if trait is not None and trait.code else _query_code(target, error)
-    own = quirks.ERROR_MEMBERS.get(target.service, {}) if target is not None else {}
+    own = quirks.ERROR_MEMBERS.get(target.service, {})
     members = {**own, **error.members}
     for message_name in _MESSAGE_NAMES:
         if message_name in shape.members:
@@ -69,18 +67,18 @@ def describe(tools: Compilers | None, target: Target | None, error: ServiceError
     return Fault(name or error.code, status, error.message, shape, members, query_code, sender and status < 500)
 
 
-def _query_code(target: Target | None, error: ServiceError) -> str:
-    if error.code == "AccessDeniedException" and target is not None and target.service in quirks.DENIED:
+def _query_code(target: Target, error: ServiceError) -> str:
+    if error.code == "AccessDeniedException" and target.service in quirks.DENIED:
         return quirks.DENIED[target.service]
     return quirks.QUERY_CODES.get(error.code, error.code)
 
 
-def _status(shape: Shape, target: Target | None, error: ServiceError) -> int:
+def _status(shape: Shape, target: Target, error: ServiceError) -> int:
     if shape.error is not None and shape.error.http_status_code is not None:
         return shape.error.http_status_code
     if shape.fault:
         return max(error.status, 500)
-    if target is not None and target.protocol == "json" and (shape.exception or error.code == "AccessDeniedException"):
+    if target.protocol == "json" and (shape.exception or error.code == "AccessDeniedException"):
         # The json protocols' services give their client errors 400, whatever they mean.
         return error.status if error.status >= 500 else 400
     return error.status
@@ -88,7 +86,7 @@ def _status(shape: Shape, target: Target | None, error: ServiceError) -> int:
 
 # -- the protocols' forms ----------------------------------------------------------------------------------------------
 
-_Encoder = Callable[[Compilers | None, Target | None, Fault, str], HttpResponse]
+_Encoder = Callable[[Compilers | None, Target, Fault, str], HttpResponse]
 
 
 def _body(tools: Compilers | None, fault: Fault) -> dict[str, Any]:
@@ -102,23 +100,22 @@ def _body(tools: Compilers | None, fault: Fault) -> dict[str, Any]:
     return body
 
 
-def _json(tools: Compilers | None, target: Target | None, fault: Fault, request_id: str) -> HttpResponse:
-    assert target is not None
+def _json(tools: Compilers | None, target: Target, fault: Fault, request_id: str) -> HttpResponse:
     headers = json_headers(target, request_id) + _query_error(tools, target, fault)
     return HttpResponse(fault.status, headers, msgspec.json.encode({"__type": fault.code, **_body(tools, fault)}))
 
 
-def _query_error(tools: Compilers | None, target: Target | None, fault: Fault) -> Headers:
+def _query_error(tools: Compilers | None, target: Target, fault: Fault) -> Headers:
     """Clients of a service that used to speak query go on finding its codes.
 
     https://smithy.io/2.0/aws/protocols/aws-query-protocol.html#aws-protocols-awsquerycompatible-trait
     """
-    if tools is None or tools.model.metadata.aws_query_compatible is None or target is None or not target.query_mode:
+    if tools is None or tools.model.metadata.aws_query_compatible is None or not target.query_mode:
         return []
     return [(b"x-amzn-query-error", f"{fault.query_code};{'Sender' if fault.sender else 'Receiver'}".encode())]
 
 
-def _cbor(tools: Compilers | None, target: Target | None, fault: Fault, request_id: str) -> HttpResponse:
+def _cbor(tools: Compilers | None, target: Target, fault: Fault, request_id: str) -> HttpResponse:
     body: dict[str, Any] = {"__type": fault.code}
     if tools is not None:
         body |= tools.cbor.structure_writer(fault.shape.members)(fault.members)
@@ -127,7 +124,7 @@ def _cbor(tools: Compilers | None, target: Target | None, fault: Fault, request_
     return HttpResponse(fault.status, cbor_headers(request_id) + _query_error(tools, target, fault), cbor.dumps(body))
 
 
-def _rest_json(tools: Compilers | None, _target: Target | None, fault: Fault, request_id: str) -> HttpResponse:
+def _rest_json(tools: Compilers | None, _target: Target, fault: Fault, request_id: str) -> HttpResponse:
     headers: Headers = [
         (b"content-type", b"application/json"),
         (b"x-amzn-requestid", request_id.encode()),
@@ -140,7 +137,7 @@ def _rest_json(tools: Compilers | None, _target: Target | None, fault: Fault, re
     return HttpResponse(fault.status, headers, msgspec.json.encode(_body(tools, fault)))
 
 
-def _query(tools: Compilers | None, _target: Target | None, fault: Fault, request_id: str) -> HttpResponse:
+def _query(tools: Compilers | None, _target: Target, fault: Fault, request_id: str) -> HttpResponse:
     namespace = tools.model.metadata.xml_namespace if tools is not None else ""
     out = [f'<ErrorResponse xmlns="{namespace}"><Error><Type>{"Sender" if fault.sender else "Receiver"}</Type>']
     out.append(f"<Code>{text(fault.query_code)}</Code><Message>{text(fault.message)}</Message>")
@@ -151,7 +148,7 @@ def _query(tools: Compilers | None, _target: Target | None, fault: Fault, reques
     return HttpResponse(fault.status, xml_headers(request_id), "".join(out).encode())
 
 
-def _ec2(_tools: Compilers | None, _target: Target | None, fault: Fault, request_id: str) -> HttpResponse:
+def _ec2(_tools: Compilers | None, _target: Target, fault: Fault, request_id: str) -> HttpResponse:
     body = (
         f"<Response><Errors><Error><Code>{text(fault.query_code)}</Code><Message>{text(fault.message)}</Message>"
         f"</Error></Errors><RequestID>{text(request_id)}</RequestID></Response>"
@@ -159,7 +156,7 @@ def _ec2(_tools: Compilers | None, _target: Target | None, fault: Fault, request
     return HttpResponse(fault.status, xml_headers(request_id), body.encode())
 
 
-def _rest_xml(_tools: Compilers | None, _target: Target | None, fault: Fault, request_id: str) -> HttpResponse:
+def _rest_xml(_tools: Compilers | None, _target: Target, fault: Fault, request_id: str) -> HttpResponse:
     body = (
         f"<Error><Code>{text(fault.query_code)}</Code><Message>{text(fault.message)}</Message>"
         f"<RequestId>{text(request_id)}</RequestId></Error>"

@@ -56,6 +56,12 @@ def _scope(credential: str) -> Scope:
     return Scope(parts[-3] if len(parts) > 4 else "", parts[-2])
 
 
+def signs_for(service: str, signing_name: str) -> bool:
+    """Whether a signature for `signing_name` is one for `service`."""
+    entry = index().by_name.get(service)
+    return entry is None or signing_name in (entry.signs_as, entry.endpoint_prefix, entry.name)
+
+
 def resolve(request: HttpRequest, default_region: str = DEFAULT_REGION) -> Target:
     """Raises `UnknownService`, `UnknownOperation`, `MissingAction`, `SerializationException`."""
     scope = signing_scope(request)
@@ -69,6 +75,32 @@ def resolve(request: HttpRequest, default_region: str = DEFAULT_REGION) -> Targe
     if candidates and all(entry.protocol in _REST for entry in candidates):
         return _rest(request, candidates, region)
     return _query(request, candidates, scope, region)
+
+
+def addressee(request: HttpRequest) -> Target:
+    """Whom a request that can't be resolved seems to be for: its client is answered in the protocol that it speaks."""
+    scope = signing_scope(request)
+    prefix = request.header(b"x-amz-target").rpartition(".")[0]
+    entries = index().by_target_prefix.get(prefix) if prefix else _by_scope(scope) or _by_host(request)
+    first = next(iter(_preferred_first(entries)), None) if entries else None
+    return Target(
+        service=first.name if first is not None else "",
+        operation="",
+        protocol=_spoken(request, first),
+        region=scope.region or DEFAULT_REGION,
+        json_version="1.0" if content_type(request).endswith("-1.0") else "1.1",
+    )
+
+
+def _spoken(request: HttpRequest, entry: Entry | None) -> str:
+    """A client's own signs come first: services change their protocols."""
+    if request.header(b"smithy-protocol"):
+        return "smithy-rpc-v2-cbor"
+    if request.header(b"x-amz-target"):
+        return "json"
+    if entry is not None:
+        return "query" if entry.protocol == "smithy-rpc-v2-cbor" else entry.protocol
+    return "query" if content_type(request) == "application/x-www-form-urlencoded" else "rest-json"
 
 
 # -- RPC by header -----------------------------------------------------------------------------------------------------
