@@ -34,7 +34,7 @@ def start(**flags: Any) -> None:
     forecourt start --data /srv/forecourt --host 0.0.0.0 --public-url https://aws.example.org
     forecourt start --ephemeral --port 0     a throw-away run on a free port
     """
-    # What composing makes stays to the end: looking for garbage among it only costs time, until `_settle_collector`.
+    # What composing makes stays to the end: looking for garbage among it only costs time, until `settle_collector`.
     gc.disable()
     # Composing the application imports every service, which no other command should wait for.
     from forecourt.app import CannotStart
@@ -60,7 +60,7 @@ async def _serve(settings: Settings) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopped.set)
     await application.start()
-    _settle_collector()
+    settle_collector()
     try:
         _banner(application)
         await stopped.wait()
@@ -71,7 +71,7 @@ async def _serve(settings: Settings) -> None:
         await application.stop()
 
 
-def _settle_collector() -> None:
+def settle_collector() -> None:
     """What was made to start stays to the end: it is not looked through again at every collection."""
     gc.freeze()
     gc.set_threshold(_YOUNG_OBJECTS, 10, 10)

@@ -48,9 +48,11 @@ class Batch:
         self, key: ExecutionKey, place: str, execution: Execution, steps: Sequence[Step], stored: Stored
     ) -> None:
         turns = [step.turn for step in steps]
-        self.finished = not execution.is_open and any(turn.events for turn in turns)
-        # Work to be performed once this is committed
+        self.events = [event for turn in turns for event in turn.events]
+        self.finished = not execution.is_open and bool(self.events)
+        # Work to be performed once this is committed, and nonces of work that nobody waits for any more
         self.work: list[Pending] = []
+        self.abandoned: list[str] = []
         # Whether the execution asked to be gone on with
         self.goes_on = False
         self._key = key
@@ -65,13 +67,14 @@ class Batch:
             self._take_commands(execution, step.turn)
         self._forget_work(turns)
         self.is_empty = not (
-            self._timers
+            self.events
+            or self._timers
             or self._touched
             or went_on != stored.goes_on
-            or any(turn.events or turn.commands or turn.touched for turn in turns)
+            or any(turn.commands or turn.touched for turn in turns)
         )
         self._mark = self._marked()
-        self._set_history(turns)
+        self._set_history()
         self._documents = _Documents(key, place, execution, turns, self._touched, stored)
 
     @property
@@ -108,6 +111,7 @@ class Batch:
                     self._timers[command.frame, command.kind] = None
                 case commands.AbandonWork():
                     self._settle(command.frame, command.nonce)
+                    self.abandoned.append(command.nonce)
                 case commands.GoOn():
                     self._stored.goes_on = self.goes_on = True
                 case _:
@@ -139,10 +143,9 @@ class Batch:
         stored.marked = needed
         return needed
 
-    def _set_history(self, turns: Sequence[Turn]) -> None:
-        happened = [event for turn in turns for event in turn.events]
-        chunks = range(0, len(happened), _MOST_EVENTS_PER_ENTRY)
-        self._entries = [_encode(happened[start : start + _MOST_EVENTS_PER_ENTRY]) for start in chunks]
+    def _set_history(self) -> None:
+        starts = range(0, len(self.events), _MOST_EVENTS_PER_ENTRY)
+        self._entries = [_encode(self.events[start : start + _MOST_EVENTS_PER_ENTRY]) for start in starts]
         self._entries_before = self._stored.entries
         self._stored.entries += len(self._entries)
 

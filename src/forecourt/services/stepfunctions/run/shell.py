@@ -23,7 +23,7 @@ from forecourt.base.clock import Clock
 from forecourt.base.ids import Ids
 from forecourt.services.stepfunctions.asl.data import Data
 from forecourt.services.stepfunctions.asl.machine import Machine
-from forecourt.services.stepfunctions.engine import advance, commands, events, model
+from forecourt.services.stepfunctions.engine import advance, events, model
 from forecourt.services.stepfunctions.engine.model import Execution, new_execution
 from forecourt.services.stepfunctions.engine.tokens import Token
 from forecourt.services.stepfunctions.engine.turn import Turn
@@ -142,7 +142,7 @@ class Shell:
                 del self._starting[request.key]
         if existing is not None:
             return _same_or_conflict(existing, request)
-        self._after_commit(live, [turn], batch)
+        self._after_commit(live, batch)
         return Started(request.arn, at)
 
     def _discard(self, live: _Live, error: BaseException) -> None:
@@ -239,7 +239,7 @@ class Shell:
     def _drive(self, live: _Live) -> None:
         live.taken, live.inbox = live.inbox, []
         try:
-            turns, batch = self._advance(live)
+            batch = self._advance(live)
         except Exception as error:
             self._lost(live, error)
             return
@@ -248,9 +248,9 @@ class Shell:
             return
         redriven = any(isinstance(letter.event, events.Redrive) for letter in live.taken)
         write = self._write_with_record if redriven or batch.finished else self._write
-        self._committer.submit(lambda tx: write(tx, live, batch), partial(self._committed, live, turns, batch))
+        self._committer.submit(lambda tx: write(tx, live, batch), partial(self._committed, live, batch))
 
-    def _advance(self, live: _Live) -> tuple[list[Turn], Batch]:
+    def _advance(self, live: _Live) -> Batch:
         at = self._clock.now()
         try:
             turns = [advance(live.machine, live.execution, letter.event, at) for letter in live.taken]
@@ -263,16 +263,16 @@ class Shell:
         steps = [Step(letter.event, turn, letter.keep) for letter, turn in zip(live.taken, turns, strict=True)]
         batch = Batch(live.key, live.record.place, live.execution, steps, live.stored)
         persist.record_of(live.record, live.execution)
-        return turns, batch
+        return batch
 
-    def _committed(self, live: _Live, turns: list[Turn], batch: Batch, _: None, error: Exception | None) -> None:
+    def _committed(self, live: _Live, batch: Batch, _: None, error: Exception | None) -> None:
         if live.forgotten:
             self._rest(live)
             return
         try:
             if error is not None:
                 raise error
-            self._after_commit(live, turns, batch)
+            self._after_commit(live, batch)
         except Exception as error:
             self._lost(live, error)
         else:
@@ -309,12 +309,10 @@ class Shell:
         if batch.finished:
             persist.expire_later(tx, live.record)
 
-    def _after_commit(self, live: _Live, turns: list[Turn], batch: Batch) -> None:
-        self._logs.write(live.record, (event for turn in turns for event in turn.events))
-        for turn in turns:
-            for command in turn.commands:
-                if isinstance(command, commands.AbandonWork):
-                    self.abandon(live.record.arn, command.nonce)
+    def _after_commit(self, live: _Live, batch: Batch) -> None:
+        self._logs.write(live.record, batch.events)
+        for nonce in batch.abandoned:
+            self.abandon(live.record.arn, nonce)
         if batch.finished:
             self._finished(live)
             return
