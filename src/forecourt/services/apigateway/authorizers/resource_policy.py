@@ -42,11 +42,11 @@ def bounded(handler: Handler) -> Handler:
 
 
 def with_resource_policy(handler: Handler, policy: Policy) -> Handler:
-    async def check(request: MethodRequest) -> MethodResponse:
+    def check(request: MethodRequest) -> Awaitable[MethodResponse]:
         verdict = judge(policy, request, ANONYMOUS)
         if verdict is not PolicyEffect.ALLOW:
             raise denied(ANONYMOUS, request, because(verdict, "resource-based"))
-        return await handler(request)
+        return handler(request)
 
     return check
 

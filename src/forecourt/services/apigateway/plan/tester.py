@@ -15,7 +15,7 @@ import msgspec
 
 from forecourt.base.asgi import Message, Scope
 from forecourt.base.call import CallContext
-from forecourt.services.apigateway.authorizers.lambda_authorizer import compile_authorizer
+from forecourt.services.apigateway.authorizers.lambda_authorizer import AuthorizerFunction
 from forecourt.services.apigateway.authorizers.results import Results
 from forecourt.services.apigateway.plan.compile import compile_plan, compile_test
 from forecourt.services.apigateway.plan.errors import GatewayError
@@ -76,11 +76,11 @@ class Tester:
             account=context.account, region=context.region, rest_api_id=snapshot.rest_api_id, id="", path="/"
         )
         method_request = self._request(context, plan.served, root, "GET", request)
-        ask = compile_authorizer(authorizer, plan.served, self._ports, Results())
+        function = AuthorizerFunction(authorizer, plan.served, self._ports, Results())
         started = perf_counter()
         described: dict[str, Any] = {"log": "", "principalId": "", "policy": ""}
         try:
-            granted = await ask(method_request)
+            granted = await function.ask(method_request)
         except GatewayError as error:
             described |= {"clientStatus": error.status, "log": str(error)}
         else:
