@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from forecourt.auth.policy import Effect as PolicyEffect
@@ -89,7 +90,7 @@ def circumstances(request: MethodRequest) -> Mapping[str, Any]:
         "aws:SecureTransport": request.scope["scheme"] == "https",
         "aws:UserAgent": (request.header(b"user-agent") or b"").decode("latin-1"),
         "aws:Referer": _optional(request, b"referer"),
-        "aws:CurrentTime": _iso(request.time),
+        "aws:CurrentTime": _iso(int(request.time)),
         "aws:EpochTime": int(request.time),
     }
 
@@ -99,5 +100,6 @@ def _optional(request: MethodRequest, name: bytes) -> str | None:
     return None if value is None else value.decode("latin-1")
 
 
-def _iso(at: float) -> str:
+@lru_cache(maxsize=4)
+def _iso(at: int) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
