@@ -306,10 +306,10 @@ async def test_signing_in_makes_a_new_session_and_ends_the_one_before(cloud: Clo
     await authorization_code(site, app)
     second = [cookie.value for cookie in site.http.cookies.jar if cookie.name == "cognito"]
     assert first != second
-    stolen = httpx.Cookies({"cognito": first[-1] or ""})
     site.http.cookies.clear()
     params = {"client_id": app, "response_type": "code", "redirect_uri": CALLBACK}
-    again = await site.http.get("/oauth2/authorize", params=params, cookies=stolen)
+    stolen = {"cookie": f"cognito={first[-1]}"}
+    again = await site.http.get("/oauth2/authorize", params=params, headers=stolen)
     assert again.headers["location"].startswith("/login?")
 
 
