@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Mapping
+from typing import Any
 
 from forecourt.base.asgi import Receive, Scope, Send
 from forecourt.base.call import CallContext, Caller, operations
