@@ -193,3 +193,14 @@ async def test_a_path_that_ends_with_a_slash_is_no_route(v2: Aws) -> None:
     assert api["Warnings"] == ["Route 'GET /a/' ends with a slash. Ignoring."]
     routes = (await v2("GetRoutes", ApiId=api["ApiId"]))["Items"]
     assert sorted(route["RouteKey"] for route in routes) == ["GET /", "GET /a"]
+
+
+async def test_an_export_declares_its_paths_parameters_and_a_version(v2: Aws) -> None:
+    api = (await v2("CreateApi", Name="a", ProtocolType="HTTP"))["ApiId"]
+    for key in ("GET /pets/{id}/{proxy+}", "GET /pets"):
+        await v2("CreateRoute", ApiId=api, RouteKey=key)
+    document = json.loads((await v2("ExportApi", ApiId=api, Specification="OAS30", OutputType="JSON"))["body"])
+    assert document["info"]["version"] == "1.0"
+    parameters = document["paths"]["/pets/{id}/{proxy+}"]["parameters"]
+    assert [(p["name"], p["in"], p["required"]) for p in parameters] == [("id", "path", True), ("proxy", "path", True)]
+    assert "parameters" not in document["paths"]["/pets"]

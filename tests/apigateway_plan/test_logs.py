@@ -81,6 +81,23 @@ async def test_access_variables_of_a_rest_api(name: str, expected: str) -> None:
         assert accessed(made)[1] == expected
 
 
+async def test_an_integration_that_takes_no_millisecond_took_nought() -> None:
+    async with gateway() as made:
+        made.services.functions["pets"] = lambda event: {"statusCode": 200}
+        names = ("integration.latency", "integrationLatency", "responseLatency")
+        await made.deploy({"GET /": proxy("pets"), "GET /none": mock()}, stage=access(*names))
+        await made.ask("/")
+        assert all(value.isdecimal() for value in accessed(made))
+
+
+async def test_an_entry_of_the_access_log_has_a_megabyte_at_most() -> None:
+    async with gateway() as made:
+        await made.deploy({"GET /": mock()}, stage=access(*["identity.userAgent"] * 140))
+        await made.ask("/", headers=[("User-Agent", "\xe9" * 8000)])
+        (line,) = (line for group, line in made.logs.lines if group == "access")
+        assert 1024 * 1024 - 4 <= len(line.encode()) <= 1024 * 1024
+
+
 async def test_access_variables_of_a_refused_request() -> None:
     async with gateway() as made:
         names = ("error.message", "error.messageString", "error.responseType", "integration.error", "status")

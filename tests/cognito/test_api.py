@@ -532,6 +532,44 @@ async def test_quotas_can_be_on() -> None:
     await strict.store.close()
 
 
+async def test_answers_to_challenges_have_three_times_the_quota_of_sign_ins() -> None:
+    """And a call without a signature takes from its pool's quota, whatever region it names."""
+    strict = Cloud(enforce_quotas=True, quota_rates={"UserAuthentication": 1})
+    app = await strict.app(await strict.pool(), "USER_PASSWORD_AUTH")
+    handler = operations(*strict.pools.apis)["InitiateAuth"]
+
+    async def start(region: str) -> None:
+        context = CallContext(principal=root(), region=region, request_id="r")
+        await handler(context, {"ClientId": app, "AuthFlow": "USER_PASSWORD_AUTH", "AuthParameters": {}})
+
+    with raises("InvalidParameterException"):
+        await start("us-east-1")
+    with raises("TooManyRequestsException", "Rate exceeded"):
+        await start("mars-north-1")
+    for _ in range(3):
+        with raises("InvalidParameterException"):
+            await strict.client("RespondToAuthChallenge", ClientId=app, ChallengeName="SMS_MFA")
+    with raises("TooManyRequestsException", "Rate exceeded"):
+        await strict.client("RespondToAuthChallenge", ClientId=app, ChallengeName="SMS_MFA")
+    await strict.pools.stop()
+    await strict.store.close()
+
+
+async def test_what_one_pool_has_is_asked_for_five_times_a_second() -> None:
+    strict = Cloud(enforce_quotas=True)
+    one, other = await strict.pool(), await strict.pool()
+    for _ in range(5):
+        await strict("ListGroups", UserPoolId=one)
+    with raises("TooManyRequestsException", "Rate exceeded"):
+        await strict("ListGroups", UserPoolId=one)
+    await strict("ListGroups", UserPoolId=other)
+    with raises("InvalidParameterException", "The rate of UserList requests is not adjustable."):
+        definition = {"LimitClass": "API_CATEGORY", "Attributes": {"Category": "UserList"}}
+        await strict("UpdateProvisionedLimit", LimitDefinition=definition, RequestedLimitValue=40)
+    await strict.pools.stop()
+    await strict.store.close()
+
+
 async def test_what_expired_is_swept_away(cloud: Cloud) -> None:
     pool = await cloud.pool()
     app = await cloud.app(pool, "USER_PASSWORD_AUTH")

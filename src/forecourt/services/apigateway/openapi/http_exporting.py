@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from forecourt.services.apigateway.http.model import (
@@ -16,6 +17,9 @@ from forecourt.services.apigateway.openapi.document import ANY_METHOD, EXTENSION
 from forecourt.services.apigateway.openapi.http_reading import AUTHORIZER, DEFAULT_PATH, INTEGRATION
 from forecourt.services.apigateway.rest.model import describe
 
+# Of an API that has none: a document needs one.
+_VERSION = "1.0"
+
 
 def export(snapshot: HttpSnapshot, endpoint: str, stage_name: str | None, *, extensions: bool) -> Json:
     authorizers = {authorizer.authorizer_id: authorizer for authorizer in snapshot.authorizers}
@@ -26,8 +30,8 @@ def export(snapshot: HttpSnapshot, endpoint: str, stage_name: str | None, *, ext
         operation = _operation(route, authorizers.get(route.authorizer_id or ""))
         if extensions:
             operation |= _extensions(route, integrations.get((route.target or "").removeprefix("integrations/")))
-        paths.setdefault(path, {})[name] = operation
-    info = {"title": snapshot.name, "description": snapshot.description, "version": snapshot.version}
+        paths.setdefault(path, _parameters(path))[name] = operation
+    info = {"title": snapshot.name, "description": snapshot.description, "version": snapshot.version or _VERSION}
     document: Json = {
         "openapi": "3.0.1",
         "info": {name: value for name, value in info.items() if value is not None},
@@ -42,6 +46,15 @@ def export(snapshot: HttpSnapshot, endpoint: str, stage_name: str | None, *, ext
     if extensions:
         document[EXTENSION + "importexport-version"] = "1.0"
     return document
+
+
+def _parameters(path: str) -> Json:
+    """A document is only valid where it declares what a path has in braces."""
+    names = re.findall(r"\{([^{}+]+)\+?\}", path)
+    if not names:
+        return {}
+    common = {"in": "path", "required": True, "schema": {"type": "string"}}
+    return {"parameters": [{"name": n, "description": f"Generated path parameter for {n}", **common} for n in names]}
 
 
 def _server(endpoint: str, stage_name: str | None) -> Json:

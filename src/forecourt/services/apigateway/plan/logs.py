@@ -56,11 +56,17 @@ def access_log(
             known = _OF_ANSWER.get(name)
             parts.append(_text(known(answered) if known is not None else look(answered.request, name)))
             parts.append(literal)
-        message = "".join(parts)[:_MOST_BYTES]
+        message = _cut("".join(parts))
         timestamp = int(answered.request.time * 1000)
         sink.write(destination.account, destination.region, group, stream, timestamp, message)
 
     return write
+
+
+def _cut(message: str) -> str:
+    if len(message) <= _MOST_BYTES // 4:
+        return message
+    return message.encode()[:_MOST_BYTES].decode("utf-8", "ignore")
 
 
 def _text(value: Any) -> str:
@@ -99,7 +105,8 @@ def _validation(answered: Answered) -> Any:
 
 
 def _integration_latency(answered: Answered) -> int | None:
-    return int(answered.response.integration_latency_ms) or None
+    latency = answered.response.integration_latency_ms
+    return int(latency) if latency else None
 
 
 def _integration_status(answered: Answered) -> int | None:
