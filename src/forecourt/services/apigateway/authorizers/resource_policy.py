@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from forecourt.auth.authorize import principal_keys
 from forecourt.auth.policy import Effect as PolicyEffect
 from forecourt.auth.policy import Policy, Request, compile_policy, context_of
 from forecourt.base.principal import ANONYMOUS, Principal
@@ -52,7 +53,8 @@ def with_resource_policy(handler: Handler, policy: Policy) -> Handler:
 
 
 def judge(policy: Policy, request: MethodRequest, principal: Principal) -> PolicyEffect:
-    asked = Request(ACTION, method_arn(request), context_of(circumstances(request)), principal)
+    about = {**circumstances(request), **principal_keys(principal)}
+    asked = Request(ACTION, method_arn(request), context_of(about), principal)
     return policy.evaluate(asked).effect
 
 
