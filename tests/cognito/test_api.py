@@ -417,6 +417,48 @@ async def test_a_strange_sign_in_is_blocked_and_told(cloud: Cloud) -> None:
     assert events[0]["EventFeedback"]["FeedbackValue"] == "Valid"
 
 
+@pytest.mark.parametrize("custom", ["OFF", "AUDIT", "ENFORCED"])
+async def test_custom_flows_are_judged_where_the_pool_says_so(cloud: Cloud, custom: str) -> None:
+    def decide(event: dict[str, Any]) -> dict[str, Any]:
+        done = bool(event["request"].get("session"))
+        return {
+            **event,
+            "response": {
+                "issueTokens": done,
+                "failAuthentication": False,
+                "challengeName": None if done else "CUSTOM_CHALLENGE",
+                "answerCorrect": True,
+            },
+        }
+
+    functions = ("DefineAuthChallenge", "CreateAuthChallenge", "VerifyAuthChallengeResponse")
+    additional = {} if custom == "OFF" else {"AdvancedSecurityAdditionalFlows": {"CustomAuthMode": custom}}
+    pool = await cloud.pool(
+        UserPoolTier="PLUS",
+        UserPoolAddOns={"AdvancedSecurityMode": "ENFORCED", **additional},
+        LambdaConfig=dict.fromkeys(functions, cloud.functions.add("decide", decide)),
+    )
+    blocked = {"BlockedIPRangeList": ["10.1.0.0/16"]}
+    await cloud("SetRiskConfiguration", UserPoolId=pool, RiskExceptionConfiguration=blocked)
+    app = await cloud.app(pool, "CUSTOM_AUTH")
+    await cloud.user(pool)
+    here = {"IpAddress": "10.1.2.3", "ServerName": "s", "ServerPath": "/", "HttpHeaders": []}
+    call = {"UserPoolId": pool, "ClientId": app, "ContextData": here}
+    asked = await cloud("AdminInitiateAuth", AuthFlow="CUSTOM_AUTH", AuthParameters={"USERNAME": "anna"}, **call)
+    answer = cloud(
+        "AdminRespondToAuthChallenge",
+        ChallengeName="CUSTOM_CHALLENGE",
+        Session=asked["Session"],
+        ChallengeResponses={"USERNAME": "anna", "ANSWER": "x"},
+        **call,
+    )
+    if custom == "ENFORCED":
+        with raises("NotAuthorizedException", "Unable to login because of security reasons."):
+            await answer
+    else:
+        assert "AuthenticationResult" in await answer
+
+
 async def test_the_links_of_a_notice_give_feedback(cloud: Cloud) -> None:
     body = "<p>{username} from {ip-address}</p>{one-click-link-valid} {one-click-link-invalid}"
     pool, app = await protected(

@@ -62,9 +62,9 @@ def with_lambda_authorizer(
         await request.body.read()
         event = _event_2(request, identity) if is_second else _event_1(request, identity)
         try:
-            _, answer = await invoke(
-                ports, await context(request), function, msgspec.json.encode(event), _TIMEOUT_SECONDS
-            )
+            asked_as = await context(request)
+            request = request.with_(checks={**request.checks, "authorizer.requestId": asked_as.call_id})
+            _, answer = await invoke(ports, asked_as, function, msgspec.json.encode(event), _TIMEOUT_SECONDS)
         except FunctionError as error:
             raise _failed(error) from error
         granted = _read(answer, simple=bool(authorizer.enable_simple_responses))

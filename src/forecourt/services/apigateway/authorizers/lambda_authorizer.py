@@ -52,6 +52,10 @@ class Granted(NamedTuple):
     usage_identifier_key: str | None
 
 
+# What an invocation that came to nothing is for an authorizer; all else is its configuration.
+_OF_CALL = {"INTEGRATION_TIMEOUT": "AUTHORIZER_FAILURE", "INTEGRATION_FAILURE": "AUTHORIZER_FAILURE"}
+
+
 def with_lambda_authorizer(
     handler: Handler, authorizer: Authorizer, served: Served, ports: Ports, results: Results[object]
 ) -> Handler:
@@ -121,7 +125,9 @@ class AuthorizerFunction:
         except FunctionError as error:
             raise _refused(error) from error
         except GatewayError as error:
-            raise GatewayError("AUTHORIZER_CONFIGURATION_ERROR", detail=error.detail) from error
+            raise GatewayError(
+                _OF_CALL.get(error.type, "AUTHORIZER_CONFIGURATION_ERROR"), detail=error.detail
+            ) from error
         finally:
             request.checked("authorizer.integrationLatency", started)
         granted = read_answer(answer, self._served, int((perf_counter() - started) * 1000))
@@ -208,7 +214,9 @@ def _refused(error: FunctionError) -> GatewayError:
         message = None
     if message == "Unauthorized":
         return GatewayError("UNAUTHORIZED")
-    return GatewayError("AUTHORIZER_FAILURE", detail=f"the authorizer function failed: {error}")
+    # AWS reads the function's error as its answer, which it is not.
+    detail = 'Execution failed due to configuration error: Invalid JSON in response: Unrecognized field "errorMessage"'
+    return GatewayError("AUTHORIZER_CONFIGURATION_ERROR", detail=detail)
 
 
 def read_answer(payload: bytes, served: Served, latency_ms: int) -> Granted:
@@ -218,17 +226,18 @@ def read_answer(payload: bytes, served: Served, latency_ms: int) -> Granted:
         policy = compile_policy(answer.policyDocument)
     except (msgspec.DecodeError, msgspec.ValidationError, PolicyInvalid) as error:
         raise GatewayError("AUTHORIZER_CONFIGURATION_ERROR", detail=f"invalid authorizer response: {error}") from error
-    if any(isinstance(value, dict | list) for value in answer.context.values()):
+    given = answer.context or {}
+    if any(isinstance(value, dict | list) for value in given.values()):
         raise GatewayError("AUTHORIZER_CONFIGURATION_ERROR", detail="the authorizer's context holds objects")
-    context: dict[str, Any] = {name: _as_text(value) for name, value in answer.context.items() if value is not None}
+    context: dict[str, Any] = {name: _as_text(value) for name, value in given.items() if value is not None}
     context |= {"principalId": str(answer.principalId), "integrationLatency": latency_ms}
     return Granted(policy, msgspec.json.encode(answer.policyDocument).decode(), context, answer.usageIdentifierKey)
 
 
-class _Answer(msgspec.Struct):
+class _Answer(msgspec.Struct, forbid_unknown_fields=True):
     principalId: str | int
     policyDocument: dict[str, Any]
-    context: dict[str, Any] = {}
+    context: dict[str, Any] | None = None
     usageIdentifierKey: str | None = None
 
 

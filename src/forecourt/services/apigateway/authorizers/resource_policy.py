@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
+from forecourt.auth.authorize import principal_keys
 from forecourt.auth.policy import Effect as PolicyEffect
 from forecourt.auth.policy import Policy, Request, compile_policy, context_of
 from forecourt.base.principal import ANONYMOUS, Principal
@@ -53,7 +54,8 @@ def with_resource_policy(handler: Handler, policy: Policy) -> Handler:
 
 
 def judge(policy: Policy, request: MethodRequest, principal: Principal) -> PolicyEffect:
-    asked = Request(ACTION, method_arn(request), context_of(circumstances(request)), principal)
+    about = {**circumstances(request), **principal_keys(principal)}
+    asked = Request(ACTION, method_arn(request), context_of(about), principal)
     return policy.evaluate(asked).effect
 
 

@@ -8,6 +8,7 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/rest-api-jwt-author
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from time import perf_counter
 from typing import Any, NamedTuple, cast
 
 from forecourt.services.apigateway.authorizers.cognito import issuer_of, texts_of
@@ -50,7 +51,11 @@ def with_rest_jwt(
     needed = frozenset(scopes or ())
 
     async def authorize(request: MethodRequest) -> MethodResponse:
-        claims = await claims_of(request)
+        started = perf_counter()
+        try:
+            claims = await claims_of(request)
+        finally:
+            request = request.checked("authorizer.latency", started)
         if needed and needed.isdisjoint(scopes_of(claims)):
             raise GatewayError("ACCESS_DENIED", detail="the token has none of the method's scopes")
         return await handler(request.with_(authorizer={"claims": texts_of(claims)}))
@@ -91,7 +96,7 @@ def compile_jwt(
         return claims
 
     async def verify(token: str, now: float) -> Claims:
-        if read_token(token).header.get("alg") not in algorithms:
+        if str(read_token(token).header.get("alg")) not in algorithms:
             raise BadToken("the token is signed by an algorithm that the authorizer does not accept")
         name = issuer_of(token)
         issuer = issuers.get(name)
