@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 import msgspec
+import pytest
 from tests.cognito.conftest import PASSWORD, Cloud, raises
 
 from forecourt.base.call import CallContext, operations
