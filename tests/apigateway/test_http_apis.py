@@ -111,7 +111,10 @@ async def test_a_deployed_stage_does_not_follow() -> None:
         assert refusal == "BadRequestException: Active stages pointing to this deployment must be moved or deleted"
 
 
-@pytest.mark.parametrize("key", ["FETCH /x", "GET x", "GET /{a+}/b", "/x", "GET /{a", "$other", "GET /a/", "GET /a//b"])
+@pytest.mark.parametrize(
+    "key",
+    ["FETCH /x", "GET x", "GET /{a+}/b", "/x", "GET /{a", "$other", "GET /a/", "GET /a//b", "GET /{a}/{a}", "GET /a?b"],
+)
 async def test_a_route_key_that_is_refused(v2: Aws, key: str) -> None:
     api = await make_api(v2)
     assert await v2.refused("CreateRoute", ApiId=api, RouteKey=key) == (
@@ -244,8 +247,8 @@ async def test_jwt_and_lambda_authorizers(v2: Aws) -> None:
     refusal = await v2.refused("DeleteAuthorizer", ApiId=api, AuthorizerId=jwt["AuthorizerId"])
     assert refusal.startswith("ConflictException: Cannot delete Authorizer")
     for members, said in (
-        ({"AuthorizationType": "CUSTOM", "AuthorizerId": jwt["AuthorizerId"]}, "Invalid authorizer specified"),
-        ({"AuthorizationType": "JWT"}, "An authorizer is required"),
+        ({"AuthorizationType": "CUSTOM", "AuthorizerId": jwt["AuthorizerId"]}, "Invalid authorizer ID specified. Set"),
+        ({"AuthorizationType": "JWT"}, "Invalid authorizer ID specified. Set"),
         ({"AuthorizationScopes": ["a"]}, "Authorization scopes are only supported for JWT"),
     ):
         refusal = await v2.refused("CreateRoute", ApiId=api, RouteKey="POST /", **members)
@@ -474,3 +477,47 @@ async def test_parameters_of_a_subtype(v2: Aws, parameters: dict[str, str], refu
     assert refused.startswith(f"BadRequestException: {refusal}")
     allowed = {"QueueUrl": "q", "MessageBody": "b", "DelaySeconds": "1", "Region": "eu-west-1"}
     await v2("CreateIntegration", **common, RequestParameters=allowed)
+
+
+@pytest.mark.parametrize(
+    ("members", "refusal"),
+    [
+        ({"IdentitySource": ["Authorization"]}, "Invalid identity source specified: Authorization"),
+        ({"IdentitySource": []}, "JWT authorizers require exactly one identity source"),
+        ({"JwtConfiguration": {"Issuer": "x", "Audience": ["a"]}}, "Invalid issuer: x. Issuer must have a valid URL"),
+    ],
+)
+async def test_an_authorizer_that_is_refused(v2: Aws, members: dict[str, Any], refusal: str) -> None:
+    api = await make_api(v2)
+    good = {
+        "Name": "jwt",
+        "AuthorizerType": "JWT",
+        "IdentitySource": ["$request.header.Authorization"],
+        "JwtConfiguration": {"Issuer": "https://x", "Audience": ["a"]},
+    }
+    refused = await v2.refused("CreateAuthorizer", ApiId=api, **{**good, **members})
+    assert refused == f"BadRequestException: {refusal}"
+
+
+@pytest.mark.parametrize(
+    ("mapping", "refusal"),
+    [
+        ({"append:header.a": "$request.header.b"}, "Invalid mapping expression specified: $request.header.b"),
+        ({"overwrite:statuscode": "ok"}, "Invalid status code specified for response parameters: ok"),
+        ({"append:querystring.a": "b"}, "Invalid mapping expression specified: append:querystring.a"),
+    ],
+)
+async def test_response_parameters_that_are_refused(v2: Aws, mapping: dict[str, str], refusal: str) -> None:
+    api = await make_api(v2)
+    common = {"ApiId": api, "IntegrationType": "AWS_PROXY", "IntegrationUri": FUNCTION}
+    refused = await v2.refused("CreateIntegration", **common, ResponseParameters={"200": mapping})
+    assert refused == f"BadRequestException: {refusal}"
+    good = {"overwrite:statuscode": "$response.body.status", "append:header.a": "$response.header.b"}
+    await v2("CreateIntegration", **common, ResponseParameters={"200": good})
+
+
+async def test_routes_are_selected_by_method_and_path(v2: Aws) -> None:
+    common = {"Name": "a", "ProtocolType": "HTTP"}
+    await v2("CreateApi", **common, RouteSelectionExpression="${request.method} ${request.path}")
+    refused = await v2.refused("CreateApi", **common, RouteSelectionExpression="$request.body.action")
+    assert refused.startswith("BadRequestException: Invalid route selection expression")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
+import time
 import uuid
-from collections.abc import Mapping
+import zipfile
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -271,3 +274,50 @@ def test_an_http_api_made_in_one_call(server: Forecourt) -> None:
     apis.create_route(ApiId=api, RouteKey="POST /events", Target=f"integrations/{integration}")
     sent = requests.post(f"{base}/events", json={"a": 1})
     assert (sent.status_code, sent.json()["FailedEntryCount"]) == (200, 0), sent.text
+
+
+def test_access_logs_name_the_functions_request(server: Forecourt) -> None:
+    """`$context.integration.requestId` is what the function itself, and its log, call the request."""
+    code = io.BytesIO()
+    with zipfile.ZipFile(code, "w") as archive:
+        archive.writestr("app.py", "def handler(event, context):\n    return {'body': context.aws_request_id}\n")
+    name = unique("echo-id")
+    functions, logs = server.client("lambda"), server.client("logs")
+    arn = functions.create_function(
+        FunctionName=name,
+        Runtime="python3.11",
+        Handler="app.handler",
+        Role="arn:aws:iam::000000000000:role/r",
+        Code={"ZipFile": code.getvalue()},
+    )["FunctionArn"]
+    functions.add_permission(
+        FunctionName=name, StatementId="s", Action="lambda:InvokeFunction", Principal="apigateway.amazonaws.com"
+    )
+    group = unique("access")
+    logs.create_log_group(logGroupName=group)
+    uri = f"lambda:path/2015-03-31/functions/{arn}/invocations"
+    custom = {"responses": {"default": {"statusCode": "200"}}}
+    paths = {"/proxy": {"get": service(uri, type="aws_proxy")}, "/custom": {"get": service(uri, **custom)}}
+    for path in paths.values():
+        del path["get"]["x-amazon-apigateway-integration"]["credentials"]
+    url = deploy(server, paths)
+    api = url.rsplit("/", 2)[1]
+    destination = f"arn:aws:logs:us-east-1:000000000000:log-group:{group}"
+    settings = {"destinationArn": destination, "format": "$context.requestId $context.integration.requestId"}
+    operations = [{"op": "replace", "path": f"/accessLogSettings/{name}", "value": settings[name]} for name in settings]
+    server.client("apigateway").update_stage(restApiId=api, stageName="prod", patchOperations=operations)
+    told = [requests.get(f"{url}/proxy").text, requests.get(f"{url}/custom").json()["body"]]
+    events = eventually(lambda: logs.filter_log_events(logGroupName=group)["events"], count=2)
+    logged = [event["message"].split(" ") for event in events]
+    assert [integration for _, integration in logged] == told
+    assert all(own != integration for own, integration in logged)
+
+
+def eventually(look: Callable[[], list[Any]], count: int) -> list[Any]:
+    """Logs are written behind the answers."""
+    for _ in range(200):
+        found = look()
+        if len(found) >= count:
+            return found
+        time.sleep(0.02)
+    raise AssertionError(f"{len(found)} of {count}")

@@ -521,6 +521,7 @@ REFUSALS: dict[str, tuple[Any, int, Any]] = {
     "a broken policy": ({"principalId": "x", "policyDocument": {"Statement": "?"}}, 500, None),
     "objects in the context": (grant("Allow", "*", context={"a": {"b": 1}}), 500, None),
     "no object at all": ("text", 500, None),
+    "a member that nobody knows": ({**grant("Allow", "*"), "more": 1}, 500, None),
 }
 
 
@@ -539,6 +540,13 @@ async def test_what_an_authorizer_refuses_or_gets_wrong(name: str) -> None:
         answer = await made.ask("/", headers=[("Authorization", "t")])
         member = "Message" if status == 403 else "message"
         assert (answer.status, answer.json()) == (status, {member: message})
+
+
+async def test_a_context_that_is_null_is_none() -> None:
+    async with gateway() as made:
+        made.services.functions["auth"] = lambda event: grant("Allow", "*", context=None, usageIdentifierKey=None)
+        await made.deploy({"GET /": guarded(mock())}, authorizers=[authorizer("TOKEN", **TOKEN)])
+        assert (await made.ask("/", headers=[("Authorization", "t")])).status == 200
 
 
 async def test_no_token_or_one_of_the_wrong_form_is_401_and_nobody_is_asked() -> None:

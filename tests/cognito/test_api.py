@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 import msgspec
+import pytest
 from tests.cognito.conftest import PASSWORD, Cloud, raises
 
 from forecourt.base.call import CallContext, operations
@@ -417,6 +418,48 @@ async def test_a_strange_sign_in_is_blocked_and_told(cloud: Cloud) -> None:
     assert events[0]["EventFeedback"]["FeedbackValue"] == "Valid"
 
 
+@pytest.mark.parametrize("custom", ["OFF", "AUDIT", "ENFORCED"])
+async def test_custom_flows_are_judged_where_the_pool_says_so(cloud: Cloud, custom: str) -> None:
+    def decide(event: dict[str, Any]) -> dict[str, Any]:
+        done = bool(event["request"].get("session"))
+        return {
+            **event,
+            "response": {
+                "issueTokens": done,
+                "failAuthentication": False,
+                "challengeName": None if done else "CUSTOM_CHALLENGE",
+                "answerCorrect": True,
+            },
+        }
+
+    functions = ("DefineAuthChallenge", "CreateAuthChallenge", "VerifyAuthChallengeResponse")
+    additional = {} if custom == "OFF" else {"AdvancedSecurityAdditionalFlows": {"CustomAuthMode": custom}}
+    pool = await cloud.pool(
+        UserPoolTier="PLUS",
+        UserPoolAddOns={"AdvancedSecurityMode": "ENFORCED", **additional},
+        LambdaConfig=dict.fromkeys(functions, cloud.functions.add("decide", decide)),
+    )
+    blocked = {"BlockedIPRangeList": ["10.1.0.0/16"]}
+    await cloud("SetRiskConfiguration", UserPoolId=pool, RiskExceptionConfiguration=blocked)
+    app = await cloud.app(pool, "CUSTOM_AUTH")
+    await cloud.user(pool)
+    here = {"IpAddress": "10.1.2.3", "ServerName": "s", "ServerPath": "/", "HttpHeaders": []}
+    call = {"UserPoolId": pool, "ClientId": app, "ContextData": here}
+    asked = await cloud("AdminInitiateAuth", AuthFlow="CUSTOM_AUTH", AuthParameters={"USERNAME": "anna"}, **call)
+    answer = cloud(
+        "AdminRespondToAuthChallenge",
+        ChallengeName="CUSTOM_CHALLENGE",
+        Session=asked["Session"],
+        ChallengeResponses={"USERNAME": "anna", "ANSWER": "x"},
+        **call,
+    )
+    if custom == "ENFORCED":
+        with raises("NotAuthorizedException", "Unable to login because of security reasons."):
+            await answer
+    else:
+        assert "AuthenticationResult" in await answer
+
+
 async def test_the_links_of_a_notice_give_feedback(cloud: Cloud) -> None:
     body = "<p>{username} from {ip-address}</p>{one-click-link-valid} {one-click-link-invalid}"
     pool, app = await protected(
@@ -528,6 +571,44 @@ async def test_quotas_can_be_on() -> None:
             await strict("AdminGetUser", UserPoolId=pool, Username="nobody")
     with raises("TooManyRequestsException", "Rate exceeded"):
         await strict("AdminGetUser", UserPoolId=pool, Username="nobody")
+    await strict.pools.stop()
+    await strict.store.close()
+
+
+async def test_answers_to_challenges_have_three_times_the_quota_of_sign_ins() -> None:
+    """And a call without a signature takes from its pool's quota, whatever region it names."""
+    strict = Cloud(enforce_quotas=True, quota_rates={"UserAuthentication": 1})
+    app = await strict.app(await strict.pool(), "USER_PASSWORD_AUTH")
+    handler = operations(*strict.pools.apis)["InitiateAuth"]
+
+    async def start(region: str) -> None:
+        context = CallContext(principal=root(), region=region, request_id="r")
+        await handler(context, {"ClientId": app, "AuthFlow": "USER_PASSWORD_AUTH", "AuthParameters": {}})
+
+    with raises("InvalidParameterException"):
+        await start("us-east-1")
+    with raises("TooManyRequestsException", "Rate exceeded"):
+        await start("mars-north-1")
+    for _ in range(3):
+        with raises("InvalidParameterException"):
+            await strict.client("RespondToAuthChallenge", ClientId=app, ChallengeName="SMS_MFA")
+    with raises("TooManyRequestsException", "Rate exceeded"):
+        await strict.client("RespondToAuthChallenge", ClientId=app, ChallengeName="SMS_MFA")
+    await strict.pools.stop()
+    await strict.store.close()
+
+
+async def test_what_one_pool_has_is_asked_for_five_times_a_second() -> None:
+    strict = Cloud(enforce_quotas=True)
+    one, other = await strict.pool(), await strict.pool()
+    for _ in range(5):
+        await strict("ListGroups", UserPoolId=one)
+    with raises("TooManyRequestsException", "Rate exceeded"):
+        await strict("ListGroups", UserPoolId=one)
+    await strict("ListGroups", UserPoolId=other)
+    with raises("InvalidParameterException", "The rate of UserList requests is not adjustable."):
+        definition = {"LimitClass": "API_CATEGORY", "Attributes": {"Category": "UserList"}}
+        await strict("UpdateProvisionedLimit", LimitDefinition=definition, RequestedLimitValue=40)
     await strict.pools.stop()
     await strict.store.close()
 

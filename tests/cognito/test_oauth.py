@@ -306,10 +306,10 @@ async def test_signing_in_makes_a_new_session_and_ends_the_one_before(cloud: Clo
     await authorization_code(site, app)
     second = [cookie.value for cookie in site.http.cookies.jar if cookie.name == "cognito"]
     assert first != second
-    stolen = httpx.Cookies({"cognito": first[-1] or ""})
     site.http.cookies.clear()
     params = {"client_id": app, "response_type": "code", "redirect_uri": CALLBACK}
-    again = await site.http.get("/oauth2/authorize", params=params, cookies=stolen)
+    stolen = {"cookie": f"cognito={first[-1]}"}
+    again = await site.http.get("/oauth2/authorize", params=params, headers=stolen)
     assert again.headers["location"].startswith("/login?")
 
 
@@ -358,3 +358,82 @@ async def test_a_wrong_answer_is_asked_again_and_nothing_of_the_form_is_believed
         assert 'name="session"' not in other.text
     good = {**form, "password": "Correct-horse-2", "repeat": "Correct-horse-2"}
     assert (await site.http.post("/challenge", params=params, data=good)).headers["location"].startswith(CALLBACK)
+
+
+# Devices -------------------------------------------------------------------------------------------------------------
+
+
+async def with_second_factor(cloud: Cloud, *, on_prompt: bool) -> tuple[Site, str, str]:
+    site, app, pool = await hosted(cloud)
+    devices = {"ChallengeRequiredOnNewDevice": True, "DeviceOnlyRememberedOnUserPrompt": on_prompt}
+    sender = "arn:aws:ses:us-east-1:000000000000:identity/pets@example.com"
+    mail = {"EmailSendingAccount": "DEVELOPER", "SourceArn": sender}
+    await cloud("UpdateUserPool", UserPoolId=pool, EmailConfiguration=mail, DeviceConfiguration=devices)
+    await cloud("SetUserPoolMfaConfig", UserPoolId=pool, MfaConfiguration="ON", EmailMfaConfiguration={})
+    for name in ("anna", "ben"):
+        if name != "anna":
+            await cloud.user(pool, name)
+        attributes = [{"Name": "email", "Value": f"{name}@example.com"}, {"Name": "email_verified", "Value": "true"}]
+        await cloud("AdminUpdateUserAttributes", UserPoolId=pool, Username=name, UserAttributes=attributes)
+    return site, app, pool
+
+
+async def first_factor(site: Site, app: str, name: str = "anna") -> tuple[httpx.Response, dict[str, str], str]:
+    params, token = await form_of(site, app)
+    data = {"username": name, "password": PASSWORD, "csrf": token}
+    return await site.http.post("/login", params=params, data=data), params, token
+
+
+async def second_factor(cloud: Cloud, site: Site, app: str) -> tuple[httpx.Response, dict[str, str], dict[str, str]]:
+    asked, params, token = await first_factor(site, app)
+    form = {"csrf": token, "session": asked.text.split('name="session" value="')[1].split('"')[0]}
+    code = {"challenge": "EMAIL_OTP", "code": cloud.code_for("anna@example.com")}
+    return await site.http.post("/challenge", params=params, data={**form, **code}), params, form
+
+
+@pytest.mark.parametrize("answer", ["yes", "no"])
+async def test_a_device_is_remembered_where_its_user_wants_it(cloud: Cloud, answer: str) -> None:
+    site, app, pool = await with_second_factor(cloud, on_prompt=True)
+    page, params, form = await second_factor(cloud, site, app)
+    assert "Remember this device?" in page.text
+    form |= {"session": page.text.split('name="session" value="')[1].split('"')[0], "challenge": "REMEMBER_DEVICE"}
+    done = await site.http.post("/challenge", params=params, data={**form, "answer": answer})
+    assert done.headers["location"].startswith(CALLBACK)
+    assert (await site.http.post("/challenge", params=params, data={**form, "answer": "yes"})).status_code == 400
+    listed = (await cloud("AdminListDevices", UserPoolId=pool, Username="anna"))["Devices"]
+    again, *_ = await first_factor(site, app)
+    if answer == "no":
+        assert listed == []
+        assert "location" not in again.headers
+        return
+    (device,) = listed
+    assert {"Name": "dev:device_remembered_status", "Value": "remembered"} in device["DeviceAttributes"]
+    assert again.headers["location"].startswith(CALLBACK)
+    # The cookie is Anna's: it stands for nobody else's second factor, and for hers until the device is forgotten.
+    other, *_ = await first_factor(site, app, "ben")
+    assert "location" not in other.headers
+    await cloud("AdminForgetDevice", UserPoolId=pool, Username="anna", DeviceKey=device["DeviceKey"])
+    forgotten, *_ = await first_factor(site, app)
+    assert "location" not in forgotten.headers
+
+
+async def test_a_device_that_is_always_remembered_is_so_for_a_year_after_its_last_use(cloud: Cloud) -> None:
+    site, app, _ = await with_second_factor(cloud, on_prompt=False)
+    done, *_ = await second_factor(cloud, site, app)
+    assert done.headers["location"].startswith(CALLBACK)
+    assert "Max-Age=31536000" in next(c for c in done.headers.get_list("set-cookie") if c.startswith("cognito-device="))
+    cookie = next(c.value for c in site.http.cookies.jar if c.name == "cognito-device")
+    assert cookie is not None
+    for forged in (cookie[:-1], cookie.partition(".")[0] + ".", cookie.partition(".")[0], "." + cookie):
+        site.http.cookies.clear()
+        params, token = await form_of(site, app)
+        site.http.cookies.set("cognito-device", forged)
+        data = {"username": "anna", "password": PASSWORD, "csrf": token}
+        assert "location" not in (await site.http.post("/login", params=params, data=data)).headers
+    site.http.cookies.clear()
+    site.http.cookies.set("cognito-device", cookie)
+    known, *_ = await first_factor(site, app)
+    assert known.headers["location"].startswith(CALLBACK)
+    cloud.clock.advance(366 * 86400)
+    late, *_ = await first_factor(site, app)
+    assert "location" not in late.headers

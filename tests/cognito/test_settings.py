@@ -101,6 +101,11 @@ POOL_MISTAKES: dict[str, tuple[dict[str, Any], str, str]] = {
         "InvalidParameterException",
         "Provided From email address is invalid",
     ),
+    "tag of AWS": (
+        {"UserPoolTags": {"aws:team": "a"}},
+        "UserPoolTaggingException",
+        "aws: prefixed tag key names are not allowed for external use.",
+    ),
     "custom attribute twice": (
         {"Schema": [attribute("plan"), attribute("plan")]},
         "InvalidParameterException",
@@ -190,6 +195,10 @@ MFA_MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     "a factor and no word of on or off": (
         {"SmsMfaConfiguration": SMS},
         "Invalid MFA configuration given, can't turn off MFA and configure an MFA together.",
+    ),
+    "a page for a relying party": (
+        {"WebAuthnConfiguration": {"RelyingPartyId": "https://pets.example/"}},
+        "https://pets.example/ is not a valid relying party ID",
     ),
     "mail by the house's account": (
         {"MfaConfiguration": "ON", "EmailMfaConfiguration": {}},
@@ -369,6 +378,33 @@ async def test_what_a_domain_can_not_be(cloud: Cloud, mistake: str) -> None:
     with raises(code, wording):
         await cloud("CreateUserPoolDomain", UserPoolId=pool, **settings)
     assert await cloud("DescribeUserPoolDomain", Domain=settings["Domain"]) == {"DomainDescription": {}}
+
+
+async def test_a_prefix_is_one_label(cloud: Cloud) -> None:
+    """The wire lets whole host names through, for custom domains."""
+    pool = await cloud.pool()
+    with raises("InvalidParameterException", "The domain name contains an invalid character. Domain names can only"):
+        await cloud("CreateUserPoolDomain", UserPoolId=pool, Domain="auth.example.com")
+
+
+async def test_a_custom_domain(cloud: Cloud) -> None:
+    pool = await cloud.pool()
+    certificate = "arn:aws:acm:us-east-1:000000000000:certificate/1"
+    named = {"UserPoolId": pool, "Domain": "auth.example.com"}
+    with raises("InvalidParameterException", "The specified SSL certificate doesn't exist, isn't in us-east-1 region"):
+        elsewhere = {"CertificateArn": certificate.replace("us-east-1", "eu-west-1")}
+        await cloud("CreateUserPoolDomain", **named, CustomDomainConfig=elsewhere)
+    made = await cloud("CreateUserPoolDomain", **named, CustomDomainConfig={"CertificateArn": certificate})
+    assert made["CloudFrontDomain"].endswith(".cloudfront.net")
+    described = (await cloud("DescribeUserPoolDomain", Domain="auth.example.com"))["DomainDescription"]
+    assert described["CloudFrontDistribution"] == made["CloudFrontDomain"]
+    assert described["CustomDomainConfig"] == {"CertificateArn": certificate}
+    assert described["Status"] == "ACTIVE"
+    shown = (await cloud("DescribeUserPool", UserPoolId=pool))["UserPool"]
+    assert (shown["CustomDomain"], shown.get("Domain")) == ("auth.example.com", None)
+    other = await cloud("UpdateUserPoolDomain", **named, CustomDomainConfig={"CertificateArn": certificate + "2"})
+    assert other["CloudFrontDomain"] == made["CloudFrontDomain"]
+    await cloud("DeleteUserPoolDomain", **named)
 
 
 async def test_a_word_within_a_word_is_not_reserved(cloud: Cloud) -> None:

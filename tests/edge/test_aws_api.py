@@ -52,6 +52,14 @@ def test_every_answer_has_a_request_id(server: Forecourt) -> None:
         assert b"x-amzn-requestid: " in answer.lower()
 
 
+def test_an_answer_says_how_long_it_is(server: Forecourt) -> None:
+    form = {"content_type": "application/x-www-form-urlencoded", "authorization": signed("sts")}
+    _, answer = call(server.port, "POST /", b"Action=GetCallerIdentity&Version=2011-06-15", **form)
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert f"content-length: {len(body)}".encode() in head
+    assert b"chunked" not in head
+
+
 def test_an_unknown_service_is_said_to_be_unknown(server: Forecourt) -> None:
     status, answer = call(server.port, "POST /", authorization=signed("teleport"))
     assert 400 <= status < 500

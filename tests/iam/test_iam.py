@@ -347,3 +347,47 @@ async def test_a_kept_policy_that_cannot_be_read_denies(world: World) -> None:
     await world.iam_call("DetachUserPolicy", UserName="pia", PolicyArn=arn)
     await world.iam_call("PutUserPermissionsBoundary", UserName="pia", PermissionsBoundary=arn)
     assert await denied()
+
+
+async def test_quotas(world: World) -> None:
+    def policy_of(size: int) -> str:
+        start = ALLOW.replace("s3:*", "s3:")
+        return start.replace("s3:", "s3:" + "x" * (size - len("".join(start.split()))))
+
+    await world.iam_call("CreateUser", UserName="big")
+    put = {"UserName": "big", "PolicyName": "one"}
+    await world.iam_call("PutUserPolicy", **put, PolicyDocument=policy_of(2048))
+    second = {**put, "PolicyName": "two", "PolicyDocument": ALLOW}
+    assert await refused(world, "PutUserPolicy", **second) == (
+        "LimitExceeded",
+        "Maximum policy size of 2048 bytes exceeded for user big",
+    )
+    assert (await refused(world, "CreatePolicy", PolicyName="p", PolicyDocument=policy_of(6145)))[0] == "LimitExceeded"
+    await world.iam_call("CreateRole", RoleName="r", AssumeRolePolicyDocument=TRUST)
+    long = TRUST.replace('"sts:AssumeRole"', json.dumps(["sts:AssumeRole"] * 200))
+    quota = ("LimitExceeded", "Cannot exceed quota for ACLSizePerRole: 2048")
+    assert await refused(world, "UpdateAssumeRolePolicy", RoleName="r", PolicyDocument=long) == quota
+    for number in range(100):
+        await world.iam_call("CreateOpenIDConnectProvider", Url=f"https://idp{number}.example.com")
+    assert await refused(world, "CreateOpenIDConnectProvider", Url="https://one-more.example.com") == (
+        "LimitExceeded",
+        "Cannot exceed quota for OpenIdConnectProvidersPerAccount: 100",
+    )
+
+
+async def test_nobody_but_aws_modifies_a_service_linked_role(world: World) -> None:
+    made = await world.iam_call("CreateServiceLinkedRole", AWSServiceName="ecs.amazonaws.com")
+    name = {"RoleName": made["Role"]["RoleName"]}
+    arn = "arn:aws:iam::aws:policy/ReadOnlyAccess"
+    calls: dict[str, dict[str, Any]] = {
+        "PutRolePolicy": {"PolicyName": "p", "PolicyDocument": ALLOW},
+        "DeleteRolePolicy": {"PolicyName": "p"},
+        "AttachRolePolicy": {"PolicyArn": arn},
+        "DetachRolePolicy": {"PolicyArn": arn},
+        "PutRolePermissionsBoundary": {"PermissionsBoundary": arn},
+        "DeleteRolePermissionsBoundary": {},
+        "UpdateAssumeRolePolicy": {"PolicyDocument": TRUST},
+        "UpdateRole": {},
+    }
+    answers = {operation: (await refused(world, operation, **name, **more))[0] for operation, more in calls.items()}
+    assert answers == dict.fromkeys(calls, "UnmodifiableEntity")

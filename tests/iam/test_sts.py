@@ -116,8 +116,18 @@ async def test_external_id_tags_and_source_identity_reach_the_trust_policy(world
     onward = await role(
         world,
         "onward",
-        trust({"AWS": arn}, ["sts:AssumeRole", "sts:TagSession"], StringEquals={"aws:RequestTag/team": "blue"}),
+        trust(
+            {"AWS": arn},
+            ["sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"],
+            StringEquals={"aws:RequestTag/team": "blue", "sts:SourceIdentity": "ann"},
+        ),
     )
+    further = {"RoleArn": onward, "RoleSessionName": "s1"}
+    code, message = await refused(world, "AssumeRole", session, **further, SourceIdentity="bob")
+    assert (code, "sts:SetSourceIdentity" in message) == ("AccessDeniedException", True)
+    careless = await role(world, "careless", trust({"AWS": arn}, ["sts:AssumeRole", "sts:TagSession"]))
+    message = (await refused(world, "AssumeRole", session, RoleArn=careless, RoleSessionName="s1"))[1]
+    assert message.endswith("because no role trust policy allows the sts:SetSourceIdentity action")
     chained = world.opened((await assume(world, session, onward))["Credentials"])
     assert chained.context["aws:PrincipalTag/team"] == "blue"
     assert (await refused(world, "AssumeRole", session, RoleArn=onward, RoleSessionName="s1", DurationSeconds=7200))[
@@ -179,6 +189,8 @@ async def test_a_federated_user_may_do_what_user_and_session_policy_allow(world:
     for action in ("s3:PutObject", "sqs:SendMessage"):
         with pytest.raises(ServiceError):
             await world.authorizer.authorize(guest, action, "*", {})
+    refusal = await refused(world, "AssumeRole", guest, RoleArn=f"arn:aws:iam::{ACCOUNT}:role/r", RoleSessionName="s1")
+    assert refusal == ("AccessDeniedException", "Roles may not be assumed by federated users.")
     bare = world.opened((await world.call("sts", "GetFederationToken", ann, Name="guest"))["Credentials"])
     with pytest.raises(ServiceError):
         await world.authorizer.authorize(bare, "s3:GetObject", "arn:aws:s3:::b/k", {})
@@ -313,6 +325,32 @@ async def test_a_saml_response_is_believed_and_its_forgeries_are_not(world: Worl
             "IDPRejectedClaimException",
             "AccessDeniedException",
         ), name
+
+
+async def test_what_a_saml_assertion_hands_to_the_session(world: World) -> None:
+    idp = Idp()
+    made = await world.iam_call("CreateSAMLProvider", Name="corp", SAMLMetadataDocument=idp.metadata())
+    provider = made["SAMLProviderArn"]
+    name = "https://aws.amazon.com/SAML/Attributes/SourceIdentity"
+    more = f'ann</AttributeValue></Attribute><Attribute Name="{name}"><AttributeValue>ann@corp'
+
+    async def sign_in(actions: Any, audience: str = "https://signin.aws.amazon.com/saml") -> Any:
+        arn = await role(world, f"saml{len(actions)}{len(audience)}", trust({"Federated": provider}, actions))
+        response = idp.response(arn, provider, world.clock.now(), session=more, audience=audience)
+        params = {"RoleArn": arn, "PrincipalArn": provider, "SAMLAssertion": response}
+        return await world.call("sts", "AssumeRoleWithSAML", ANONYMOUS, **params)
+
+    both = ["sts:AssumeRoleWithSAML", "sts:SetSourceIdentity"]
+    found = await sign_in(both)
+    assert found["SourceIdentity"] == "ann@corp"
+    assert world.opened(found["Credentials"]).context["aws:SourceIdentity"] == "ann@corp"
+    with pytest.raises(ServiceError):
+        await sign_in(["sts:AssumeRoleWithSAML"])
+    await sign_in(both, "https://eu-west-1.signin.aws.amazon.com/saml")
+    for elsewhere in ("https://signin.aws.amazon.com/samlevil", "https://signin.aws.amazon.com.evil.example/saml"):
+        with pytest.raises(ServiceError) as caught:
+            await sign_in(both, elsewhere)
+        assert caught.value.code == "InvalidIdentityTokenException"
 
 
 # --- MFA ----------------------------------------------------------------------------------------------------------

@@ -394,6 +394,8 @@ $parse('{"a":[1,null]}') | {} => {"a":[1,null]}
 $partition([1,2,3,4,5], 2) | {} => [[1,2],[3,4],[5]]
 $range(1, 9, 2) | {} => [1,3,5,7,9]
 $range(3, 1, -1) | {} => [3,2,1]
+$count($map([1,2], $uuid)) | {} => 2
+$count($shuffle([1,2,3])) | {} => 3
 $hash('x', 'SHA-256') | {} => "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881"
 $now() | {} => "2023-11-14T22:13:20.000Z"
 $millis() | {} => 1700000000000
@@ -452,6 +454,31 @@ def test_jsonata_that_does_not_end_well_fails_soon(text: str) -> None:
     assert raised.value.error == "States.QueryEvaluationError"
     assert raised.value.location == "Output/a[0]"
     assert raised.value.cause.startswith(f"The JSONata expression '{text}' specified for the field 'Output/a[0]' ")
+
+
+CAUSES = lines("""
+$sum(['x']) | {} => . T0412: Argument 1 of function "sum" must be an array of "numbers"
+$abs('x') | {} => . T0410: Argument 1 of function "abs" does not match function signature
+'a' < 1 | {} => . T2009: The values "a" and 1 either side of operator "<" must be of the same data type
+1 / 0 | {} => . D1001: Number out of range: Infinity
+$number('x') | {} => . D3030: Unable to cast value to a number: "x"
+$error('boom') | {} => . D3137: boom
+$random('x') | {} => . T0410: Argument 1 of function "random" does not match function signature
+$range(1, 5, 0) | {} => : The third argument of $range must not be 0
+$partition([1], 0) | {} => : The second argument of $partition must be a positive number
+$parse('{') | {} => : The argument of $parse must be valid JSON
+$hash('x', 'CRC') | {} => : $hash does not know the algorithm CRC
+$eval('1') | {} => : $eval is not supported in Step Functions
+""")
+
+
+@pytest.mark.parametrize("case", CAUSES, ids=name)
+def test_what_the_cause_says_of_a_failed_evaluation(case: Line) -> None:
+    with pytest.raises(StatesError) as raised:
+        compile_expression("{% " + case.what + " %}").evaluate(scope({}), "Output")
+    sentence = f"The JSONata expression '{case.what}' specified for the field 'Output' threw an error during evaluation"
+    said = raised.value.cause.removeprefix(sentence)
+    assert said == case.expected
 
 
 @pytest.mark.parametrize(

@@ -364,7 +364,8 @@ async def test_sdk_errors_of_the_second_sdk(w: World) -> None:
     parameters = {"TableName": "t", "Item": {"id": {"S": "1"}}}
     ended = await w.run(task("arn:aws:states:::aws-sdk:dynamodb:putItem", parameters))
     assert ended["error"] == "DynamoDb.ConditionalCheckFailedException"
-    assert ended["cause"] == "The conditional request failed (Service: DynamoDb, Status Code: 400, Request ID: null)"
+    said = "The conditional request failed (Service: DynamoDb, Status Code: 400, Request ID: "
+    assert ended["cause"].startswith(said)
 
     def no_key(params: dict[str, Any]) -> Any:
         raise RemoteError("NoSuchKey", "The specified key does not exist.", 404)

@@ -117,7 +117,7 @@ SCHEMA_VALIDATION_FAILED /States/B/Comment Expected value of type String
 === A Resource that is none
 {"StartAt":"A","States":{"A":{"Type":"Task","Resource":"createToken","End":true}}}
 ---
-SCHEMA_VALIDATION_FAILED /States/A/Resource The resource provided createToken is not recognized. The value is not a valid resource ARN, or the resource is not available in this region.
+SCHEMA_VALIDATION_FAILED /States/A/Resource Value is not a valid resource ARN
 
 === A template member that is neither path nor function
 {"StartAt":"A","States":{"A":{"Type":"Pass","Parameters":{"a":{"Date.$":"today"}},"End":true}}}
@@ -165,7 +165,49 @@ SCHEMA_VALIDATION_FAILED /States/M/ItemProcessor Field 'QueryLanguage' is not su
 === JSONata that does not parse
 {"QueryLanguage":"JSONata","StartAt":"A","States":{"A":{"Type":"Pass","Output":{"a":["{% 1 + %}"]},"End":true}}}
 ---
-SCHEMA_VALIDATION_FAILED /States/A/Output/a[0] Unexpected end of expression
+INVALID_JSONATA_EXPRESSION /States/A/Output/a[0] Unexpected end of expression
+
+=== JSONata that reads a context value
+{"QueryLanguage":"JSONata","StartAt":"A","States":{"A":{"Type":"Pass","Output":{"v":"{% phone %}","w":"{% $sum(a.b) + $$.c %}","x":"{% $ %}","ok":"{% $states.input.a[b=$.c].d %}"},"End":true}}}
+---
+UNSUPPORTED_JSONATA_EXPRESSION /States/A/Output/v Reference to 'phone' at the top level is not supported.
+UNSUPPORTED_JSONATA_EXPRESSION /States/A/Output/w Reference to 'a' at the top level is not supported.
+UNSUPPORTED_JSONATA_EXPRESSION /States/A/Output/w Reference to '$$' is not supported.
+UNSUPPORTED_JSONATA_EXPRESSION /States/A/Output/x Reference to '$' at the top level is not supported.
+
+=== The error output outside a Catcher
+{"QueryLanguage":"JSONata","StartAt":"A","States":{"A":{"Type":"Task","Resource":"arn:aws:states:::sqs:sendMessage","Output":"{% $states.errorOutput.Cause %}","Catch":[{"ErrorEquals":["States.ALL"],"Output":"{% $states.errorOutput.Cause %}","Next":"B"}],"Next":"B"},"B":{"Type":"Succeed"}}}
+---
+UNSUPPORTED_JSONATA_EXPRESSION /States/A/Output Reference to '$states.errorOutput' is only supported in the Output and Assign of a Catcher.
+
+=== Labels
+{"StartAt":"A","States":{"A":{"Type":"Map","Label":"l","ItemProcessor":{"ProcessorConfig":{"Mode":"DISTRIBUTED","ExecutionType":"STANDARD"},"StartAt":"P","States":{"P":{"Type":"Succeed"}}},"Next":"B"},"B":{"Type":"Map","Label":"l","ItemProcessor":{"ProcessorConfig":{"Mode":"DISTRIBUTED","ExecutionType":"STANDARD"},"StartAt":"Q","States":{"Q":{"Type":"Succeed"}}},"Next":"C"},"C":{"Type":"Map","Label":"a b","ItemProcessor":{"ProcessorConfig":{"Mode":"DISTRIBUTED","ExecutionType":"STANDARD"},"StartAt":"R","States":{"R":{"Type":"Succeed"}}},"Next":"D"},"D":{"Type":"Map","Label":"","ItemProcessor":{"ProcessorConfig":{"Mode":"DISTRIBUTED","ExecutionType":"STANDARD"},"StartAt":"S","States":{"S":{"Type":"Succeed"}}},"End":true}}}
+---
+DUPLICATE_LABEL_NAME /States/B/Label Duplicate Label name: l
+INVALID_LABEL_NAME /States/C/Label Label 'a b' has characters that are not allowed
+INVALID_LABEL_NAME /States/D/Label Label must have between 1 and 40 characters
+
+=== A moment that is none
+{"StartAt":"A","States":{"A":{"Type":"Wait","Timestamp":"2016-12-05 21:29:29Z","End":true}}}
+---
+SCHEMA_VALIDATION_FAILED /States/A/Timestamp String does not match RFC3339 timestamp
+
+=== A resource in no service
+{"StartAt":"A","States":{"A":{"Type":"Task","Resource":"arn:aws:states:::s3","End":true}}}
+---
+SCHEMA_VALIDATION_FAILED /States/A/Resource The resource provided arn:aws:states:::s3 is not recognized. The value is not a valid resource ARN, or the resource is not available in this region.
+
+=== A name too long
+{"StartAt":"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx","States":{"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx":{"Type":"Succeed"}}}
+---
+INVALID_STATE_NAME /States/xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx State name must have between 1 and 80 characters
+
+=== Warnings
+{"StartAt":"A","States":{"A":{"Type":"Pass","Parameters":{"a":"States.UUID()","b":["$$.x"],"c":{"d":"$$.x"}},"Next":"B"},"B":{"Type":"Fail","Error":"$.e"}}}
+---
+NO_DOLLAR /States/A/Parameters/a WARNING The value of the field 'a' looks like a path, but its name does not end with '.$'
+NO_DOLLAR /States/A/Parameters/d WARNING The value of the field 'd' looks like a path, but its name does not end with '.$'
+NO_PATH /States/B/Error WARNING The value of the field 'Error' looks like a path, but its name does not end with 'Path'
 
 === Fields of a distributed Map on an inline one
 {"StartAt":"M","States":{"M":{"Type":"Map","Label":"l","ItemProcessor":{"StartAt":"A","States":{"A":{"Type":"Succeed"}}},"End":true}}}

@@ -111,6 +111,13 @@ def expired_token() -> Refused:
     return Refused(Reason.EXPIRED_TOKEN, "The security token included in the request is expired")
 
 
+def wrong_scope(service: str, dialect: str) -> AuthenticationFailed:
+    """The signature is for another service than the one that the request is for."""
+    return failed(
+        Refused(Reason.MISMATCH, f"Credential should be scoped to correct service, not {service!r}."), dialect
+    )
+
+
 class AuthenticationFailed(RemoteError):
     """Code and status are those of the dialect; `reason` is ours, for logs and metrics."""
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -24,7 +25,11 @@ _ASSERTION = f"{{{_NS['saml']}}}Assertion"
 _RESPONSE = f"{{{_NS['samlp']}}}Response"
 _BEARER = "urn:oasis:names:tc:SAML:2.0:cm:bearer"
 _SUCCESS = "urn:oasis:names:tc:SAML:2.0:status:Success"
-_AUDIENCES = ("https://signin.aws.amazon.com/saml", "urn:amazon:webservices")
+# AWS's sign-in, of any region or partition, and its old name.
+_AUDIENCE = re.compile(
+    r"https://([a-z0-9-]+\.)?signin\.(aws\.amazon|amazonaws-us-gov|amazonaws)\.(com|cn)/saml(/acs/[\w-]+)?"
+    r"|urn:amazon:webservices(:[a-z0-9-]+)?"
+)
 _ATTRIBUTE = "https://aws.amazon.com/SAML/Attributes/"
 _SKEW_SECONDS = 300
 _MAX_BYTES = 200_000
@@ -129,7 +134,7 @@ def _check_conditions(assertion: Any, now: float) -> None:
     audiences = [
         (found.text or "").strip() for found in conditions.iterfind("saml:AudienceRestriction/saml:Audience", _NS)
     ]
-    if not any(audience.startswith(_AUDIENCES) for audience in audiences):
+    if not any(_AUDIENCE.fullmatch(audience) for audience in audiences):
         raise SamlRejected("Invalid SAML audience")
     for confirmation in assertion.iterfind("saml:Subject/saml:SubjectConfirmation", _NS):
         data = confirmation.find("saml:SubjectConfirmationData", _NS)

@@ -37,6 +37,8 @@ class CallContext(msgspec.Struct, frozen=True, kw_only=True):
     conditions: Mapping[str, str] = {}
     # The trace that the call is part of, as `X-Amzn-Trace-Id` has it
     trace_id: str = ""
+    # The id by which the called service is to know this call, where the caller wants to know it, too
+    call_id: str = ""
 
     @property
     def account(self) -> str:

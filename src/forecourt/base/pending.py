@@ -2,12 +2,14 @@
 
 An `asyncio.Future` wakes its waiter in the next turn of the event loop, by way of a task. Here the waiter is called
 where the result is known. A coroutine may await it all the same.
+
+`begin` is for coroutines that might wait and mostly do not: what it takes to know that is not a task.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
@@ -70,3 +72,39 @@ class Pending(Generic[T]):
 
         self.then(lambda result: settle(future.set_result, result), lambda error: settle(future.set_exception, error))
         return future.__await__()
+
+
+class Begun(Generic[T]):
+    """The rest of a coroutine that waits. Await it once, in a task."""
+
+    __slots__ = ("_coroutine", "_waits_for")
+
+    def __init__(self, coroutine: Coroutine[Any, Any, T], waits_for: Any) -> None:
+        self._coroutine = coroutine
+        self._waits_for = waits_for
+
+    def __await__(self) -> Generator[Any, Any, T]:
+        try:
+            while True:
+                try:
+                    sent = yield self._waits_for
+                except BaseException as error:  # a cancellation, too, is the coroutine's to hear of
+                    self._waits_for = self._coroutine.throw(error)
+                else:
+                    self._waits_for = self._coroutine.send(sent)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+
+
+def begin(coroutine: Coroutine[Any, Any, T]) -> T | Begun[T]:
+    """Runs it until it waits: its result where it never does. Raises what it raises.
+
+    It has no task of its own until it first waits, so it must not ask for one (`asyncio.timeout`) before.
+    """
+    try:
+        waits_for = coroutine.send(None)
+    except StopIteration as end:
+        result: T = end.value
+        return result
+    return Begun(coroutine, waits_for)

@@ -20,11 +20,13 @@ import msgspec
 
 from forecourt import wire
 from forecourt.auth.authenticate import Authenticator, Identity
+from forecourt.auth.errors import wrong_scope
 from forecourt.auth.sigv4 import SignedRequest
 from forecourt.base.asgi import Receive, Scope, Send
 from forecourt.base.call import CallContext
 from forecourt.base.errors import InternalFailure, ServiceError
 from forecourt.edge.body import read_body
+from forecourt.edge.canonical import canonical
 from forecourt.edge.origin import from_foreign_page, own_host
 from forecourt.edge.respond import respond
 
@@ -154,10 +156,14 @@ class AwsApi:
         foreign = from_foreign_page(scope) or not own_host(_header(scope, b"host").encode(), self._public_url)
         authenticator = self._strict if foreign else self._trusting
         signed = SignedRequest(request.method, request.raw_path, request.query_string, request.headers, request.body)
-        return await authenticator.authenticate(signed, target.protocol, anonymous_allowed=target.unsigned)
+        identity = await authenticator.authenticate(signed, target.protocol, anonymous_allowed=target.unsigned)
+        if identity.service and not wire.signs_for(target.service, identity.service):
+            raise wrong_scope(identity.service, target.protocol)
+        return identity
 
     async def _pass_on(self, context: CallContext, target: wire.Target, request: wire.HttpRequest) -> wire.HttpResponse:
         params = wire.decode(target, request)
+        asked = canonical(target, request, self._public_url)
         status, headers, body = await self._dispatcher.pass_on(
             context,
             target.service,
@@ -166,11 +172,11 @@ class AwsApi:
             lambda context: self._backing.http(
                 context,
                 target.service,
-                request.method,
-                request.raw_path,
-                request.query_string,
-                request.headers,
-                request.body,
+                asked.method,
+                asked.raw_path,
+                asked.query_string,
+                asked.headers,
+                asked.body,
             ),
         )
         return wire.HttpResponse(status, headers, body)

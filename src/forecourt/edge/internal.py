@@ -12,6 +12,7 @@ from forecourt import wire
 from forecourt.base.call import CallContext
 from forecourt.base.errors import InternalFailure, ServiceError
 from forecourt.edge.aws import BackingHttp, Dispatcher
+from forecourt.edge.canonical import canonical
 
 _log = logging.getLogger("forecourt.aws")
 Headers = list[tuple[bytes, bytes]]
@@ -43,13 +44,21 @@ class InternalAws:
                 result = await self._dispatcher.run(context, target.service, target.operation, params)
                 response = wire.encode(target, result, context.request_id)
             else:
-                service = target.service
+                service, asked = target.service, canonical(target, request, context.public_url)
                 return await self._dispatcher.pass_on(
                     context,
                     service,
                     target.operation,
                     params,
-                    lambda context: self._backing.http(context, service, method, raw_path, query_string, named, body),
+                    lambda context: self._backing.http(
+                        context,
+                        service,
+                        asked.method,
+                        asked.raw_path,
+                        asked.query_string,
+                        asked.headers,
+                        asked.body,
+                    ),
                 )
         except ServiceError as error:
             response = wire.encode_error(target or wire.addressee(request), error, context.request_id)

@@ -12,8 +12,14 @@ from forecourt.base.asgi import Send
 Headers = Iterable[tuple[bytes, bytes]]
 
 
+_BODILESS = frozenset((204, 304))
+
+
 async def respond(send: Send, status: int, headers: Headers, body: bytes) -> None:
-    await send({"type": "http.response.start", "status": status, "headers": list(headers)})
+    framed = list(headers)
+    if status not in _BODILESS and not any(name == b"content-length" for name, _ in framed):
+        framed.append((b"content-length", b"%d" % len(body)))
+    await send({"type": "http.response.start", "status": status, "headers": framed})
     await send({"type": "http.response.body", "body": body})
 
 

@@ -248,11 +248,22 @@ SerialNumber                  {{SerialNumber}}
     conditions=_iam_conditions,
 )
 
-STS = Table(
+
+class _Sts(Table):
+    """Tags of a session are a permission of their own; AssumeRole asks for it itself."""
+
+    def demands(self, operation: str, params: Params, context: CallContext) -> Iterator[Demand]:
+        yield from super().demands(operation, params, context)
+        if operation == "GetFederationToken" and params.get("Tags"):
+            yield Demand("sts:TagSession", self._resource(_FEDERATED, params, context), {})
+
+
+_FEDERATED = "arn:aws:sts::<account>:federated-user/{Name}"
+STS = _Sts(
     "sts",
-    """
+    f"""
 @AssumeRole, @AssumeRoleWithSAML, @AssumeRoleWithWebIdentity, @GetCallerIdentity, @GetSessionToken  -
-@GetFederationToken   arn:aws:sts::<account>:federated-user/{Name}
+@GetFederationToken   {_FEDERATED}
 *                     *
 """,
     passes_roles=False,

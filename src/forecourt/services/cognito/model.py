@@ -227,7 +227,13 @@ class Device(Document):
     ip: str = ""
     # Sealed `srp.Verifier` made by the device; empty until ConfirmDevice.
     srp_verifier: bytes = b""
+    # Of a browser instead: the hash of its cookie.
+    browser_hash: str = ""
     remembered: bool = False
+
+    @property
+    def confirmed(self) -> bool:
+        return bool(self.srp_verifier or self.browser_hash)
 
 
 class OldRefreshToken(msgspec.Struct):

@@ -10,12 +10,14 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Mapping
+from typing import Any
 
 from forecourt.base.asgi import Receive, Scope, Send
-from forecourt.base.call import Caller, operations
+from forecourt.base.call import CallContext, Caller, operations
 from forecourt.base.clock import Clock
 from forecourt.base.ids import Ids
 from forecourt.base.ports import LogSink, MetricSink
+from forecourt.services.cognito import tokens
 from forecourt.services.cognito.auth.api import AuthApi
 from forecourt.services.cognito.auth.kit import Kit
 from forecourt.services.cognito.codes import Codes
@@ -33,7 +35,7 @@ from forecourt.services.cognito.pools.imports import ImportsApi
 from forecourt.services.cognito.pools.mfa_config import MfaConfigApi
 from forecourt.services.cognito.pools.pools import PoolsApi
 from forecourt.services.cognito.pools.protection import ProtectionApi
-from forecourt.services.cognito.quotas import Quotas
+from forecourt.services.cognito.quotas import Home, Quotas
 from forecourt.services.cognito.store import Records
 from forecourt.services.cognito.threat import Threat
 from forecourt.services.cognito.threat.delivery import Delivery
@@ -123,7 +125,7 @@ class UserPools:
             AdminUsersApi(self.kit, attributes, devices, sign_up, recovery),
         )
         if enforce_quotas:
-            _guard(self.apis, quotas)
+            _guard(self.apis, quotas, self._home)
         self.verifier = PoolTokenVerifier(bearers, self.records, self.issuer)
         self._hosted = HostedApp(
             kit=self.kit, bearers=bearers, sign_up=sign_up, recovery=recovery, own=own, imports=imports
@@ -169,6 +171,13 @@ class UserPools:
         self.kit.threat.forget()
         self.mailbox.clear()
 
+    async def _home(self, context: CallContext, request: Mapping[str, Any]) -> tuple[str, str]:
+        """The account and region of the pool that is called. A call without a signature may name any region."""
+        client = await self.records.find_client(str(request["ClientId"])) if "ClientId" in request else None
+        pool_id = client.pool_id if client else _claimed_pool(str(request.get("AccessToken", "")))
+        pool = await self.records.find_pool(pool_id) if pool_id else None
+        return (pool.account, pool.region) if pool else (context.account, context.region)
+
     async def _sweep(self) -> None:
         while True:
             await self._clock.sleep(_SWEEP_SECONDS)
@@ -178,10 +187,17 @@ class UserPools:
                 _log.exception("deleting what has expired failed")
 
 
-def _guard(apis: tuple[object, ...], quotas: Quotas) -> None:
+def _claimed_pool(token: str) -> str:
+    try:
+        return str(tokens.peek(token).get("iss", "")).rsplit("/", 1)[-1]
+    except tokens.InvalidToken:
+        return ""
+
+
+def _guard(apis: tuple[object, ...], quotas: Quotas, home: Home) -> None:
     """Puts the quotas before every handler, where they are on."""
     for api in apis:
         for name, handler in operations(api).items():
             for attribute in dir(type(api)):
                 if getattr(getattr(type(api), attribute), "__aws_operation__", None) == name:
-                    setattr(api, attribute, quotas.guard(name, handler))
+                    setattr(api, attribute, quotas.guard(name, handler, home))

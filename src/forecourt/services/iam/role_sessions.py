@@ -79,6 +79,8 @@ class RoleSessions:
         tags: Mapping[str, str],
         duration_seconds: int,
         session_policies: tuple[str, ...] = (),
+        transitive: Sequence[str] = (),
+        source_identity: str = "",
     ) -> SessionCredentials:
         action = "sts:AssumeRoleWithWebIdentity"
         role = await self.find(role_arn)
@@ -87,12 +89,17 @@ class RoleSessions:
             found = self.made_up(role_arn, session_name, "User: anonymous", action)
             return self.issue(_with(found, context), duration_seconds)
         asked = {**conditions, **{f"aws:RequestTag/{key}": value for key, value in tags.items()}}
-        actions = [action, "sts:TagSession"] if tags else [action]
+        actions = [action, *(["sts:TagSession"] if tags else ())]
+        if source_identity:
+            asked["sts:SourceIdentity"] = context["aws:SourceIdentity"] = source_identity
+            actions.append("sts:SetSourceIdentity")
         for wanted in actions:
             decision = await self.judge(ANONYMOUS, role, wanted, asked, federated=provider)
             if not decision.allowed and self._mode != "audit":
                 raise AccessDenied(f"Not authorized to perform {wanted}")
-        principal = self.session_of(role, session_name, tags=tags, session_policies=session_policies)
+        principal = self.session_of(
+            role, session_name, tags=tags, transitive=transitive, session_policies=session_policies
+        )
         return self.issue(_with(principal, context), duration_seconds)
 
     # --- The parts ---

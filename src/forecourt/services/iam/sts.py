@@ -40,6 +40,7 @@ from forecourt.store.sealing import SealBroken
 
 _HOUR = 3600
 _MAX_SESSION_POLICY = 2048
+_MAX_SESSION_POLICIES = 10
 _DENIAL_PURPOSE = "sts.AuthorizationMessage"
 
 
@@ -55,6 +56,9 @@ class StsApi(IamApi):
     @operation("AssumeRole")
     async def assume_role(self, context: CallContext, request: Request) -> Result:
         caller, arn, name = context.principal, request["RoleArn"], request["RoleSessionName"]
+        if caller.kind == "federated-user":
+            raise AccessDenied("Roles may not be assumed by federated users.")
+        _check_source_identity(caller, request)
         await self._check_mfa(caller, request)
         policies, packed = await self._session_policies(_account_in(arn), request)
         tags, transitive = _tags(request, caller)
@@ -99,16 +103,17 @@ class StsApi(IamApi):
         duration = request.get("DurationSeconds") or _HOUR
         if role is not None:
             _check_duration(duration, role)
-        tags, _ = identity.tags()
+        tags, transitive = identity.tags()
         conditions = {**identity.conditions(), "sts:RoleSessionName": name, "aws:SourceIp": context.source_ip}
         credentials = await self._roles.assume_with_web_identity(
-            arn, name, identity.provider, conditions, tags, duration, policies
+            arn, name, identity.provider, conditions, tags, duration, policies, transitive, identity.source_identity
         )
         opened = self.kit.sessions.open(credentials.access_key_id, credentials.session_token).principal
         return _assumed(opened, credentials, packed) | {
             "SubjectFromWebIdentityToken": identity.subject,
             "Provider": identity.prefix if identity.provider == identity.prefix else identity.provider,
             "Audience": identity.audience,
+            **_source_identity(opened),
         }
 
     async def _identified(self, token: str, account: str) -> WebIdentity:
@@ -161,8 +166,13 @@ class StsApi(IamApi):
             "aws:FederatedProvider": provider.arn,
         }
         asked = {f"aws:RequestTag/{key}": value for key, value in assertion.tags.items()}
+        actions = ["sts:AssumeRoleWithSAML", *(["sts:TagSession"] if assertion.tags else [])]
+        if assertion.source_identity:
+            asked["sts:SourceIdentity"] = assertion.source_identity
+            conditions["aws:SourceIdentity"] = assertion.source_identity
+            actions.append("sts:SetSourceIdentity")
         anonymous = Principal(kind="anonymous", account=role.account, arn="", user_id="")
-        for action in ["sts:AssumeRoleWithSAML", *(["sts:TagSession"] if assertion.tags else [])]:
+        for action in actions:
             decision = await self._roles.judge(anonymous, role, action, {**conditions, **asked}, federated=provider.arn)
             if not decision.allowed and self._mode != "audit":
                 raise AccessDenied(f"Not authorized to perform {action}")
@@ -177,6 +187,7 @@ class StsApi(IamApi):
             "Issuer": assertion.issuer,
             "Audience": assertion.audience,
             "NameQualifier": qualifier,
+            **_source_identity(principal),
         }
 
     # --- Sessions of users ---
@@ -216,7 +227,8 @@ class StsApi(IamApi):
             # Without a session policy a federated user may do nothing by itself.
             session_policies=policies or ('{"Version": "2012-10-17", "Statement": []}',),
         )
-        issued = self._issue(session, request.get("DurationSeconds") or 12 * _HOUR)
+        longest = _HOUR if caller.kind == "root" else 36 * _HOUR
+        issued = self._issue(session, min(request.get("DurationSeconds") or 12 * _HOUR, longest))
         return {
             "Credentials": _credentials(issued),
             "FederatedUser": {"FederatedUserId": session.user_id, "Arn": session.arn},
@@ -267,7 +279,13 @@ class StsApi(IamApi):
     async def _session_policies(self, account: str, request: Request) -> tuple[tuple[str, ...], int]:
         """The documents, and how much of the allowed size they take, in per cent."""
         documents = []
-        for policy in request.get("PolicyArns") or ():
+        given = request.get("PolicyArns") or ()
+        if len(given) > _MAX_SESSION_POLICIES:
+            raise ValidationError(
+                f"1 validation error detected: Value at 'policyArns' failed to satisfy constraint: Member must have "
+                f"length less than or equal to {_MAX_SESSION_POLICIES}"
+            )
+        for policy in given:
             text = await managed_document(self.directory, account, policy["arn"])
             if text is None:
                 raise ValidationError(f"Policy {policy['arn']} does not exist or is not attachable.")
@@ -322,14 +340,26 @@ def _assume_conditions(
         found["aws:TagKeys"] = tuple(tags)
     if transitive:
         found["sts:TransitiveTagKeys"] = tuple(transitive)
-    for member, key in (("ExternalId", "sts:ExternalId"), ("SourceIdentity", "sts:SourceIdentity")):
-        if request.get(member):
-            found[key] = request[member]
+    if request.get("ExternalId"):
+        found["sts:ExternalId"] = request["ExternalId"]
+    # One that is handed down needs the role's consent, too.
+    if source := request.get("SourceIdentity") or context.principal.context.get("aws:SourceIdentity"):
+        found["sts:SourceIdentity"] = source
     if request.get("TokenCode"):
         found["aws:MultiFactorAuthPresent"] = "true"
     found["sts:RoleSessionName"] = request["RoleSessionName"]
     found["aws:SourceIp"] = context.source_ip
     return {**found, **context.conditions}
+
+
+def _check_source_identity(caller: Principal, request: Request) -> None:
+    """https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_temp_control-access_monitor.html"""
+    held, asked = caller.context.get("aws:SourceIdentity"), request.get("SourceIdentity")
+    if held and asked and asked != held:
+        raise AccessDenied(
+            f"User: {caller.arn} is not authorized to perform: sts:SetSourceIdentity on resource: {request['RoleArn']} "
+            "because the source identity of a session cannot be changed"
+        )
 
 
 def _inherited(caller: Principal, request: Request) -> dict[str, Any]:

@@ -43,6 +43,10 @@ class WebIdentity(NamedTuple):
                 found[f"{self.prefix}:{name}"] = tuple(str(item) for item in value)
         return found
 
+    @property
+    def source_identity(self) -> str:
+        return str(self.claims.get("https://aws.amazon.com/source_identity") or "")
+
     def tags(self) -> tuple[dict[str, str], list[str]]:
         """Session tags and transitive keys that the issuer put into the token."""
         given = self.claims.get("https://aws.amazon.com/tags")
@@ -80,6 +84,7 @@ class WebIdentities:
             raise TokenRejected(f"No OpenIDConnect provider found in your account for {issuer}")
         if claims is None:
             claims = await self._keys.verify(found, issuer)
-        if not set(jwt.audiences(claims)) & set(provider.client_ids):
+        audience = next((found for found in jwt.audiences(claims) if found in provider.client_ids), "")
+        if not audience:
             raise TokenRejected("Incorrect token audience")
         return WebIdentity(provider.arn, url, claims, audience)

@@ -63,7 +63,7 @@ class StepFunctions:
         self._machines = Machines(store)
         execution_logs = ExecutionLogs(logs)
         self._shell = Shell(store, self._committer, self._machines, clock, ids, execution_logs)
-        self._calls = ServiceCalls(caller, roles, clock, ids)
+        self._calls = ServiceCalls(caller, roles, clock)
         integrations = self._integrations(authorizer, clock, api_url, Mocks(mocks))
         self._workers = Workers(integrations, self._activities)
         self._express = Express(self._machines, self._workers, clock, ids, execution_logs)

@@ -63,7 +63,7 @@ def with_user_pools(
 
     def admit(request: MethodRequest, claims: Mapping[str, Any]) -> Awaitable[MethodResponse]:
         _need_use(claims, needed)
-        return handler(request.with_(authorizer={"claims": _texts(claims)}))
+        return handler(request.with_(authorizer={"claims": texts_of(claims)}))
 
     return authorize
 
@@ -99,7 +99,7 @@ def _need_use(claims: Mapping[str, Any], scopes: frozenset[str]) -> None:
         raise GatewayError("UNAUTHORIZED", detail="an access token with one of the method's scopes is needed")
 
 
-def _texts(claims: Mapping[str, Any]) -> dict[str, str]:
+def texts_of(claims: Mapping[str, Any]) -> dict[str, str]:
     return {name: _text(value) for name, value in claims.items()}
 
 

@@ -5,7 +5,7 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-lambda-aut
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from time import perf_counter
 from typing import Any, cast
 
@@ -45,30 +45,37 @@ def with_lambda_authorizer(
     ttl = authorizer.authorizer_result_ttl_in_seconds or 0
     is_second = authorizer.authorizer_payload_format_version != "1.0"
 
-    async def authorize(request: MethodRequest) -> MethodResponse:
+    def authorize(request: MethodRequest) -> Awaitable[MethodResponse]:
+        started = perf_counter()
         identity = [source(Seen(request, [], b"")) for source in sources]
         if not all(identity):
             raise GatewayError("UNAUTHORIZED")
         key = "\x1f".join(str(value) for value in identity)
+        granted = cast("Granted | None", results.get(key, ports.clock.now())) if ttl and sources else None
+        if granted is None:
+            return wait(request, identity, key)
+        return admit(request.checked("authorizer.latency", started), granted)
+
+    async def wait(request: MethodRequest, identity: list[str | None], key: str) -> MethodResponse:
         started = perf_counter()
         now = ports.clock.now()
-        granted = cast("Granted | None", results.get(key, now)) if ttl and sources else None
-        if granted is None:
-            await request.body.read()
-            event = _event_2(request, identity) if is_second else _event_1(request, identity)
-            try:
-                _, answer = await invoke(
-                    ports, await context(request), function, msgspec.json.encode(event), _TIMEOUT_SECONDS
-                )
-            except FunctionError as error:
-                raise _failed(error) from error
-            granted = _read(answer, simple=bool(authorizer.enable_simple_responses))
-            if ttl and sources:
-                results.put(key, granted, now + ttl)
-        request = request.checked("authorizer.latency", started)
+        await request.body.read()
+        event = _event_2(request, identity) if is_second else _event_1(request, identity)
+        try:
+            asked_as = await context(request)
+            request = request.with_(checks={**request.checks, "authorizer.requestId": asked_as.call_id})
+            _, answer = await invoke(ports, asked_as, function, msgspec.json.encode(event), _TIMEOUT_SECONDS)
+        except FunctionError as error:
+            raise _failed(error) from error
+        granted = _read(answer, simple=bool(authorizer.enable_simple_responses))
+        if ttl and sources:
+            results.put(key, granted, now + ttl)
+        return await admit(request.checked("authorizer.latency", started), granted)
+
+    def admit(request: MethodRequest, granted: Granted) -> Awaitable[MethodResponse]:
         if not _allows(granted[0], request):
             raise GatewayError("ACCESS_DENIED")
-        return await handler(request.with_(authorizer={"lambda": dict(granted[1])}))
+        return handler(request.with_(authorizer={"lambda": dict(granted[1])}))
 
     return authorize
 

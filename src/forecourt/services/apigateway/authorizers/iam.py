@@ -5,12 +5,14 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/permissions.html
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from time import perf_counter
 
 from forecourt.auth.errors import AuthenticationFailed
 from forecourt.auth.policy import Effect, Policy
 from forecourt.auth.sigv4 import SignedRequest
 from forecourt.base.errors import AccessDenied
+from forecourt.base.pending import Begun, begin
 from forecourt.base.principal import Principal
 from forecourt.services.apigateway.authorizers.resource_policy import (
     ACTION,
@@ -35,7 +37,7 @@ _TYPES = {
 def with_iam(handler: Handler, ports: Ports, policy: Policy | None) -> Handler:
     """`policy`: the API's resource policy."""
 
-    async def authorize(request: MethodRequest) -> MethodResponse:
+    async def admitted(request: MethodRequest) -> MethodRequest:
         started = perf_counter()
         try:
             principal = await _authenticate(request, ports)
@@ -47,7 +49,15 @@ def with_iam(handler: Handler, ports: Ports, policy: Policy | None) -> Handler:
             await _authorize(request, principal, ports, policy)
         finally:
             request = request.checked("authorize.latency", started)
-        return await handler(request)
+        return request
+
+    async def wait(admission: Begun[MethodRequest]) -> MethodResponse:
+        return await handler(await admission)
+
+    def authorize(request: MethodRequest) -> Awaitable[MethodResponse]:
+        # Who may what is remembered: all but the first requests wait for nothing here.
+        admission = begin(admitted(request))
+        return wait(admission) if isinstance(admission, Begun) else handler(admission)
 
     return authorize
 

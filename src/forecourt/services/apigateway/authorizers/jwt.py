@@ -92,11 +92,11 @@ def with_jwt(
 
     async def verify(request: MethodRequest, token: str, now: float) -> MethodResponse:
         try:
-            claims = await _verify(token, issuer, keys, ports)
-            _check(claims, audience, now)
+            claims = await verify_token(token, issuer, keys, ports)
+            need_current(claims, audience, now)
         except (BadToken, KeyUnavailable) as error:
             raise _refusal("UNAUTHORIZED", needed, "invalid_token", str(error)) from error
-        bearer = _Bearer({name: _text(value) for name, value in claims.items()}, _scopes(claims))
+        bearer = _Bearer({name: _text(value) for name, value in claims.items()}, scopes_of(claims))
         results.put(token, bearer, min(now + _REMEMBERED_SECONDS, float(claims["exp"])))
         return await admit(request, bearer)
 
@@ -116,7 +116,7 @@ def _refusal(type: str, needed: Iterable[str], code: str, description: str) -> G
     return GatewayError(type, detail=told, challenge=challenge, authorizer_error=told)
 
 
-async def _verify(token: str, issuer: str, keys: Keys, ports: Ports) -> Mapping[str, Any]:
+async def verify_token(token: str, issuer: str, keys: Keys, ports: Ports) -> Mapping[str, Any]:
     """The claims of a token that `issuer` signed. Raises `BadToken`, `KeyUnavailable`."""
     parts = read_token(token)
     if ports.tokens is not None and ports.tokens.owns(issuer):
@@ -140,7 +140,7 @@ async def _verify(token: str, issuer: str, keys: Keys, ports: Ports) -> Mapping[
     return parts.claims
 
 
-def _check(claims: Mapping[str, Any], audience: frozenset[str], now: float) -> None:
+def need_current(claims: Mapping[str, Any], audience: frozenset[str], now: float) -> None:
     """`aud`, or where there is none `client_id`, must be one of the authorizer's. Raises `BadToken`."""
     ends, begins = claims.get("exp"), [claims.get(name, 0) for name in ("nbf", "iat")]
     if not _is_number(ends) or now >= cast("float", ends):
@@ -157,7 +157,7 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _scopes(claims: Mapping[str, Any]) -> list[str]:
+def scopes_of(claims: Mapping[str, Any]) -> list[str]:
     value = claims.get("scope", claims.get("scp", ""))
     return [str(item) for item in value] if isinstance(value, list) else str(value).split()
 

@@ -52,26 +52,37 @@ class Granted(NamedTuple):
     usage_identifier_key: str | None
 
 
-Ask = Callable[[MethodRequest], Awaitable[Granted]]
+# What an invocation that came to nothing is for an authorizer; all else is its configuration.
+_OF_CALL = {"INTEGRATION_TIMEOUT": "AUTHORIZER_FAILURE", "INTEGRATION_FAILURE": "AUTHORIZER_FAILURE"}
 
 
 def with_lambda_authorizer(
     handler: Handler, authorizer: Authorizer, served: Served, ports: Ports, results: Results[object]
 ) -> Handler:
-    ask = compile_authorizer(authorizer, served, ports, results)
+    function = AuthorizerFunction(authorizer, served, ports, results)
 
-    async def authorize(request: MethodRequest) -> MethodResponse:
+    def authorize(request: MethodRequest) -> Awaitable[MethodResponse]:
+        started = perf_counter()
+        granted = function.remembered(request)
+        if granted is None:
+            return wait(request)
+        return admit(request.checked("authorizer.latency", started), granted)
+
+    async def wait(request: MethodRequest) -> MethodResponse:
         started = perf_counter()
         try:
-            granted = await ask(request)
+            granted = await function.ask(request)
         finally:
             request = request.latest.checked("authorizer.latency", started)
+        return await admit(request, granted)
+
+    def admit(request: MethodRequest, granted: Granted) -> Awaitable[MethodResponse]:
         effect = judge(granted, request)
         if effect is not Effect.ALLOW:
             reason = because(effect, "identity-based")
             raise GatewayError("ACCESS_DENIED", f"User is not authorized to access this resource {reason}")
         key = granted.usage_identifier_key
-        return await handler(request.with_(authorizer=granted.context, usage_identifier_key=key))
+        return handler(request.with_(authorizer=granted.context, usage_identifier_key=key))
 
     return authorize
 
@@ -81,38 +92,48 @@ def judge(granted: Granted, request: MethodRequest) -> Effect:
     return granted.policy.evaluate(asked).effect
 
 
-def compile_authorizer(authorizer: Authorizer, served: Served, ports: Ports, results: Results[object]) -> Ask:
-    ttl = authorizer.authorizer_result_ttl_in_seconds
-    ttl = _DEFAULT_TTL_SECONDS if ttl is None else min(ttl, _MOST_TTL_SECONDS)
-    function = function_of(authorizer.authorizer_uri or "", served.variables)
-    context_of_call = caller_context(served, ports, authorizer.authorizer_credentials, f"authorizers/{authorizer.id}")
-    identity_of = _identity(authorizer, served, cached=ttl > 0)
-    build = _token_event if authorizer.type == "TOKEN" else _request_event
-    clock = ports.clock
+class AuthorizerFunction:
+    def __init__(self, authorizer: Authorizer, served: Served, ports: Ports, results: Results[object]) -> None:
+        ttl = authorizer.authorizer_result_ttl_in_seconds
+        self._ttl = _DEFAULT_TTL_SECONDS if ttl is None else min(ttl, _MOST_TTL_SECONDS)
+        self._function = function_of(authorizer.authorizer_uri or "", served.variables)
+        self._context_of_call = caller_context(
+            served, ports, authorizer.authorizer_credentials, f"authorizers/{authorizer.id}"
+        )
+        self._identity_of = _identity(authorizer, served, cached=self._ttl > 0)
+        self._build = _token_event if authorizer.type == "TOKEN" else _request_event
+        self._served = served
+        self._ports = ports
+        self._results = results
 
-    async def ask(request: MethodRequest) -> Granted:
-        identity = identity_of(request)
-        now = clock.now()
-        if ttl and (known := results.get(identity, now)) is not None:
-            return cast("Granted", known)
-        if function is None:
+    def remembered(self, request: MethodRequest) -> Granted | None:
+        """Raises `GatewayError` (401) where the request says nothing of an identity."""
+        identity = self._identity_of(request)
+        return cast("Granted | None", self._results.get(identity, self._ports.clock.now())) if self._ttl else None
+
+    async def ask(self, request: MethodRequest) -> Granted:
+        """Raises `GatewayError`."""
+        identity = self._identity_of(request)
+        now = self._ports.clock.now()
+        if self._function is None:
             raise GatewayError("AUTHORIZER_CONFIGURATION_ERROR", detail="the authorizer's URI names no function")
-        event = msgspec.json.encode(build(request, identity))
+        event = msgspec.json.encode(self._build(request, identity))
         started = perf_counter()
         try:
-            _, answer = await invoke(ports, await context_of_call(request), function, event, _TIMEOUT_SECONDS)
+            context = await self._context_of_call(request)
+            _, answer = await invoke(self._ports, context, self._function, event, _TIMEOUT_SECONDS)
         except FunctionError as error:
             raise _refused(error) from error
         except GatewayError as error:
-            raise GatewayError("AUTHORIZER_CONFIGURATION_ERROR", detail=error.detail) from error
+            raise GatewayError(
+                _OF_CALL.get(error.type, "AUTHORIZER_CONFIGURATION_ERROR"), detail=error.detail
+            ) from error
         finally:
             request.checked("authorizer.integrationLatency", started)
-        granted = read_answer(answer, served, int((perf_counter() - started) * 1000))
-        if ttl:
-            results.put(identity, granted, now + ttl)
+        granted = read_answer(answer, self._served, int((perf_counter() - started) * 1000))
+        if self._ttl:
+            self._results.put(identity, granted, now + self._ttl)
         return granted
-
-    return ask
 
 
 # -- the identity
@@ -193,7 +214,9 @@ def _refused(error: FunctionError) -> GatewayError:
         message = None
     if message == "Unauthorized":
         return GatewayError("UNAUTHORIZED")
-    return GatewayError("AUTHORIZER_FAILURE", detail=f"the authorizer function failed: {error}")
+    # AWS reads the function's error as its answer, which it is not.
+    detail = 'Execution failed due to configuration error: Invalid JSON in response: Unrecognized field "errorMessage"'
+    return GatewayError("AUTHORIZER_CONFIGURATION_ERROR", detail=detail)
 
 
 def read_answer(payload: bytes, served: Served, latency_ms: int) -> Granted:
@@ -203,17 +226,18 @@ def read_answer(payload: bytes, served: Served, latency_ms: int) -> Granted:
         policy = compile_policy(answer.policyDocument)
     except (msgspec.DecodeError, msgspec.ValidationError, PolicyInvalid) as error:
         raise GatewayError("AUTHORIZER_CONFIGURATION_ERROR", detail=f"invalid authorizer response: {error}") from error
-    if any(isinstance(value, dict | list) for value in answer.context.values()):
+    given = answer.context or {}
+    if any(isinstance(value, dict | list) for value in given.values()):
         raise GatewayError("AUTHORIZER_CONFIGURATION_ERROR", detail="the authorizer's context holds objects")
-    context: dict[str, Any] = {name: _as_text(value) for name, value in answer.context.items() if value is not None}
+    context: dict[str, Any] = {name: _as_text(value) for name, value in given.items() if value is not None}
     context |= {"principalId": str(answer.principalId), "integrationLatency": latency_ms}
     return Granted(policy, msgspec.json.encode(answer.policyDocument).decode(), context, answer.usageIdentifierKey)
 
 
-class _Answer(msgspec.Struct):
+class _Answer(msgspec.Struct, forbid_unknown_fields=True):
     principalId: str | int
     policyDocument: dict[str, Any]
-    context: dict[str, Any] = {}
+    context: dict[str, Any] | None = None
     usageIdentifierKey: str | None = None
 
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
+from forecourt.auth.authorize import principal_keys
 from forecourt.auth.policy import Effect as PolicyEffect
 from forecourt.auth.policy import Policy, Request, compile_policy, context_of
 from forecourt.base.principal import ANONYMOUS, Principal
@@ -42,17 +44,18 @@ def bounded(handler: Handler) -> Handler:
 
 
 def with_resource_policy(handler: Handler, policy: Policy) -> Handler:
-    async def check(request: MethodRequest) -> MethodResponse:
+    def check(request: MethodRequest) -> Awaitable[MethodResponse]:
         verdict = judge(policy, request, ANONYMOUS)
         if verdict is not PolicyEffect.ALLOW:
             raise denied(ANONYMOUS, request, because(verdict, "resource-based"))
-        return await handler(request)
+        return handler(request)
 
     return check
 
 
 def judge(policy: Policy, request: MethodRequest, principal: Principal) -> PolicyEffect:
-    asked = Request(ACTION, method_arn(request), context_of(circumstances(request)), principal)
+    about = {**circumstances(request), **principal_keys(principal)}
+    asked = Request(ACTION, method_arn(request), context_of(about), principal)
     return policy.evaluate(asked).effect
 
 
@@ -89,7 +92,7 @@ def circumstances(request: MethodRequest) -> Mapping[str, Any]:
         "aws:SecureTransport": request.scope["scheme"] == "https",
         "aws:UserAgent": (request.header(b"user-agent") or b"").decode("latin-1"),
         "aws:Referer": _optional(request, b"referer"),
-        "aws:CurrentTime": _iso(request.time),
+        "aws:CurrentTime": _iso(int(request.time)),
         "aws:EpochTime": int(request.time),
     }
 
@@ -99,5 +102,6 @@ def _optional(request: MethodRequest, name: bytes) -> str | None:
     return None if value is None else value.decode("latin-1")
 
 
-def _iso(at: float) -> str:
+@lru_cache(maxsize=4)
+def _iso(at: int) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

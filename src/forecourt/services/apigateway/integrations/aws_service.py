@@ -60,12 +60,14 @@ def _lambda_backend(function: str, integration: Integration, served: Served, por
         headers = {name.lower(): value for name, value in mapped.headers}
         kind = headers.get("x-amz-invocation-type", "RequestResponse").strip("'")
         payload = mapped.body or b"{}"
+        context = await context_of(request)
+        named: Headers = [*_JSON, (b"x-amzn-requestid", context.call_id.encode())]
         try:
-            status, answer = await invoke(ports, await context_of(request), function, payload, timeout, kind)
+            status, answer = await invoke(ports, context, function, payload, timeout, kind)
         except FunctionError as error:
             # The status stays 200: `selectionPattern` is matched with the error's message.
-            return IntegrationResponse(status=200, headers=_JSON, body=error.payload, error=_message(error.payload))
-        return IntegrationResponse(status=status, headers=_JSON, body=answer, error="")
+            return IntegrationResponse(status=200, headers=named, body=error.payload, error=_message(error.payload))
+        return IntegrationResponse(status=status, headers=named, body=answer, error="")
 
     return call
 

@@ -92,7 +92,8 @@ def _lambda(integration: Integration, served: Served, ports: Ports) -> Handler:
         except FunctionError as error:
             raise configuration_error(f"the function failed: {error}") from error
         latency_ms = (now() - started) * 1000
-        return (_answer_2 if is_second else _answer_1)(request, answer, latency_ms)
+        response = (_answer_2 if is_second else _answer_1)(request, answer, latency_ms)
+        return msgspec.structs.replace(response, integration_request_id=context.call_id)
 
     return proxy
 

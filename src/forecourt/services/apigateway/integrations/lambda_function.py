@@ -53,6 +53,7 @@ def caller_context(
             user_agent=_SERVICE_PRINCIPAL,
             conditions=conditions,
             trace_id=request.trace_id,
+            call_id=ports.ids.uuid(),
         )
 
     async def principal(request: MethodRequest, conditions: Mapping[str, str]) -> Principal:

@@ -100,8 +100,10 @@ def _ask(function: str, integration: Integration, served: Served, ports: Ports, 
 
     async def ask(request: MethodRequest, event: bytes) -> MethodResponse:
         started = now()
-        _, answer = await invoke(ports, await context_of(request), function, event, timeout)
-        return read_answer(request, answer, binary, (now() - started) * 1000)
+        context = await context_of(request)
+        _, answer = await invoke(ports, context, function, event, timeout)
+        response = read_answer(request, answer, binary, (now() - started) * 1000)
+        return msgspec.structs.replace(response, integration_request_id=context.call_id)
 
     return ask
 
@@ -113,13 +115,15 @@ def _ask_streaming(function: str, integration: Integration, served: Served, port
 
     async def ask(request: MethodRequest, event: bytes) -> MethodResponse:
         started = now()
-        streamed = await invoke_streaming(ports, await context_of(request), function, event, timeout)
+        context = await context_of(request)
+        streamed = await invoke_streaming(ports, context, function, event, timeout)
         metadata = _decoded(streamed.metadata, _METADATA)
         return MethodResponse(
             status=_status(metadata),
             headers=[*_answer_headers(metadata), *_cookies(metadata), _trace(request)],
             body=streamed.payload,
             integration_latency_ms=(now() - started) * 1000,
+            integration_request_id=context.call_id,
         )
 
     return ask

@@ -22,6 +22,7 @@ from forecourt.services.apigateway.authorizers.resource_policy import (
     method_arn,
     with_resource_policy,
 )
+from forecourt.services.apigateway.authorizers.rest_jwt import with_rest_jwt
 from forecourt.services.apigateway.integrations.aws_service import aws
 from forecourt.services.apigateway.integrations.binary import BinaryMediaTypes
 from forecourt.services.apigateway.integrations.custom import Backend, custom
@@ -175,8 +176,8 @@ class _Compiler:
             return _misconfigured(self._policy_error)
         if method.authorization_type == "AWS_IAM":
             return bounded(with_iam(handler, self._ports, self._policy))
-        authorizer = self._authorizers.get(method.authorizer_id or "")
-        if method.authorization_type in ("CUSTOM", "COGNITO_USER_POOLS"):
+        if method.authorization_type != "NONE":
+            authorizer = self._authorizers.get(method.authorizer_id or "")
             if authorizer is None:
                 return _misconfigured(f"authorizer {method.authorizer_id} is not there")
             handler = self._by_authorizer(handler, method, authorizer)
@@ -186,9 +187,11 @@ class _Compiler:
 
     def _by_authorizer(self, handler: Handler, method: Method, authorizer: Authorizer) -> Handler:
         results = self._shared.authorizer_results.of(self.served.api_id, self.served.stage, authorizer.id)
+        scopes = method.authorization_scopes
         if authorizer.type == "COGNITO_USER_POOLS":
-            scopes = method.authorization_scopes
             return with_user_pools(handler, authorizer, scopes, self.served, self._ports, results)
+        if authorizer.type == "JWT":
+            return with_rest_jwt(handler, authorizer, scopes, self.served, self._ports, results)
         return with_lambda_authorizer(handler, authorizer, self.served, self._ports, results)
 
     def _limited(self, handler: Handler, resource: Resource, method: Method) -> Handler:

@@ -168,6 +168,7 @@ _OF_ANSWER: Mapping[str, Callable[[Answered], Any]] = {
     "authorizer.error": _authorizer_error,
     "authorizer.latency": _check("authorizer.latency"),
     "authorizer.integrationLatency": _check("authorizer.integrationLatency"),
+    "authorizer.requestId": _check("authorizer.requestId"),
     "authorizer.status": _authorizer_status,
     "authorizer.integrationStatus": _authorizer_status,
     "authenticate.error": _of_error("message", _SIGNATURE_ERRORS),

@@ -159,8 +159,8 @@ class MethodRequest(msgspec.Struct, frozen=True):
     client: Any = None
     # What a failed step adds: `$context.error.*`
     error: Mapping[str, Any] = _NOTHING
-    # How long authorization took, by the names that access logs have for it
-    checks: Mapping[str, int] = _NOTHING
+    # What access logs tell of authorization, by their names for it: how long it took, the function's request id
+    checks: Mapping[str, int | str] = _NOTHING
 
     def with_(self, **known: Any) -> MethodRequest:
         """The request with what a step found out; logs and error responses see it, too (`latest`)."""

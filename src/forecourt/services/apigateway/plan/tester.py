@@ -6,7 +6,7 @@ A test passes no authorization, key or throttle, as AWS has it, and tells what h
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from time import perf_counter
 from typing import Any
@@ -15,7 +15,9 @@ import msgspec
 
 from forecourt.base.asgi import Message, Scope
 from forecourt.base.call import CallContext
-from forecourt.services.apigateway.authorizers.lambda_authorizer import compile_authorizer
+from forecourt.services.apigateway.authorizers.cognito import with_user_pools
+from forecourt.services.apigateway.authorizers.lambda_authorizer import AuthorizerFunction
+from forecourt.services.apigateway.authorizers.rest_jwt import with_rest_jwt
 from forecourt.services.apigateway.authorizers.results import Results
 from forecourt.services.apigateway.plan.compile import compile_plan, compile_test
 from forecourt.services.apigateway.plan.errors import GatewayError
@@ -28,15 +30,17 @@ from forecourt.services.apigateway.plan.messages import (
     ResourceMethod,
     Served,
 )
-from forecourt.services.apigateway.plan.ports import Ports
+from forecourt.services.apigateway.plan.ports import Handler, Ports
 from forecourt.services.apigateway.plan.router import Route, Router
 from forecourt.services.apigateway.plan.state import Shared
-from forecourt.services.apigateway.plan.tracing import cut, lines_of_request
+from forecourt.services.apigateway.plan.tracing import begin, cut, lines_of_request, masked, noting
 from forecourt.services.apigateway.rest.errors import NotFoundException
-from forecourt.services.apigateway.rest.model import Resource, Stage
+from forecourt.services.apigateway.rest.model import Authorizer, Resource, Stage
 from forecourt.services.apigateway.snapshot import Snapshot
 
 _STAGE = "test-invoke-stage"
+# What there is to tell of an authorizer that lets the request pass. Raises `GatewayError`.
+_Judge = Callable[[Authorizer, Served, Ports, MethodRequest], Awaitable[dict[str, Any]]]
 
 
 class Tester:
@@ -76,23 +80,26 @@ class Tester:
             account=context.account, region=context.region, rest_api_id=snapshot.rest_api_id, id="", path="/"
         )
         method_request = self._request(context, plan.served, root, "GET", request)
-        ask = compile_authorizer(authorizer, plan.served, self._ports, Results())
+        judge = _JUDGES.get(authorizer.type, _by_function)
+        begin()
+        lines = [f"Starting authorizer: {authorizer.id} for request: {context.request_id}"]
         started = perf_counter()
-        described: dict[str, Any] = {"log": "", "principalId": "", "policy": ""}
         try:
-            granted = await ask(method_request)
+            found = await judge(authorizer, plan.served, noting(self._ports, snapshot.rest_api_id), method_request)
         except GatewayError as error:
-            described |= {"clientStatus": error.status, "log": str(error)}
+            status, found = error.status, {}
+            said = f"Unauthorized request: {context.request_id}" if status == 401 else error.error_type
+            end = [str(error), said]
         else:
-            described |= {
-                "clientStatus": 200,
-                "principalId": granted.context["principalId"],
-                "policy": granted.document,
-                "claims": {},
-                "authorization": {},
-            }
-        described["latency"] = int((perf_counter() - started) * 1000)
-        return described
+            status = 200
+            if "principalId" in found:
+                end = [f"Using valid authorizer policy for principal: {masked(found['principalId'])}"]
+            else:
+                end = ["Using valid token"]
+            end.append("Successfully completed authorizer execution")
+        latency_ms = int((perf_counter() - started) * 1000)
+        log = _dated(context.request_id, method_request.time, [*lines, *_of_authorizer(lines_of_request()), *end])
+        return {"clientStatus": status, "log": log, "latency": latency_ms, **found}
 
     def _request(
         self, context: CallContext, served: Served, resource: Resource, http_method: str, asked: Mapping[str, Any]
@@ -179,11 +186,48 @@ async def _described(answered: Answered) -> dict[str, Any]:
 
 
 def _log(answered: Answered) -> str:
-    """As the console shows it: every line with its time."""
     request = answered.request
-    at = datetime.fromtimestamp(request.time, UTC).strftime("%a %b %d %H:%M:%S UTC %Y")
-    lines = [cut(line) for line in execution_lines(answered, lines_of_request())]
-    return "".join(
-        f"{line}\n"
-        for line in (f"Execution log for request {request.request_id}", *(f"{at} : {line}" for line in lines))
-    )
+    return _dated(request.request_id, request.time, execution_lines(answered, lines_of_request()))
+
+
+def _dated(request_id: str, time: float, lines: Iterable[str]) -> str:
+    """As the console shows it: every line with its time."""
+    at = datetime.fromtimestamp(time, UTC).strftime("%a %b %d %H:%M:%S UTC %Y")
+    shown = (f"Execution log for request {request_id}", *(f"{at} : {cut(line)}" for line in lines))
+    return "".join(f"{line}\n" for line in shown)
+
+
+# -- authorizers
+
+
+async def _by_function(authorizer: Authorizer, served: Served, ports: Ports, request: MethodRequest) -> dict[str, Any]:
+    granted = await AuthorizerFunction(authorizer, served, ports, Results()).ask(request)
+    principal = granted.context["principalId"]
+    return {"principalId": principal, "policy": granted.document, "authorization": {"principalId": [principal]}}
+
+
+def _by_claims(build: Callable[..., Handler]) -> _Judge:
+    async def judge(authorizer: Authorizer, served: Served, ports: Ports, request: MethodRequest) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+
+        def passed(request: MethodRequest) -> MethodResponse:
+            found.update(request.authorizer)
+            return MethodResponse(200, [], b"")
+
+        await build(passed, authorizer, None, served, ports, Results())(request)
+        return found
+
+    return judge
+
+
+_JUDGES: Mapping[str, _Judge] = {"COGNITO_USER_POOLS": _by_claims(with_user_pools), "JWT": _by_claims(with_rest_jwt)}
+_BODY = "Endpoint response body before transformations: "
+
+
+def _of_authorizer(noted: Iterable[str]) -> Iterator[str]:
+    """What was noted of a function, as AWS tells it of an authorizer's."""
+    for line in noted:
+        if line.startswith(_BODY):
+            yield f"Authorizer result body before parsing: {line.removeprefix(_BODY)}"
+        elif not line.startswith(("Received response.", "Endpoint response headers:")):
+            yield line

@@ -33,11 +33,14 @@ def lines_of_request() -> list[str]:
     return _lines.get([])
 
 
-def traced(handler: Handler) -> Handler:
-    """Begins the request's trace."""
+def begin() -> None:
+    """The trace of a request."""
+    _lines.set([])
 
+
+def traced(handler: Handler) -> Handler:
     async def trace(request: MethodRequest) -> MethodResponse:
-        _lines.set([])
+        begin()
         return await handler(request)
 
     return trace

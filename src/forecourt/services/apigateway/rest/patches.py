@@ -58,7 +58,10 @@ _BAD_ENDPOINT_TYPE = "Invalid EndpointTypes specified. Valid options are REGIONA
 
 
 def _endpoint_type(data: Data, keys: tuple[str, ...], operation: Operation) -> None:
-    """`op=replace path=/endpointConfiguration/types/EDGE value=REGIONAL`."""
+    """`op=replace path=/endpointConfiguration/types/EDGE value=REGIONAL`, or `types/0`, by place."""
+    types: list[str] = (data.get("endpointConfiguration") or {}).get("types") or []
+    if keys[0].isascii() and keys[0].isdigit() and int(keys[0]) < len(types):
+        keys = (types[int(keys[0])],)
     if operation.op != "remove":
         given = operation.value if operation.op == "replace" else keys[0]
         choice(_ENDPOINT_TYPES, _BAD_ENDPOINT_TYPE)(given)

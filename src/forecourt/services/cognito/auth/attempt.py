@@ -26,6 +26,8 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
     door: Door = "client"
     ip: str = ""
     user_agent: str = ""
+    # The device of the user that his browser has proven by its cookie.
+    proven_device: str = ""
 
     @property
     def pool(self) -> Pool:

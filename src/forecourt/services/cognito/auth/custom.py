@@ -48,6 +48,7 @@ async def define(kit: Kit, visit: Visit, attempt: Attempt, user: User | None) ->
         if user is None or not attempt.custom:
             raise errors.incorrect_credentials()
         kit.check_status(user)
+        await kit.threat.assess(visit, attempt, user)
         return Passed(user, attempt)
     if len(attempt.custom) >= MOST_ROUNDS:
         raise errors.incorrect_credentials()

@@ -104,6 +104,10 @@ async def _new_device(kit: Kit, visit: Visit, user: User, attempt: Attempt) -> D
     """A key for a device that the pool wants to track and does not know."""
     if "DeviceConfiguration" not in visit.pool.settings or await kit.device_of(attempt) is not None:
         return None
+    return new_device(kit, visit, user)
+
+
+def new_device(kit: Kit, visit: Visit, user: User) -> Device:
     now = kit.records.clock.now()
     return Device(
         pool_id=visit.pool.id,

@@ -133,6 +133,12 @@ async def ask_second_factor(kit: Kit, visit: Visit, attempt: Attempt, user: User
     return await one_time_code.ask(kit, visit, attempt, user, factor)
 
 
+async def ask_more(kit: Kit, visit: Visit, passed: Passed, challenge: str) -> Challenge:
+    """One more question where everything is proven: the proofs are used up, and the session stands for them."""
+    await _spend(kit, passed.attempt)
+    return kit.challenge(visit, passed.attempt, challenge, {})
+
+
 def session_of(kit: Kit, challenge: Challenge) -> str:
     return sealed.seal_text(kit.records.sealer, PURPOSE, challenge.attempt)
 

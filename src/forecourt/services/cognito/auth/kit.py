@@ -39,7 +39,8 @@ class Kit(msgspec.Struct, frozen=True, kw_only=True):
             user_key=user.key if user else "",
             expires_at=self.session_end(visit.client),
             maker=self.records.maker,
-            device_key=visit.parameters.get("DEVICE_KEY", ""),
+            device_key=visit.proven_device or visit.parameters.get("DEVICE_KEY", ""),
+            passed=["DEVICE"] if visit.proven_device else [],
         )
 
     def session_end(self, client: Client) -> float:

@@ -11,6 +11,7 @@ from forecourt.services.cognito.auth import finish
 from forecourt.services.cognito.auth.attempt import Passed, Visit
 from forecourt.services.cognito.auth.kit import Kit
 from forecourt.services.cognito.hosted_ui import render
+from forecourt.services.cognito.hosted_ui.devices import Remembered
 from forecourt.services.cognito.model import AuthEvent, AuthorizationCode, BrowserSession, Client, Pool, User
 from forecourt.services.cognito.oauth import http
 from forecourt.services.cognito.oauth.authorize import AuthorizeRequest
@@ -43,10 +44,17 @@ class Browsers:
         user = await self._records.user_by_key(pool.id, found.user_key)
         return SignedInBrowser(found, user) if user is not None and user.enabled else None
 
-    async def finish(self, visit: Visit, request: Request, authorize: AuthorizeRequest, passed: Passed) -> Response:
-        """A sign-in succeeded: remember the browser, and send it back to the client."""
+    async def finish(
+        self,
+        visit: Visit,
+        request: Request,
+        authorize: AuthorizeRequest,
+        passed: Passed,
+        remembered: Remembered | None = None,
+    ) -> Response:
+        """A sign-in succeeded: remember the session, perhaps the device, and send the browser back to the client."""
         user = passed.user
-        await finish.post_authentication(self._kit, visit, user, False)
+        await finish.post_authentication(self._kit, visit, user, remembered is not None)
         secret, now = self._records.ids.alnum(43), self._records.clock.now()
         minutes = session_minutes(visit.client)
         session = BrowserSession(
@@ -65,12 +73,15 @@ class Browsers:
                 tx.delete(BrowserSession, visit.pool.id, token_hash(old))
             if minutes:
                 tx.put(session)
+            if remembered:
+                tx.put(remembered.device)
             return self._kit.threat.record_success(tx, visit, user, passed.attempt, self._records.ids.uuid())
 
         event = await self._records.store.write(commit)
         self._kit.threat.succeeded(visit, user, event)
         response = await self.send_back(visit, authorize, user, int(now))
-        return response.with_headers(render.cookie(request, COOKIE, secret, 60 * minutes))
+        cookies = [remembered.cookie] if remembered else []
+        return response.with_headers(render.cookie(request, COOKIE, secret, 60 * minutes), *cookies)
 
     async def send_back(self, visit: Visit, authorize: AuthorizeRequest, user: User, auth_time: int) -> Response:
         """With an authorization code, or (implicit) with tokens in the fragment."""

@@ -23,6 +23,7 @@ from forecourt.services.cognito.auth.kit import PURPOSE, Kit
 from forecourt.services.cognito.auth.totp import verify_first_code
 from forecourt.services.cognito.hosted_ui import fields, render
 from forecourt.services.cognito.hosted_ui.browser import Browsers
+from forecourt.services.cognito.hosted_ui.devices import BrowserDevices
 from forecourt.services.cognito.hosted_ui.texts import language, texts
 from forecourt.services.cognito.model import Branding, Client, Customization, Pool, Terms
 from forecourt.services.cognito.oauth.authorize import AuthorizeRequest, PageError, RedirectError, judge, target
@@ -36,6 +37,8 @@ from forecourt.services.cognito.users.sign_up import SignUpApi
 
 CSRF_COOKIE = "XSRF-TOKEN"
 _TRIES = 5
+# A question of the pages' own, after everything that was to be proven.
+_REMEMBER = "REMEMBER_DEVICE"
 _CODES = ("SMS_MFA", "EMAIL_OTP", "SMS_OTP", "SOFTWARE_TOKEN_MFA")
 
 
@@ -69,6 +72,7 @@ class Pages:
         self._records = kit.records
         self._endpoints = endpoints
         self._browsers = browsers
+        self._devices = BrowserDevices(kit)
         self._sign_up = sign_up
         self._recovery = recovery
         self._own = own
@@ -105,8 +109,9 @@ class Pages:
         if method != "PASSWORD":
             parameters = {"USERNAME": username, "PREFERRED_CHALLENGE": method}
         flow_name = "USER_PASSWORD_AUTH" if method == "PASSWORD" else "USER_AUTH"
+        device = await self._devices.proven(page.pool, page.request, username)
         try:
-            outcome = await flow.initiate(self._kit, self._visit(page, parameters, flow_name))
+            outcome = await flow.initiate(self._kit, self._visit(page, parameters, flow_name, device))
         except errors.UserNotConfirmedException:
             return await self._show(page, "confirm", username=username, to="")
         except ServiceError as error:
@@ -118,6 +123,8 @@ class Pages:
         form = page.form
         name, session = form.get("challenge", ""), form.get("session", "")
         try:
+            if name == _REMEMBER:
+                return await self._remember(page, session, form.get("answer", ""))
             if name == "NEW_PASSWORD_REQUIRED" and form.get("password") != form.get("repeat"):
                 raise errors.InvalidPasswordException(self._texts(page)["mismatch"])
             if name == "MFA_SETUP":
@@ -134,17 +141,36 @@ class Pages:
         return await self._go_on(page, outcome)
 
     async def _go_on(self, page: Page, outcome: Outcome) -> Response:
+        visit = self._visit(page, {})
         if isinstance(outcome, Passed):
-            try:
-                return await self._browsers.finish(self._visit(page, {}), page.request, page.authorize, outcome)
-            except ServiceError as error:
-                return await self._login_page(page, error=error.message)
+            if self._devices.asks(page.pool, outcome.attempt):
+                asked = await flow.ask_more(self._kit, visit, outcome, _REMEMBER)
+                return await self._show(page, "device", challenge=_REMEMBER, session=flow.session_of(self._kit, asked))
+            remembers = self._devices.remembers(page.pool, outcome.attempt)
+            return await self._finish(page, outcome, remembers=remembers)
         shown = {**outcome.parameters, "available": ",".join(outcome.available)}
         attempt = msgspec.structs.replace(outcome.attempt, shown=shown)
         if outcome.name == "MFA_SETUP":
             attempt.seed = self._records.ids.bytes(totp.SEED_BYTES)
         session = flow.session_of(self._kit, Challenge(outcome.name, attempt, {}))
         return await self._challenge_page(page, outcome.name, session, attempt)
+
+    async def _remember(self, page: Page, session: str, answer: str) -> Response:
+        """The user said whether the device is to be remembered: the last step of his sign-in."""
+        attempt = await flow.open_session(self._kit, session)
+        if (attempt.pool_id, attempt.client_id, attempt.challenges) != (page.pool.id, page.client.id, [_REMEMBER]):
+            raise errors.invalid_session()
+        user = await self._kit.known_user(attempt)
+        self._kit.check_status(user)
+        return await self._finish(page, Passed(user, attempt), remembers=answer == "yes")
+
+    async def _finish(self, page: Page, passed: Passed, *, remembers: bool) -> Response:
+        visit = self._visit(page, {})
+        remembered = self._devices.remember(visit, page.request, passed.user) if remembers else None
+        try:
+            return await self._browsers.finish(visit, page.request, page.authorize, passed, remembered)
+        except ServiceError as error:
+            return await self._login_page(page, error=error.message)
 
     async def _ask_again(self, page: Page, name: str, session: str, error: str) -> Response:
         attempt = await flow.open_session(self._kit, session)
@@ -364,9 +390,9 @@ class Pages:
             raise PageError("invalid_request", "Client does not exist.")
         return client
 
-    def _visit(self, page: Page, parameters: Mapping[str, str], flow_name: str = "") -> Visit:
+    def _visit(self, page: Page, parameters: Mapping[str, str], flow_name: str = "", device: str = "") -> Visit:
         visit = self._endpoints.visit(page.pool, page.client, page.context, page.request, parameters)
-        return msgspec.structs.replace(visit, flow=flow_name)
+        return msgspec.structs.replace(visit, flow=flow_name, proven_device=device)
 
     def _texts(self, page: Page) -> Mapping[str, str]:
         return texts(page_language(page.request))

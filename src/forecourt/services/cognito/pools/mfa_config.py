@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ _DOCUMENTS = (
     "EmailMfaConfiguration",
     "WebAuthnConfiguration",
 )
+_HOST = re.compile(r"[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*")
 
 
 class MfaConfigApi:
@@ -70,6 +72,11 @@ def after_update(mfa: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[st
 
 
 def _check_request(pool: Pool, given: Mapping[str, Any]) -> None:
+    relying_party = given.get("WebAuthnConfiguration", {}).get("RelyingPartyId")
+    if relying_party and not _HOST.fullmatch(relying_party):
+        raise errors.InvalidParameterException(
+            f"{relying_party} is not a valid relying party ID: it is a domain name, without a scheme, port or path."
+        )
     factors = _switched_on(given)
     if given.get("MfaConfiguration", "OFF") == "OFF" and factors:
         raise errors.InvalidParameterException(

@@ -14,9 +14,11 @@ from forecourt.services.cognito.errors import (
     FeatureUnavailableInTierException,
     InvalidParameterException,
     TierChangeNotAllowedException,
+    UserPoolTaggingException,
 )
 
 Settings = Mapping[str, Any]
+RESERVED_TAG = "aws: prefixed tag key names are not allowed for external use."
 PASSWORD_ONLY = ("PASSWORD",)
 
 
@@ -26,6 +28,8 @@ def check_request(request: Settings) -> None:
         raise InvalidParameterException(
             "Only one of the aliasAttributes or usernameAttributes can be set in a User pool."
         )
+    if any(name.lower().startswith("aws:") for name in request.get("UserPoolTags", ())):
+        raise UserPoolTaggingException(RESERVED_TAG)
     days = request.get("Policies", {}).get("PasswordPolicy", {}).get("TemporaryPasswordValidityDays")
     if days is not None and request.get("AdminCreateUserConfig", {}).get("UnusedAccountValidityDays"):
         raise InvalidParameterException(

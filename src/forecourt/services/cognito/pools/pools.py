@@ -119,6 +119,8 @@ class PoolsApi:
     @operation("TagResource")
     async def tag_resource(self, context: CallContext, request: t.TagResourceRequestTypeDef) -> dict[str, Any]:
         pool = await self._by_arn(context, request["ResourceArn"])
+        if any(name.lower().startswith("aws:") for name in request["Tags"]):
+            raise errors.InvalidParameterException(pool_rules.RESERVED_TAG)
 
         def tag(current: Pool) -> None:
             tags = {**current.settings.get("UserPoolTags", {}), **request["Tags"]}

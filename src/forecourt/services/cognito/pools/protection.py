@@ -12,7 +12,7 @@ from forecourt.services.cognito.model import AuthEvent, Client, Pool, RiskConfig
 from forecourt.services.cognito.pools import paging
 from forecourt.services.cognito.pools.pool_rules import require_feature
 from forecourt.services.cognito.pools.pools import change_pool
-from forecourt.services.cognito.quotas import DEFAULT_RATES, Quotas
+from forecourt.services.cognito.quotas import ADJUSTABLE, DEFAULT_RATES, Quotas
 from forecourt.services.cognito.store import Records
 from forecourt.services.cognito.threat import feedback
 from forecourt.services.cognito.threat.protection import mode
@@ -122,6 +122,8 @@ class ProtectionApi:
     @operation("UpdateProvisionedLimit")
     async def update_provisioned_limit(self, context: CallContext, request: Any) -> dict[str, Any]:
         category = _category(request["LimitDefinition"])
+        if category not in ADJUSTABLE:
+            raise errors.InvalidParameterException(f"The rate of {category} requests is not adjustable.")
         if request["RequestedLimitValue"] < DEFAULT_RATES[category]:
             raise errors.InvalidParameterException("The requested limit is below the free limit.")
         self._quotas.rates[category] = request["RequestedLimitValue"]

@@ -115,7 +115,7 @@ class Threat:
 
     async def assess(self, visit: Visit, attempt: Attempt, user: User) -> None:
         """Judges a sign-in once its first factor is right. Raises where it is blocked; may demand a second factor."""
-        if attempt.risk or mode(visit.pool) == "OFF":
+        if attempt.risk or mode(visit.pool, attempt.flow) == "OFF":
             return
         configuration = await self.configuration(visit.pool, visit.client.id)
         exceptions = configuration.get("RiskExceptionConfiguration", {})
@@ -147,7 +147,7 @@ class Threat:
         if action.get("Notify"):
             attempt.event_id = self._records.ids.uuid()
             self._notify(visit, user, "BlockEmail" if block else _NOTICE[decided], configuration, attempt.event_id)
-        if mode(visit.pool) != "ENFORCED" or not level:
+        if mode(visit.pool, attempt.flow) != "ENFORCED" or not level:
             return
         if block:
             event = msgspec.structs.replace(
@@ -238,5 +238,9 @@ class Threat:
 _NOTICE = {"MFA_REQUIRED": "MfaEmail", "MFA_IF_CONFIGURED": "MfaEmail", "NO_ACTION": "NoActionEmail"}
 
 
-def mode(pool: Pool) -> str:
-    return str(pool.settings.get("UserPoolAddOns", {}).get("AdvancedSecurityMode", "OFF"))
+def mode(pool: Pool, flow: str = "") -> str:
+    """Flows of the pool's own functions are judged only where the pool says so."""
+    add_ons = pool.settings.get("UserPoolAddOns", {})
+    if flow == "CUSTOM_AUTH":
+        return str(add_ons.get("AdvancedSecurityAdditionalFlows", {}).get("CustomAuthMode", "OFF"))
+    return str(add_ons.get("AdvancedSecurityMode", "OFF"))

@@ -35,7 +35,7 @@ class Devices:
             Device, user.pool_id, user.key, after=paging.after(token), limit=size + 1
         )
         more = encode_token(position(found[size - 1])) if len(found) > size else None
-        shown_devices = [shown(device) for device in found[:size] if device.srp_verifier]
+        shown_devices = [shown(device) for device in found[:size] if device.confirmed]
         return paging.with_token({"Devices": shown_devices}, "PaginationToken", more)
 
     async def confirm(self, pool: Pool, user: User, device_key: str, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -46,7 +46,7 @@ class Devices:
             device = tx.get(Device, user.pool_id, user.key, device_key)
             if device is None:
                 raise _no_device()
-            if device.srp_verifier:
+            if device.confirmed:
                 raise errors.DeviceKeyExistsException("Device key already exists.")
             device.srp_verifier = self._passwords.seal_verifier(verifier)
             device.name = request.get("DeviceName", device.name)

@@ -90,9 +90,9 @@ class InvokeApi:
         payload = _bytes(request.get("Payload")) or b"{}"
         check_payload(payload, event=asynchronous)
         # A service may invoke more than once on behalf of one request.
-        request_id = self._ids.uuid() if context.principal.kind == "service" else context.request_id
+        own = self._ids.uuid() if context.principal.kind == "service" else context.request_id
         return Event(
-            request_id=request_id,
+            request_id=context.call_id or own,
             payload=payload,
             client_context=_client_context(request.get("ClientContext")),
             tail=request.get("LogType") == "Tail",

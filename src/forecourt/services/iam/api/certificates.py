@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from cryptography.x509 import Certificate
 
 _MAX_SIGNING = 2
-_MAX_SERVER = 20
 
 
 def _purpose(certificate_id: str) -> str:
@@ -54,12 +53,7 @@ class ServerCertificatesApi(IamApi):
             tags=new_tags(request),
         )
 
-        def change(tx: Tx) -> None:
-            if len(tx.list(ServerCertificate, context.account)) >= _MAX_SERVER:
-                raise LimitExceededException(f"Cannot exceed quota for ServerCertificatesPerAccount: {_MAX_SERVER}")
-            insert(tx, kept, f"The Server Certificate with name {name}")
-
-        await self.store.write(change)
+        await self.store.write(lambda tx: insert(tx, kept, f"The Server Certificate with name {name}"))
         return {"ServerCertificateMetadata": _metadata(kept), "Tags": shown_tags(kept.tags)}
 
     @operation("GetServerCertificate")

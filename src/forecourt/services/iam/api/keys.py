@@ -7,7 +7,7 @@ from forecourt.base.call import CallContext, operation
 from forecourt.services.iam import views
 from forecourt.services.iam.api.kit import IamApi, Request, Result
 from forecourt.services.iam.api.users import own_name
-from forecourt.services.iam.errors import LimitExceededException, NoSuchEntityException
+from forecourt.services.iam.errors import InvalidInputException, LimitExceededException, NoSuchEntityException
 from forecourt.services.iam.model import AccessKey, User
 from forecourt.services.iam.store import missing, page
 from forecourt.store import Tx
@@ -53,6 +53,8 @@ class AccessKeysApi(IamApi):
     @operation("UpdateAccessKey")
     async def update_access_key(self, context: CallContext, request: Request) -> Result:
         owner = await self._owner(context, request)
+        if request["Status"] == "Expired":
+            raise InvalidInputException("The status of an access key is Active or Inactive.")
 
         def change(tx: Tx) -> None:
             key = _key(tx, context.account, owner, request["AccessKeyId"])

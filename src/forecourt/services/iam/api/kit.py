@@ -22,7 +22,17 @@ from forecourt.services.iam.errors import (
     PolicyNotAttachableException,
 )
 from forecourt.services.iam.key_uses import KeyUses
-from forecourt.services.iam.model import Group, InstanceProfile, ManagedPolicy, Role, ServerCertificate, Subject, User
+from forecourt.services.iam.model import (
+    Group,
+    InstanceProfile,
+    ManagedPolicy,
+    OidcProvider,
+    Role,
+    SamlProvider,
+    ServerCertificate,
+    Subject,
+    User,
+)
 from forecourt.services.iam.store import Directory
 from forecourt.store import AlreadyExists, Tx
 from forecourt.store.sealing import Sealer
@@ -33,6 +43,23 @@ Result = dict[str, Any]
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 MAX_ATTACHED = 10
 MAX_TAGS = 50
+
+
+class Quota(NamedTuple):
+    name: str
+    most: int
+
+
+QUOTAS: Mapping[type[Any], Quota] = {
+    User: Quota("UsersPerAccount", 5000),
+    Group: Quota("GroupsPerAccount", 300),
+    Role: Quota("RolesPerAccount", 1000),
+    InstanceProfile: Quota("InstanceProfilesPerAccount", 1000),
+    ManagedPolicy: Quota("PoliciesPerAccount", 1500),
+    OidcProvider: Quota("OpenIdConnectProvidersPerAccount", 100),
+    SamlProvider: Quota("SAMLProvidersPerAccount", 100),
+    ServerCertificate: Quota("ServerCertificatesPerAccount", 20),
+}
 INLINE_QUOTA = {User: 2048, Group: 5120, Role: 10_240}
 MANAGED_QUOTA = 6144
 TRUST_QUOTA = 2048
@@ -61,15 +88,26 @@ class IamApi:
         self.store = kit.directory.store
 
 
-def check_policy(text: str, kind: PolicyKind, noun: str = "", name: str = "", quota: int | None = None) -> str:
-    """Raises `MalformedPolicyDocument`, or `LimitExceeded` where it is longer than its quota without blanks."""
+def check_policy(text: str, kind: PolicyKind) -> str:
+    """Raises `MalformedPolicyDocument`."""
     try:
         compile_policy(text, kind)
     except PolicyInvalid as refused:
         raise MalformedPolicyDocumentException(str(refused)) from None
-    if quota is not None and len(re.sub(r"\s", "", text)) > quota:
-        raise LimitExceededException(f"Maximum policy size of {quota} bytes exceeded for {noun} {name}".rstrip())
     return text
+
+
+def check_trust(text: str) -> str:
+    check_policy(text, "trust")
+    if len(re.sub(r"\s", "", text)) > TRUST_QUOTA:
+        raise LimitExceededException(f"Cannot exceed quota for ACLSizePerRole: {TRUST_QUOTA}")
+    return text
+
+
+def check_size(text: str, quota: int, noun: str, name: str) -> None:
+    """Raises `LimitExceeded` where the text is longer than its quota without blanks."""
+    if len(re.sub(r"\s", "", text)) > quota:
+        raise LimitExceededException(f"Maximum policy size of {quota} bytes exceeded for {noun} {name}")
 
 
 async def check_attachable(directory: Directory, account: str, arn: str) -> None:
@@ -123,6 +161,10 @@ def missing_inline(subject: Subject, policy_name: str) -> NoSuchEntityException:
 
 
 def insert(tx: Tx, entity: Any, label: str) -> None:
+    """Raises `EntityAlreadyExists`, or `LimitExceeded` where the account may have no more of the kind."""
+    quota = QUOTAS.get(type(entity))
+    if quota is not None and tx.count(type(entity), entity.account) >= quota.most:
+        raise LimitExceededException(f"Cannot exceed quota for {quota.name}: {quota.most}")
     try:
         tx.insert(entity)
     except AlreadyExists:

@@ -14,6 +14,7 @@ from forecourt.services.iam.api.kit import (
     Request,
     Result,
     check_policy,
+    check_size,
     insert,
     managed_document,
     new_tags,
@@ -43,7 +44,8 @@ class ManagedPoliciesApi(IamApi):
     @operation("CreatePolicy")
     async def create_policy(self, context: CallContext, request: Request) -> Result:
         name, now = request["PolicyName"], self.kit.clock.now()
-        text = check_policy(request["PolicyDocument"], "identity", "policy", name, MANAGED_QUOTA)
+        text = check_policy(request["PolicyDocument"], "identity")
+        check_size(text, MANAGED_QUOTA, "policy", name)
         policy = ManagedPolicy(
             account=context.account,
             key=name.lower(),
@@ -154,7 +156,8 @@ class ManagedPoliciesApi(IamApi):
     @operation("CreatePolicyVersion")
     async def create_policy_version(self, context: CallContext, request: Request) -> Result:
         policy = await self._own(context.account, request["PolicyArn"])
-        text = check_policy(request["PolicyDocument"], "identity", "policy", policy.name, MANAGED_QUOTA)
+        text = check_policy(request["PolicyDocument"], "identity")
+        check_size(text, MANAGED_QUOTA, "policy", policy.name)
         now = self.kit.clock.now()
 
         def change(found: ManagedPolicy, _: Tx) -> Result:

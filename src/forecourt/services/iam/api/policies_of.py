@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 from forecourt.base.call import CallContext, operation
 from forecourt.services.iam import views
 from forecourt.services.iam.api.kit import (
@@ -12,6 +14,7 @@ from forecourt.services.iam.api.kit import (
     attach,
     check_attachable,
     check_policy,
+    check_size,
     detach,
     inline_document,
     missing_inline,
@@ -21,6 +24,7 @@ from forecourt.services.iam.model import Group, Role, User
 from forecourt.services.iam.store import page
 
 Kind = type[User] | type[Group] | type[Role]
+S = TypeVar("S", User, Group, Role, User | Role, User | Group | Role)
 _MEMBER: dict[Kind, str] = {User: "UserName", Group: "GroupName", Role: "RoleName"}
 
 
@@ -35,15 +39,21 @@ def check_modifiable(role: Role) -> None:
         )
 
 
+def _modifiable(subject: S) -> S:
+    if isinstance(subject, Role):
+        check_modifiable(subject)
+    return subject
+
+
 class PoliciesOfApi(IamApi):
     async def _put(self, kind: Kind, context: CallContext, request: Request) -> Result:
         name, policy = request[_MEMBER[kind]], request["PolicyName"]
-        text = check_policy(request["PolicyDocument"], "identity", kind.noun, name, INLINE_QUOTA[kind])
+        text = check_policy(request["PolicyDocument"], "identity")
 
         def change(subject: User | Group | Role) -> None:
-            if isinstance(subject, Role):
-                check_modifiable(subject)
-            subject.inline[policy] = text
+            _modifiable(subject).inline[policy] = text
+            # The quota is for all of them together.
+            check_size("".join(subject.inline.values()), INLINE_QUOTA[kind], kind.noun, name)
 
         await self.directory.change(kind, context.account, name, lambda subject, _: change(subject))
         return {}
@@ -60,7 +70,7 @@ class PoliciesOfApi(IamApi):
 
     async def _delete(self, kind: Kind, context: CallContext, request: Request) -> Result:
         def change(subject: User | Group | Role) -> None:
-            if subject.inline.pop(request["PolicyName"], None) is None:
+            if _modifiable(subject).inline.pop(request["PolicyName"], None) is None:
                 raise missing_inline(subject, request["PolicyName"])
 
         await self.directory.change(kind, context.account, request[_MEMBER[kind]], lambda subject, _: change(subject))
@@ -75,12 +85,12 @@ class PoliciesOfApi(IamApi):
         name, arn = request[_MEMBER[kind]], request["PolicyArn"]
         await self.directory.get(kind, context.account, name)
         await check_attachable(self.directory, context.account, arn)
-        await self.directory.change(kind, context.account, name, lambda subject, _: attach(subject, arn))
+        await self.directory.change(kind, context.account, name, lambda subject, _: attach(_modifiable(subject), arn))
         return {}
 
     async def _detach(self, kind: Kind, context: CallContext, request: Request) -> Result:
         name, arn = request[_MEMBER[kind]], request["PolicyArn"]
-        await self.directory.change(kind, context.account, name, lambda subject, _: detach(subject, arn))
+        await self.directory.change(kind, context.account, name, lambda subject, _: detach(_modifiable(subject), arn))
         return {}
 
     async def _list_attached(self, kind: Kind, context: CallContext, request: Request) -> Result:
@@ -96,7 +106,7 @@ class PoliciesOfApi(IamApi):
         await check_attachable(self.directory, context.account, arn)
 
         def change(subject: User | Role) -> None:
-            subject.boundary = arn
+            _modifiable(subject).boundary = arn
 
         await self.directory.change(kind, context.account, request[_MEMBER[kind]], lambda subject, _: change(subject))
         return {}
@@ -105,7 +115,7 @@ class PoliciesOfApi(IamApi):
         name = request[_MEMBER[kind]]
 
         def change(subject: User | Role) -> None:
-            if subject.boundary is None:
+            if _modifiable(subject).boundary is None:
                 raise NoSuchEntityException(f"{kind.noun.capitalize()} {name} does not have a permissions boundary.")
             subject.boundary = None
 

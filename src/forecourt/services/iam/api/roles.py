@@ -5,13 +5,12 @@ from __future__ import annotations
 from forecourt.base.call import CallContext, operation
 from forecourt.services.iam import aws_managed, views
 from forecourt.services.iam.api.kit import (
-    TRUST_QUOTA,
     IamApi,
     Request,
     Result,
     check_attachable,
     check_detached,
-    check_policy,
+    check_trust,
     insert,
     new_tags,
 )
@@ -47,9 +46,7 @@ class RolesApi(IamApi):
     @operation("CreateRole")
     async def create_role(self, context: CallContext, request: Request) -> Result:
         name, boundary = request["RoleName"], request.get("PermissionsBoundary")
-        trust = check_policy(request["AssumeRolePolicyDocument"], "trust")
-        if len("".join(trust.split())) > TRUST_QUOTA:
-            raise LimitExceededException(f"Cannot exceed quota for ACLSizePerRole: {TRUST_QUOTA}")
+        trust = check_trust(request["AssumeRolePolicyDocument"])
         if boundary:
             await check_attachable(self.directory, context.account, boundary)
         path = request.get("Path") or "/"
@@ -102,7 +99,7 @@ class RolesApi(IamApi):
 
     @operation("UpdateAssumeRolePolicy")
     async def update_assume_role_policy(self, context: CallContext, request: Request) -> Result:
-        trust = check_policy(request["PolicyDocument"], "trust")
+        trust = check_trust(request["PolicyDocument"])
 
         def change(role: Role, _: Tx) -> None:
             check_modifiable(role)

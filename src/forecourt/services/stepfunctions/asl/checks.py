@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from forecourt.services.stepfunctions.asl.diagnostics import BAD_JSONATA, UNSUPPORTED_JSONATA, Diagnostic
 from forecourt.services.stepfunctions.asl.errors import DefinitionError
 from forecourt.services.stepfunctions.asl.intrinsics import compile_intrinsic
 from forecourt.services.stepfunctions.asl.jsonata import compile_expression, is_expression
@@ -124,11 +126,19 @@ def template_faults(raw: Any) -> Iterator[str]:
             yield from template_faults(item)
 
 
+def looks_like_path(value: Any) -> bool:
+    """Whether a constant was perhaps meant as a path or an intrinsic function."""
+    return isinstance(value, str) and (value.startswith(("$.", "$$.")) or _CALL.match(value) is not None)
+
+
+_CALL = re.compile(r"States\.[A-Za-z0-9]+\(")
+
+
 def suspicious_members(raw: Any) -> Iterator[str]:
     """Members whose value looks like a path while their name does not end in `.$`."""
     if isinstance(raw, dict):
         for key, value in raw.items():
-            if isinstance(value, str) and value.startswith("$.") and not key.endswith(".$"):
+            if looks_like_path(value) and not key.endswith(".$"):
                 yield key
             yield from suspicious_members(value)
     elif isinstance(raw, list):
@@ -136,16 +146,19 @@ def suspicious_members(raw: Any) -> Iterator[str]:
             yield from suspicious_members(item)
 
 
-def expression_faults(raw: Any, location: str) -> Iterator[tuple[str, str]]:
-    """(message, location) of every JSONata expression that does not parse."""
+def expression_faults(raw: Any, location: str, in_catch: bool) -> Iterator[Diagnostic]:
+    """What is wrong with the JSONata expressions in a field."""
     if is_expression(raw):
         try:
-            compile_expression(raw)
+            expression = compile_expression(raw)
         except DefinitionError as error:
-            yield str(error), location
+            yield Diagnostic(BAD_JSONATA, str(error), location)
+            return
+        for message in expression.unsupported(in_catch):
+            yield Diagnostic(UNSUPPORTED_JSONATA, message, location)
     elif isinstance(raw, dict):
         for key, value in raw.items():
-            yield from expression_faults(value, f"{location}/{key}")
+            yield from expression_faults(value, f"{location}/{key}", in_catch)
     elif isinstance(raw, list):
         for index, item in enumerate(raw):
-            yield from expression_faults(item, f"{location}[{index}]")
+            yield from expression_faults(item, f"{location}[{index}]", in_catch)

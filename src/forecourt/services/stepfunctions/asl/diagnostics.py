@@ -1,4 +1,7 @@
-"""What ValidateStateMachineDefinition answers: findings with a code, a severity, a message and a place."""
+"""What ValidateStateMachineDefinition answers: findings with a code, a severity, a message and a place.
+
+https://docs.aws.amazon.com/step-functions/latest/apireference/API_ValidateStateMachineDefinitionDiagnostic.html
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,16 @@ BAD_JSON = "INVALID_JSON_DESCRIPTION"
 MISSING_TARGET = "MISSING_TRANSITION_TARGET"
 MISSING_END = "MISSING_END_STATE"
 DUPLICATE = "DUPLICATE_STATE_NAME"
+BAD_STATE_NAME = "INVALID_STATE_NAME"
+BAD_LABEL = "INVALID_LABEL_NAME"
+DUPLICATE_LABEL = "DUPLICATE_LABEL_NAME"
+TOO_DEEP = "TOO_DEEPLY_NESTED"
+BAD_JSONATA = "INVALID_JSONATA_EXPRESSION"
+UNSUPPORTED_JSONATA = "UNSUPPORTED_JSONATA_EXPRESSION"
+# Warnings
+NO_DOLLAR = "NO_DOLLAR"
+NO_PATH = "NO_PATH"
+STATIC_RESULT = "PASS_RESULT_IS_STATIC"
 
 
 class Diagnostic(NamedTuple):

@@ -21,7 +21,6 @@ from typing import Any
 
 from jsonata.functions import Functions
 from jsonata.jexception import JException
-from jsonata.jsonata import Jsonata
 from jsonata.utils import Utils
 
 from forecourt.services.stepfunctions.asl import errors
@@ -29,7 +28,8 @@ from forecourt.services.stepfunctions.asl.chance import seeded_fraction
 from forecourt.services.stepfunctions.asl.data import from_text
 from forecourt.services.stepfunctions.asl.errors import DefinitionError, StatesError
 from forecourt.services.stepfunctions.asl.intrinsics import hash_text
-from forecourt.services.stepfunctions.asl.jsonata_library import Program, define
+from forecourt.services.stepfunctions.asl.jsonata_library import Program, define, explain
+from forecourt.services.stepfunctions.asl.jsonata_references import unsupported_references
 from forecourt.services.stepfunctions.asl.jsonpath import MISSING
 from forecourt.services.stepfunctions.asl.regex import TooComplex, bounded_engine
 from forecourt.services.stepfunctions.asl.scope import Scope
@@ -122,6 +122,11 @@ class Expression:
         compiled.set_output_convert_nulls(False)
         self._compiled = compiled
 
+    def unsupported(self, in_catch: bool) -> list[str]:
+        """Why Step Functions does not take the expression although it is JSONata."""
+        with _deep_recursion():
+            return unsupported_references(self._compiled.ast, in_catch)
+
     def evaluate(self, scope: Scope, field: str) -> Any:
         """The value. Raises `States.QueryEvaluationError`, naming `field`, where it fails or yields nothing."""
         value = self._follow_plain_path(scope) if self._plain else UNDEFINED
@@ -146,15 +151,17 @@ class Expression:
         try:
             return self.over(None, scope)
         except JException as error:
-            raise self._failure(field, f"threw an error: {explain(error)}") from error
+            raise self._failure(field, f"threw an error during evaluation{_tail(error)}") from error
         except (_Overrun, TooComplex) as error:
-            raise self._failure(field, f"threw an error: {error}") from error
+            raise self._failure(field, f"threw an error during evaluation: {error}") from error
         except RecursionError as error:
-            raise self._failure(field, "threw an error: The expression recurses too deeply") from error
+            said = "threw an error during evaluation: The expression recurses too deeply"
+            raise self._failure(field, said) from error
         except StatesError:
             raise
         except Exception as error:  # the library lets Python's own errors through
-            raise self._failure(field, f"threw an error: {type(error).__name__}: {error}") from error
+            said = f"threw an error during evaluation: {type(error).__name__}: {error}"
+            raise self._failure(field, said) from error
 
     def over(self, context_value: Any, scope: Scope) -> Any:
         """The value with `$` and `$$` bound to `context_value`, None in Step Functions; `UNDEFINED` for nothing.
@@ -172,9 +179,10 @@ class Expression:
         )
 
 
-def explain(error: Any) -> str:
-    """The library's message without the code in front of it, as AWS shows it."""
-    return re.sub(r"^[A-Z]\d{4}:\s*", "", str(error))
+def _tail(error: Any) -> str:
+    """Measured on AWS: a message with a code is a sentence of its own."""
+    code = str(error.error)
+    return f". {code}: {explain(error)}" if re.fullmatch(r"[A-Z]\d{4}", code) else f": {explain(error)}"
 
 
 @functools.lru_cache(maxsize=4096)
@@ -233,9 +241,9 @@ def _bindings(scope: Scope, text: str, wants_context: bool) -> dict[str, Any]:
     bound["states"] = states
     bound["__evaluate_entry"] = meter.enter
     bound["__evaluate_exit"] = meter.leave
-    for name, make in _FUNCTIONS.items():
+    for name, (signature, make) in _FUNCTIONS.items():
         if name in text:
-            bound[name] = Jsonata.JLambda(make(scope))
+            bound[name] = define(name, signature, make(scope))
     bound.update((name, function) for name, function in _GUARDED.items() if name in text)
     return bound
 
@@ -285,36 +293,44 @@ def _shuffle(scope: Scope) -> Callable[..., Any]:
     return shuffle
 
 
-def _partition(array: Any, size: Any) -> list[Any]:
-    if not isinstance(array, list) or type(size) not in (int, float) or size < 1:
-        raise _Overrun("$partition takes an array and a positive number")
+def _partition(array: Any, size: Any) -> list[Any] | None:
+    if array is None or size is None:
+        return None
+    if int(size) < 1:
+        raise _Overrun("The second argument of $partition must be a positive number")
     return [array[start : start + int(size)] for start in range(0, len(array), int(size))]
 
 
-def _range(first: Any, last: Any, step: Any = 1) -> list[Any]:
-    if any(type(value) not in (int, float) for value in (first, last, step)) or not step:
-        raise _Overrun("$range takes three numbers, of which the last must not be 0")
+def _range(first: Any, last: Any, step: Any) -> list[Any] | None:
+    if None in (first, last, step):
+        return None
+    if not step:
+        raise _Overrun("The third argument of $range must not be 0")
     count = int((last - first) / step) + 1
     if count > _MOST_LENGTH:
         raise _Overrun("$range would make too long an array")
     return [first + index * step for index in range(max(count, 0))]
 
 
-def _hash(data: Any, algorithm: Any = "SHA-1") -> str:
+def _hash(data: Any, algorithm: Any = None) -> str | None:
+    if data is None:
+        return None
     try:
-        return hash_text(data if isinstance(data, str) else Functions.string(data), algorithm)
+        return hash_text(data if isinstance(data, str) else Functions.string(data), algorithm or "SHA-1")
     except KeyError as error:
         raise _Overrun(f"$hash does not know the algorithm {algorithm}") from error
 
 
 def _parse(text: Any) -> Any:
+    if text is None:
+        return None
     try:
         return _to_library(from_text(text))
-    except (TypeError, ValueError) as error:
-        raise _Overrun("$parse takes a string that holds JSON") from error
+    except ValueError as error:
+        raise _Overrun("The argument of $parse must be valid JSON") from error
 
 
-def _no_eval(*arguments: Any) -> Any:
+def _no_eval(text: Any = None, context: Any = None) -> Any:
     raise _Overrun("$eval is not supported in Step Functions")
 
 
@@ -322,17 +338,18 @@ def _now(scope: Scope) -> Callable[..., Any]:
     return lambda picture=None, zone=None: Functions.datetime_from_millis(int(scope.now * 1000), picture, zone)
 
 
-_FUNCTIONS: dict[str, Callable[[Scope], Callable[..., Any]]] = {
-    "partition": lambda scope: _partition,
-    "range": lambda scope: _range,
-    "hash": lambda scope: _hash,
-    "random": _random,
-    "shuffle": _shuffle,
-    "uuid": lambda scope: scope.chance.uuid,
-    "parse": lambda scope: _parse,
-    "eval": lambda scope: _no_eval,
-    "now": _now,
-    "millis": lambda scope: lambda: int(scope.now * 1000),
+# name -> (JSONata's signature, what makes the function for a scope)
+_FUNCTIONS: dict[str, tuple[str, Callable[[Scope], Callable[..., Any]]]] = {
+    "partition": ("<an:a>", lambda scope: _partition),
+    "range": ("<nnn:a>", lambda scope: _range),
+    "hash": ("<xs?:s>", lambda scope: _hash),
+    "random": ("<n?:n>", _random),
+    "shuffle": ("<a:a>", _shuffle),
+    "uuid": ("<:s>", lambda scope: scope.chance.uuid),
+    "parse": ("<s:x>", lambda scope: _parse),
+    "eval": ("<x?x?:x>", lambda scope: _no_eval),
+    "now": ("<s?s?:s>", _now),
+    "millis": ("<:n>", lambda scope: lambda: int(scope.now * 1000)),
 }
 
 _GUARDED: dict[str, Any] = {

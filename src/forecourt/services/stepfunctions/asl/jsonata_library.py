@@ -62,8 +62,7 @@ class Program(Jsonata):  # type: ignore[misc]
             return super().evaluate_numeric_expression(lhs, rhs, op)
         except (ZeroDivisionError, ValueError, OverflowError) as error:
             # JavaScript has Infinity and NaN, which no operator and no result takes
-            shown = "Infinity" if op != "%" and lhs else "NaN"
-            raise JException("D1001", -1, shown) from error
+            raise JException("D1001", -1, math.inf if op != "%" and lhs else math.nan) from error
 
 
 def _one_character(pair: re.Match[str]) -> str:
@@ -84,7 +83,7 @@ class _Function(Jsonata.JFunction):  # type: ignore[misc]
 
     def call(self, input: Any, arguments: Any) -> Any:
         try:
-            return Functions._call(self._function, self._count, arguments)
+            return Functions._call(self._function, self._count, arguments[: self._count])
         except JException as error:
             raise _coded(error, arguments, None) from error
         except (ValueError, TypeError, OverflowError, RuntimeError, LookupError) as error:
@@ -105,8 +104,30 @@ def _coded(error: Any, arguments: Any, otherwise: str | None) -> Any:
     code = next((code for head, code in _CODE_OF_TEXT.items() if text.startswith(head)), otherwise)
     if code is None:
         return error
-    shown = [json.dumps(argument, default=str, ensure_ascii=False) for argument in arguments or [None]]
-    return JException(code, -1, shown[0], shown[1] if len(shown) > 1 else None)
+    first, *rest = arguments or [None]
+    return JException(code, -1, first, rest[0] if rest else None)
+
+
+_PLACE = re.compile(r"\{\{\w+\}\}")
+_SUBTYPES = {
+    "a": "arrays", "b": "booleans", "f": "functions", "n": "numbers", "o": "objects", "s": "strings",
+}  # fmt: skip
+
+
+def explain(error: Any) -> str:
+    """The message in the reference implementation's words: what is filled in is written as JSON."""
+    template = JException.error_codes.get(error.error)
+    if template is None or "{{{" in template:
+        return re.sub(r"^[A-Z]\d{4}:\s*", "", str(error))
+    last = _SUBTYPES.get(error.extra, error.extra) if error.error == "T0412" else error.extra
+    values = iter((error.current, error.expected, last))
+    return _PLACE.sub(lambda place: _written(next(values, None)), template)
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    return json.dumps(value, default=str, ensure_ascii=False, separators=(",", ":"))
 
 
 # --- functions --------------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ answers; the tables of `fields.py` say what is allowed.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -16,11 +17,24 @@ from forecourt.services.stepfunctions.asl.checks import (
     CHECKS,
     EXPRESSIBLE,
     expression_faults,
+    looks_like_path,
     suspicious_members,
     template_faults,
 )
 from forecourt.services.stepfunctions.asl.compile import compile_machine
-from forecourt.services.stepfunctions.asl.diagnostics import BAD_JSON, SCHEMA, Diagnostic, Severity
+from forecourt.services.stepfunctions.asl.diagnostics import (
+    BAD_JSON,
+    BAD_LABEL,
+    BAD_STATE_NAME,
+    DUPLICATE_LABEL,
+    NO_DOLLAR,
+    NO_PATH,
+    SCHEMA,
+    STATIC_RESULT,
+    TOO_DEEP,
+    Diagnostic,
+    Severity,
+)
 from forecourt.services.stepfunctions.asl.errors import DefinitionError
 from forecourt.services.stepfunctions.asl.graph import check_graph
 from forecourt.services.stepfunctions.asl.json_text import BadJson, parse_json
@@ -30,6 +44,8 @@ from forecourt.services.stepfunctions.asl.resource import parse_resource
 
 Raw = dict[str, Any]
 _LONGEST_NAME = 80
+_LONGEST_LABEL = 40
+_NOT_IN_LABELS = re.compile(r"[\s?*<>{}\[\]:;,\\|^~$#%&`\"\x00-\x1f\x7f-\x9f]")
 _MOST_NESTING = 40
 
 
@@ -38,7 +54,7 @@ def load(definition: str, express: bool = False) -> tuple[Machine | None, list[D
     try:
         return _load(definition, express)
     except RecursionError:
-        return None, [Diagnostic(SCHEMA, "The definition is nested too deeply", "/")]
+        return None, [Diagnostic(TOO_DEEP, "The definition is nested too deeply", "/")]
 
 
 def _load(definition: str, express: bool) -> tuple[Machine | None, list[Diagnostic]]:
@@ -80,6 +96,7 @@ class _Validator:
         self.express = express
         self.jsonata = raw.get("QueryLanguage") == "JSONata"
         self.depth = 0
+        self.labels: set[str] = set()
         self.found: list[Diagnostic] = []
 
     def report(self, message: str, location: str, severity: Severity = "ERROR", code: str = SCHEMA) -> None:
@@ -131,7 +148,7 @@ class _Validator:
             return
         self.depth += 1
         if self.depth > _MOST_NESTING:
-            self.report("The definition is nested too deeply", location)
+            self.report("The definition is nested too deeply", location, code=TOO_DEEP)
         else:
             for name, state in raw["States"].items():
                 self.state(name, state, f"{location}/States/{name}")
@@ -144,7 +161,8 @@ class _Validator:
             self.report("Expected value of type Object", location)
             return
         if not 0 < len(name) <= _LONGEST_NAME:
-            self.report(f"State name must have between 1 and {_LONGEST_NAME} characters", location)
+            said = f"State name must have between 1 and {_LONGEST_NAME} characters"
+            self.report(said, location, code=BAD_STATE_NAME)
         if not self.require(raw, ("Type",), location):
             return
         if raw["Type"] not in fields.TYPES:
@@ -194,18 +212,25 @@ class _Validator:
         if jsonata:
             for field, value in raw.items():
                 if field not in nested:
-                    for message, where in expression_faults(value, f"{location}/{field}"):
-                        self.report(message, where)
+                    self.found += expression_faults(value, f"{location}/{field}", field == "Catch")
             return
         for field in ("Parameters", "ResultSelector", "ItemSelector", "Assign", "ItemReader", "ItemBatcher"):
             for message in template_faults(raw.get(field)):
                 self.report(message, f"{location}/{field}")
-            for member in suspicious_members(raw.get(field)) if field in ("Parameters", "ItemSelector") else ():
+            for member in suspicious_members(raw.get(field)):
                 self.report(
                     f"The value of the field '{member}' looks like a path, but its name does not end with '.$'",
                     f"{location}/{field}/{member}",
                     "WARNING",
-                    "NO_DOLLAR",
+                    NO_DOLLAR,
+                )
+        for field in ("Error", "Cause"):
+            if looks_like_path(raw.get(field)):
+                self.report(
+                    f"The value of the field '{field}' looks like a path, but its name does not end with 'Path'",
+                    f"{location}/{field}",
+                    "WARNING",
+                    NO_PATH,
                 )
 
     def recovery(self, raw: Raw, jsonata: bool, location: str) -> None:
@@ -245,6 +270,9 @@ class _Validator:
         try:
             resource = parse_resource(raw["Resource"])
         except DefinitionError:
+            if not raw["Resource"].startswith("arn:"):
+                self.report("Value is not a valid resource ARN", here)
+                return
             self.report(
                 f"The resource provided {raw['Resource']} is not recognized. The value is not a valid resource ARN, "
                 "or the resource is not available in this region.",
@@ -358,8 +386,17 @@ class _Validator:
         batcher = raw.get("ItemBatcher", {})
         if "ItemBatcher" in raw and not any(key.startswith("Max") for key in batcher):
             self.report("MaxItemsPerBatch or MaxInputBytesPerBatch is required", f"{location}/ItemBatcher")
-        if len(raw.get("Label", "")) > 40:
-            self.report("Label must have at most 40 characters", f"{location}/Label")
+        if "Label" in raw:
+            self.label(raw["Label"], f"{location}/Label")
+
+    def label(self, label: str, here: str) -> None:
+        if not 0 < len(label) <= _LONGEST_LABEL:
+            self.report(f"Label must have between 1 and {_LONGEST_LABEL} characters", here, code=BAD_LABEL)
+        elif _NOT_IN_LABELS.search(label):
+            self.report(f"Label '{label}' has characters that are not allowed", here, code=BAD_LABEL)
+        elif label in self.labels:
+            self.report(f"Duplicate Label name: {label}", here, code=DUPLICATE_LABEL)
+        self.labels.add(label)
 
     def pass_(self, raw: Raw, jsonata: bool, location: str) -> None:
         if jsonata and "Result" in raw:
@@ -373,7 +410,7 @@ class _Validator:
                 f"The value of the field '{member}' in Result is static and will not be evaluated as a path",
                 f"{location}/Result/{member}",
                 "WARNING",
-                "PASS_RESULT_IS_STATIC",
+                STATIC_RESULT,
             )
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from forecourt.base.call import CallContext, Caller
 from forecourt.base.clock import Clock
 from forecourt.base.errors import AccessDenied, ServiceError
-from forecourt.base.ids import Ids
 from forecourt.base.ports import Credentials, RoleSessions
 from forecourt.services.stepfunctions.integrations.casing import from_model, to_model
 from forecourt.services.stepfunctions.integrations.job import Job, TaskError
@@ -36,11 +36,10 @@ class _Session(NamedTuple):
 class ServiceCalls:
     """The `Caller`, as a state machine's role."""
 
-    def __init__(self, caller: Caller, roles: RoleSessions, clock: Clock, ids: Ids) -> None:
+    def __init__(self, caller: Caller, roles: RoleSessions, clock: Clock) -> None:
         self.caller = caller
         self._roles = roles
         self._clock = clock
-        self._ids = ids
         self._sessions: dict[tuple[str, str, str, str], _Session] = {}
 
     async def context(self, job: Job) -> CallContext:
@@ -49,7 +48,7 @@ class ServiceCalls:
         return CallContext(
             principal=session.principal,
             region=job.region,
-            request_id=self._ids.uuid(),
+            request_id=job.repeatable_id,
             user_agent=_SERVICE_PRINCIPAL,
             conditions=session.conditions,
         )
@@ -94,7 +93,7 @@ class ServiceCalls:
         try:
             output = await self.raw(job, service, operation.name, params)
         except ServiceError as error:
-            raise sdk_error(service, operation, error) from error
+            raise sdk_error(service, operation, error, job.repeatable_id) from error
         return from_model(operation.output_shape, output) or {}
 
     def forget(self) -> None:
@@ -113,12 +112,13 @@ def _machine_arn(job: Job) -> str:
     return f"arn:aws:states:{job.region}:{job.account}:stateMachine:{job.machine.split('/')[0]}"
 
 
-def sdk_error(service: str, operation: Any, error: ServiceError) -> TaskError:
+def sdk_error(service: str, operation: Any, error: ServiceError, request_id: str) -> TaskError:
     prefix = client_prefix(service)
     name = exception_name(error.code) if is_modeled(operation, error.code) else f"{prefix}Exception"
-    return TaskError(
-        f"{prefix}.{name}", f"{error.message} (Service: {prefix}, Status Code: {error.status}, Request ID: null)"
-    )
+    ids = f"Request ID: {request_id}"
+    if service == "s3":
+        ids += f", Extended Request ID: {base64.b64encode(request_id.encode()).decode()}"
+    return TaskError(f"{prefix}.{name}", f"{error.message} (Service: {prefix}, Status Code: {error.status}, {ids})")
 
 
 # Optimized integrations speak through the first SDK for Java: its client prefix, service name and generic exception.
@@ -139,17 +139,17 @@ _FIRST_SDK = {
 }
 
 
-def optimized_error(service: str, action: str, error: ServiceError) -> TaskError:
+def optimized_error(service: str, action: str, error: ServiceError, request_id: str) -> TaskError:
     operation = operation_model(service, action)
     if service not in _FIRST_SDK:
-        return sdk_error(service, operation, error)
+        return sdk_error(service, operation, error, request_id)
     prefix, service_name, generic = _FIRST_SDK[service]
     modeled = operation is not None and is_modeled(operation, error.code)
     name = exception_name(error.code) if modeled else generic
     return TaskError(
         f"{prefix}.{name}",
         f"{error.message} (Service: {service_name}; Status Code: {error.status}; Error Code: {error.code}; "
-        "Request ID: null; Proxy: null)",
+        f"Request ID: {request_id}; Proxy: null)",
     )
 
 

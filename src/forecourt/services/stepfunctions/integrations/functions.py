@@ -44,7 +44,7 @@ async def _invoke(calls: ServiceCalls, job: Job, params: dict[str, Any]) -> dict
     try:
         output = await calls.raw(job, "lambda", "Invoke", params)
     except ServiceError as error:
-        raise optimized_error("lambda", "invoke", error) from error
+        raise optimized_error("lambda", "invoke", error, job.repeatable_id) from error
     if output.get("FunctionError"):
         raise _function_error(_payload(output))
     return output

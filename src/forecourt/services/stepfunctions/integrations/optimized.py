@@ -52,7 +52,7 @@ async def call(calls: ServiceCalls, job: Job) -> Data:
     try:
         output = await calls.raw(job, service, operation.name, params)
     except ServiceError as error:
-        raise optimized_error(service, action, error) from error
+        raise optimized_error(service, action, error, job.repeatable_id) from error
     result = from_model(operation.output_shape, output) or {}
     if (name, action) in _CHECK:
         _CHECK[name, action](result)

@@ -10,6 +10,7 @@ from forecourt.base.errors import NotImplementedYet
 from forecourt.services.apigateway.http.api.noun import Noun, Reply, Request
 from forecourt.services.apigateway.http.deploying import redeploy
 from forecourt.services.apigateway.http.errors import BadRequestException
+from forecourt.services.apigateway.http.integration_rules import need_integration
 from forecourt.services.apigateway.http.model import (
     DEFAULT_ROUTE,
     DEFAULT_STAGE,
@@ -25,7 +26,7 @@ from forecourt.services.apigateway.http.model import (
     RouteResponse,
     Stage,
 )
-from forecourt.services.apigateway.http.rules import need_api, need_integration, need_route
+from forecourt.services.apigateway.http.rules import need_api, need_route
 from forecourt.services.apigateway.http.store import merged, page
 from forecourt.services.apigateway.rest.model import describe
 from forecourt.services.apigateway.rest.quotas import need_room

@@ -12,8 +12,9 @@ from forecourt.services.apigateway.http.api.apis import ApisApi, described, endp
 from forecourt.services.apigateway.http.api.noun import Noun, Reply, Request, new
 from forecourt.services.apigateway.http.deploying import freeze, redeploy
 from forecourt.services.apigateway.http.errors import BadRequestException
+from forecourt.services.apigateway.http.integration_rules import need_integration
 from forecourt.services.apigateway.http.model import Api, Authorizer, HttpSnapshot, Integration, Route, Stage
-from forecourt.services.apigateway.http.rules import need_api, need_authorizer, need_integration, need_route
+from forecourt.services.apigateway.http.rules import need_api, need_authorizer, need_route
 from forecourt.services.apigateway.http.store import merged
 from forecourt.services.apigateway.openapi.document import Json, parse
 from forecourt.services.apigateway.openapi.exporting import to_text

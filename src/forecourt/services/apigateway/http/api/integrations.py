@@ -5,8 +5,8 @@ from __future__ import annotations
 from forecourt.base.call import CallContext, operation
 from forecourt.services.apigateway.http.api.noun import Noun, Reply, Request, new
 from forecourt.services.apigateway.http.errors import ConflictException
+from forecourt.services.apigateway.http.integration_rules import need_integration
 from forecourt.services.apigateway.http.model import Api, Integration, IntegrationResponse, Route
-from forecourt.services.apigateway.http.rules import need_integration
 from forecourt.services.apigateway.http.store import merged
 from forecourt.services.apigateway.rest.model import describe
 from forecourt.services.apigateway.rest.quotas import need_room

@@ -6,7 +6,7 @@ from forecourt.base.call import CallContext, operation
 from forecourt.services.apigateway.http.api.noun import Noun, Reply, Request, new
 from forecourt.services.apigateway.http.errors import BadRequestException, ConflictException
 from forecourt.services.apigateway.http.model import Api, Authorizer, Integration, Route, RouteResponse
-from forecourt.services.apigateway.http.rules import AUTHORIZERS, need_route
+from forecourt.services.apigateway.http.rules import AUTHORIZERS, need_route, no_authorizer
 from forecourt.services.apigateway.http.store import merged
 from forecourt.services.apigateway.rest.model import describe
 from forecourt.services.apigateway.rest.quotas import need_room
@@ -73,7 +73,7 @@ def _need(found: Found, route: Route) -> None:
     if route.authorizer_id:
         authorizer = found.maybe(Authorizer, route.api_id, route.authorizer_id)
         if authorizer is None or authorizer.authorizer_type != AUTHORIZERS[route.authorization_type]:
-            raise BadRequestException(f"Invalid authorizer specified: {route.authorizer_id}")
+            raise no_authorizer(route)
 
 
 def _need_unmanaged(route: Route) -> None:
