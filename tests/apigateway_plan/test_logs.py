@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import uuid
 from typing import Any
 
 import msgspec
@@ -116,7 +117,7 @@ async def test_access_variables_of_an_authorizer() -> None:
         await asyncio.sleep(0.02)
         return {"principalId": "ann", "policyDocument": {"Version": "2012-10-17", **policy}, "context": {"team": 1}}
 
-    names = ("latency", "integrationLatency", "status", "error", "team", "principalId")
+    names = ("latency", "integrationLatency", "status", "error", "team", "principalId", "requestId")
     async with gateway() as made:
         made.services.functions["auth"] = answer
         authorizer = model.Authorizer(
@@ -133,11 +134,12 @@ async def test_access_variables_of_an_authorizer() -> None:
         fresh, remembered, denied, nobody = (line.split("|") for group, line in made.logs.lines if group == "access")
     assert int(fresh[0]) >= 20
     assert int(fresh[1]) >= 20
-    assert fresh[2:] == ["200", "-", "1", "ann"]
-    assert (int(remembered[0]) < 20, remembered[1]) == (True, "-")
+    assert fresh[2:6] == ["200", "-", "1", "ann"]
+    assert uuid.UUID(fresh[6])
+    assert (int(remembered[0]) < 20, remembered[1], remembered[6]) == (True, "-", "-")
     assert int(denied[0]) >= 20
     assert (denied[2], denied[3][:22]) == ("403", "User is not authorized")
-    assert nobody[1:] == ["-", "401", "Unauthorized", "-", "-"]
+    assert nobody[1:] == ["-", "401", "Unauthorized", "-", "-", "-"]
 
 
 async def test_access_variables_of_an_http_api() -> None:
