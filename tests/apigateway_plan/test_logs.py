@@ -213,6 +213,24 @@ async def test_the_steps_of_a_request() -> None:
         ]
 
 
+async def test_the_steps_of_an_authorized_call_of_a_function() -> None:
+    policy = {"Statement": [{"Effect": "Allow", "Action": "execute-api:Invoke", "Resource": "*"}]}
+    answer = {"principalId": "somebody-else", "policyDocument": {"Version": "2012-10-17", **policy}}
+    async with gateway() as made:
+        made.services.functions |= {"auth": lambda event: answer, "pets": lambda event: {"statusCode": 201}}
+        authorizer = model.Authorizer(
+            **ENTITY, rest_api_id=API, id="au", name="au", type="TOKEN", authorizer_uri=function_uri("auth")
+        )
+        method = proxy("pets", authorization_type="CUSTOM", authorizer_id="au")
+        await made.deploy({"GET /a": method}, stage=execution(), authorizers=[authorizer])
+        await made.ask("/a", headers=[("Authorization", "t")])
+        told = steps(made)
+    assert "Using valid authorizer policy for principal: *******y-else" in told
+    assert any(line.startswith("Received response. Status: 200, Integration latency: ") for line in told)
+    assert told[-2] == "Method completed with status: 201"
+    assert uuid.UUID(told[-1].removeprefix("AWS Integration Endpoint RequestId : "))
+
+
 async def test_the_data_of_a_request_and_no_credentials() -> None:
     async with gateway() as made, backend() as behind:
         behind.reply = b"HTTP/1.1 201 Created\r\nContent-Length: 6\r\nX-From: there\r\n\r\nanswer"
