@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import uuid
 from typing import Any
 
 import msgspec
@@ -116,7 +117,7 @@ async def test_access_variables_of_an_authorizer() -> None:
         await asyncio.sleep(0.02)
         return {"principalId": "ann", "policyDocument": {"Version": "2012-10-17", **policy}, "context": {"team": 1}}
 
-    names = ("latency", "integrationLatency", "status", "error", "team", "principalId")
+    names = ("latency", "integrationLatency", "status", "error", "team", "principalId", "requestId")
     async with gateway() as made:
         made.services.functions["auth"] = answer
         authorizer = model.Authorizer(
@@ -133,11 +134,12 @@ async def test_access_variables_of_an_authorizer() -> None:
         fresh, remembered, denied, nobody = (line.split("|") for group, line in made.logs.lines if group == "access")
     assert int(fresh[0]) >= 20
     assert int(fresh[1]) >= 20
-    assert fresh[2:] == ["200", "-", "1", "ann"]
-    assert (int(remembered[0]) < 20, remembered[1]) == (True, "-")
+    assert fresh[2:6] == ["200", "-", "1", "ann"]
+    assert uuid.UUID(fresh[6])
+    assert (int(remembered[0]) < 20, remembered[1], remembered[6]) == (True, "-", "-")
     assert int(denied[0]) >= 20
     assert (denied[2], denied[3][:22]) == ("403", "User is not authorized")
-    assert nobody[1:] == ["-", "401", "Unauthorized", "-", "-"]
+    assert nobody[1:] == ["-", "401", "Unauthorized", "-", "-", "-"]
 
 
 async def test_access_variables_of_an_http_api() -> None:
@@ -209,6 +211,24 @@ async def test_the_steps_of_a_request() -> None:
             "Successfully completed execution",
             "Method completed with status: 200",
         ]
+
+
+async def test_the_steps_of_an_authorized_call_of_a_function() -> None:
+    policy = {"Statement": [{"Effect": "Allow", "Action": "execute-api:Invoke", "Resource": "*"}]}
+    answer = {"principalId": "somebody-else", "policyDocument": {"Version": "2012-10-17", **policy}}
+    async with gateway() as made:
+        made.services.functions |= {"auth": lambda event: answer, "pets": lambda event: {"statusCode": 201}}
+        authorizer = model.Authorizer(
+            **ENTITY, rest_api_id=API, id="au", name="au", type="TOKEN", authorizer_uri=function_uri("auth")
+        )
+        method = proxy("pets", authorization_type="CUSTOM", authorizer_id="au")
+        await made.deploy({"GET /a": method}, stage=execution(), authorizers=[authorizer])
+        await made.ask("/a", headers=[("Authorization", "t")])
+        told = steps(made)
+    assert "Using valid authorizer policy for principal: *******y-else" in told
+    assert any(line.startswith("Received response. Status: 200, Integration latency: ") for line in told)
+    assert told[-2] == "Method completed with status: 201"
+    assert uuid.UUID(told[-1].removeprefix("AWS Integration Endpoint RequestId : "))
 
 
 async def test_the_data_of_a_request_and_no_credentials() -> None:

@@ -157,3 +157,14 @@ def test_presigned_urls(enforced: Forecourt, version: str) -> None:
     assert fetch("closed/a").status_code == 403
     changed = signer.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "open/x"})
     assert "SignatureDoesNotMatch" in httpx.get(changed.replace("/open/x", "/open/a%20b")).text
+
+
+def test_a_users_own_session_is_kept_from_iam(enforced: Forecourt) -> None:
+    """It could make itself a key that lasts."""
+    everything = policy(allow("*"))
+    owner = enforced.client("sts", **user(enforced, "lasting", everything))
+    for found in (owner.get_session_token(), owner.get_federation_token(Name="guest", Policy=everything)):
+        mine = session(found["Credentials"])
+        enforced.client("stepfunctions", **mine).list_activities()
+        answer = refusal(enforced.client("iam", **mine).create_access_key, UserName="lasting")
+        assert answer == ("InvalidClientTokenId", 403, "The security token included in the request is invalid.")

@@ -71,6 +71,8 @@ class Authenticator:
 
     async def _identify(self, signature: Signature, request: SignedRequest) -> Identity:
         secret, principal = await self._credentials(signature.access_key_id, signature.session_token)
+        if signature.service == "iam" and _kept_from_iam(principal):
+            raise invalid_token()
         if secret is not None:
             sigv4.verify(signature, request, secret, self._clock.machine_now())
             if not signature.session_token:
@@ -109,3 +111,14 @@ class Authenticator:
         if principal.expires_at is not None and principal.expires_at <= self._clock.now():
             raise expired_token()
         return secret, principal
+
+
+def _kept_from_iam(principal: Principal) -> bool:
+    """A federated user, and a user's or the root's own session that no MFA code vouched for, would make itself lasting.
+
+    https://docs.aws.amazon.com/STS/latest/APIReference/API_GetSessionToken.html
+    """
+    if principal.kind == "federated-user":
+        return True
+    own = principal.kind in ("user", "root") and principal.expires_at is not None
+    return own and principal.context.get("aws:MultiFactorAuthPresent") != "true"

@@ -121,6 +121,7 @@ class AuthorizerFunction:
         started = perf_counter()
         try:
             context = await self._context_of_call(request)
+            request = request.with_(checks={**request.checks, "authorizer.requestId": context.call_id})
             _, answer = await invoke(self._ports, context, self._function, event, _TIMEOUT_SECONDS)
         except FunctionError as error:
             raise _refused(error) from error

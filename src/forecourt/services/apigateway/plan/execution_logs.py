@@ -12,7 +12,7 @@ from hashlib import md5
 from typing import NamedTuple
 
 from forecourt.base.ports import LogSink
-from forecourt.services.apigateway.plan.logs import Answered, Log
+from forecourt.services.apigateway.plan.logs import Answered, Log, service_status
 from forecourt.services.apigateway.plan.messages import Served
 from forecourt.services.apigateway.plan.tracing import body_text, cut, header_map, lines_of_request, masked
 from forecourt.services.apigateway.rest.model import MethodSetting
@@ -65,6 +65,8 @@ def _admission(answered: Answered, logged: Logged) -> list[str]:
         lines.append(f"Starting authorizer: {logged.authorizer_id} for request: {request.request_id}")
         if error is not None and error.type in _AUTHORIZERS_ERRORS:
             return [*lines, f"Unauthorized request: {request.request_id}"]
+        if principal := request.authorizer.get("principalId"):
+            lines.append(f"Using valid authorizer policy for principal: {masked(str(principal))}")
         lines.append("Successfully completed authorizer execution")
     stage = f"{request.served.api_id}/{request.served.stage}"
     key = masked(str(request.identity.get("apiKey") or ""))
@@ -103,8 +105,8 @@ def execution_lines(answered: Answered, trace: list[str] | None) -> list[str]:
             *trace,
         ]
     elif response.integration_latency_ms:
-        latency = int(response.integration_latency_ms)
-        lines.append(f"Received response. Status: {response.integration_status}, Integration latency: {latency} ms")
+        latency, status = int(response.integration_latency_ms), service_status(answered)
+        lines.append(f"Received response. Status: {status}, Integration latency: {latency} ms")
     lines += _failure(answered, has_data)
     if error is None:
         if has_data:
@@ -113,7 +115,10 @@ def execution_lines(answered: Answered, trace: list[str] | None) -> list[str]:
                 f"Method response headers: {header_map(response.headers)}",
             ]
         lines.append("Successfully completed execution")
-    return [*lines, f"Method completed with status: {response.status}"]
+    lines.append(f"Method completed with status: {response.status}")
+    if response.integration_request_id:
+        lines.append(f"AWS Integration Endpoint RequestId : {response.integration_request_id}")
+    return lines
 
 
 def _failure(answered: Answered, has_data: bool) -> list[str]:

@@ -115,7 +115,7 @@ def _integration_status(answered: Answered) -> int | None:
     return response.integration_status or (response.status if response.integration_latency_ms else None)
 
 
-def _service_status(answered: Answered) -> int | None:
+def service_status(answered: Answered) -> int | None:
     """What Lambda said, whatever the function in its answer did; other backends speak for themselves."""
     response = answered.response
     return response.integration_service_status or _integration_status(answered)
@@ -159,8 +159,8 @@ _OF_ANSWER: Mapping[str, Callable[[Answered], Any]] = {
     "integrationLatency": _integration_latency,
     "integration.latency": _integration_latency,
     "integration.status": _integration_status,
-    "integration.integrationStatus": _service_status,
-    "integrationStatus": _service_status,
+    "integration.integrationStatus": service_status,
+    "integrationStatus": service_status,
     "integration.requestId": lambda a: a.response.integration_request_id,
     "awsEndpointRequestId": lambda a: a.response.integration_request_id,
     "integration.error": _of_error("detail", _INTEGRATION_ERRORS),
