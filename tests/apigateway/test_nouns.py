@@ -314,6 +314,28 @@ async def test_a_key_is_in_one_plan_of_a_stage(aws: Aws) -> None:
     assert (await aws.refused("CreateUsagePlan", name="d", apiStages=stages * 2)).startswith("BadRequestException")
 
 
+@pytest.mark.parametrize(
+    ("path", "value", "refusal"),
+    [
+        ("/statusCode", "x", "Invalid status code specified: x"),
+        ("/statusCode", "600", "Invalid status code specified: 600"),
+        ("/responseParameters/header.X", "'1'", "errors : [Invalid mapping expression specified: header.X]"),
+        ("/responseParameters/gatewayresponse.header.X", "*", "errors : [Invalid mapping expression specified: *]"),
+        (
+            "/responseParameters/gatewayresponse.header.X",
+            "method.request.body.a",
+            "errors : [Invalid mapping expression specified: method.request.body.a]",
+        ),
+    ],
+)
+async def test_a_gateway_response_that_is_refused(aws: Aws, path: str, value: str, refusal: str) -> None:
+    api, _ = await make_api(aws)
+    key = {"restApiId": api, "responseType": "THROTTLED"}
+    patch = [{"op": "add" if "Parameters" in path else "replace", "path": path, "value": value}]
+    assert (await aws.refused("UpdateGatewayResponse", **key, patchOperations=patch)).endswith(refusal)
+    assert (await aws("GetGatewayResponse", **key))["defaultResponse"]
+
+
 async def test_an_api_key_file(aws: Aws) -> None:
     plans = [(await aws("CreateUsagePlan", name=name))["id"] for name in "ab"]
     file = (

@@ -153,6 +153,25 @@ async def test_canary_deployments(aws: Aws) -> None:
     assert "canarySettings" not in promoted
 
 
+async def test_access_logs_go_to_a_log_group_or_a_stream(aws: Aws) -> None:
+    api, _ = await deployable(aws)
+    await deploy(aws, api, stageName="dev")
+    for arn, refused in (
+        ("nonsense", True),
+        ("arn:aws:s3:::bucket", True),
+        ("arn:aws:logs:us-east-1:000000000000:log-group:g", False),
+        ("arn:aws:firehose:us-east-1:000000000000:deliverystream/amazon-apigateway-x", False),
+    ):
+        patch = [{"op": "replace", "path": "/accessLogSettings/destinationArn", "value": arn}]
+        call = {"restApiId": api, "stageName": "dev", "patchOperations": patch}
+        if refused:
+            assert (await aws.refused("UpdateStage", **call)) == (
+                "BadRequestException: Invalid ARN specified in the request"
+            )
+        else:
+            assert (await aws("UpdateStage", **call))["accessLogSettings"]["destinationArn"] == arn
+
+
 async def test_a_stage_with_a_canary_takes_no_other_deployment(aws: Aws) -> None:
     api, _ = await deployable(aws)
     stage = {"restApiId": api, "stageName": "dev"}

@@ -502,3 +502,23 @@ async def test_the_secret_hash_of_every_call(cloud: Cloud) -> None:
     public = await cloud.app(anna.pool, "USER_PASSWORD_AUTH")
     told = cloud.client("ForgotPassword", ClientId=public, Username="anna", SecretHash=right)
     assert await refusal(told) == f"NotAuthorizedException: Unable to verify secret hash for client {public}"
+
+
+async def test_refresh_tokens_that_are_no_good(cloud: Cloud) -> None:
+    """One that is kept no more is told from one that never was."""
+    anna = await anna_of(cloud)
+
+    async def refresh(token: str) -> str:
+        return await refusal(anna.start("REFRESH_TOKEN_AUTH", REFRESH_TOKEN=token))
+
+    invalid = "NotAuthorizedException: Invalid Refresh Token"
+    revoked = "NotAuthorizedException: Refresh Token has been revoked"
+    first = (await by_password(anna))["AuthenticationResult"]
+    assert await refresh("never-was") == invalid
+    assert await refresh(first["AccessToken"]) == invalid
+    assert await refresh(first["RefreshToken"][:-2] + "xx") == invalid
+    await cloud.client("RevokeToken", ClientId=anna.app, Token=first["RefreshToken"])
+    assert await refresh(first["RefreshToken"]) == revoked
+    second = (await by_password(anna))["AuthenticationResult"]
+    await cloud.client("GlobalSignOut", AccessToken=second["AccessToken"])
+    assert await refresh(second["RefreshToken"]) == revoked

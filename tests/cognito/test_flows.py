@@ -171,7 +171,7 @@ async def test_refresh_rotation_and_reuse(cloud: Cloud) -> None:
     cloud.clock.advance(11)
     with raises("RefreshTokenReuseException"):
         await cloud.client("GetTokensFromRefreshToken", ClientId=app, RefreshToken=first)
-    with raises("NotAuthorizedException", "Invalid Refresh Token"):
+    with raises("NotAuthorizedException", "Refresh Token has been revoked"):
         await cloud.client(
             "GetTokensFromRefreshToken", ClientId=app, RefreshToken=again["AuthenticationResult"]["RefreshToken"]
         )

@@ -12,14 +12,16 @@ import msgspec
 
 from forecourt.base.clock import Clock
 from forecourt.base.ids import Ids
-from forecourt.services.cognito import schema, tokens
+from forecourt.services.cognito import schema, sealed, tokens
 from forecourt.services.cognito.errors import InvalidLambdaResponseException
 from forecourt.services.cognito.model import Client, Grant, Group, Membership, Pool, User
 from forecourt.services.cognito.store import Records, token_hash
 from forecourt.services.cognito.tokens import Times, validity_seconds
 from forecourt.services.cognito.triggers import Occasion, Triggers, user_attributes, with_metadata
+from forecourt.store.sealing import SealBroken
 from forecourt.services.cognito.turns import Turns
 
+_REFRESH_PURPOSE = "cognito.refresh-token"
 _AMAZON = "https://cognito-idp.{region}.amazonaws.com/{pool}"
 # What a trigger may not touch.
 # https://docs.aws.amazon.com/cognito/latest/developerguide/user-pool-lambda-pre-token-generation.html
@@ -91,7 +93,14 @@ class Issuer:
         return f"{self.public_url}/{pool.id}", _AMAZON.format(region=pool.region, pool=pool.id)
 
     def new_refresh_token(self) -> str:
-        return tokens.encode_base64url(self._ids.bytes(48)).decode()
+        """Random, and sealed: so that one which is kept no more is told from one that never was."""
+        return sealed.to_text(self._records.sealer.seal(self._ids.bytes(32), _REFRESH_PURPOSE))
+
+    def made_refresh_token(self, token: str) -> bool:
+        try:
+            return len(self._records.sealer.open(sealed.from_text(token), _REFRESH_PURPOSE)) > 0
+        except (sealed.BrokenToken, SealBroken):
+            return False
 
     def new_grant(
         self, pool: Pool, client: Client, user: User, refresh_token: str, *, auth_time: int, scopes: Sequence[str]

@@ -24,13 +24,10 @@ _ROUTE_PART = re.compile(r"\{[\w.:\-]+\+?\}|[^{}]*")
 AUTHORIZERS = {"JWT": "JWT", "CUSTOM": "REQUEST"}
 METHODS = ("ANY", "GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 
-# https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html
 _IDENTITY = re.compile(r"\$(request\.(header|querystring)|context|stageVariables)\..+")
-_MOST_AUDIENCES = 50
-_MOST_SCOPES = 10
 
 
-def need_route(route: Route) -> None:
+def need_route(route: Route, quotas: Quotas) -> None:
     if route.route_key != DEFAULT_ROUTE:
         match = _ROUTE_KEY.fullmatch(route.route_key)
         if match is None or not _is_route_path(match[2]):
@@ -46,8 +43,8 @@ def need_route(route: Route) -> None:
         raise no_authorizer(route)
     if route.authorization_scopes and route.authorization_type != "JWT":
         raise BadRequestException("Authorization scopes are only supported for JWT authorization")
-    if len(route.authorization_scopes or ()) > _MOST_SCOPES:
-        raise BadRequestException(f"A route can have at most {_MOST_SCOPES} authorization scopes")
+    if len(route.authorization_scopes or ()) > quotas.route_scopes:
+        raise BadRequestException(f"A route can have at most {quotas.route_scopes} authorization scopes")
 
 
 def no_authorizer(route: Route) -> BadRequestException:
@@ -68,7 +65,7 @@ def _is_route_path(path: str) -> bool:
     return all(_ROUTE_PART.fullmatch(part) for part in parts) and not any("+}" in part for part in parts[:-1])
 
 
-def need_authorizer(authorizer: Authorizer) -> None:
+def need_authorizer(authorizer: Authorizer, quotas: Quotas) -> None:
     for source in authorizer.identity_source:
         if not _IDENTITY.fullmatch(source):
             raise BadRequestException(f"Invalid identity source specified: {source}")
@@ -78,8 +75,8 @@ def need_authorizer(authorizer: Authorizer) -> None:
             raise BadRequestException("JwtConfiguration with Issuer and Audience is required for JWT authorizers")
         if urlsplit(jwt.issuer).scheme not in ("http", "https"):
             raise BadRequestException(f"Invalid issuer: {jwt.issuer}. Issuer must have a valid URL")
-        if len(jwt.audience) > _MOST_AUDIENCES:
-            raise BadRequestException(f"A JWT authorizer can have at most {_MOST_AUDIENCES} audiences")
+        if len(jwt.audience) > quotas.jwt_audiences:
+            raise BadRequestException(f"A JWT authorizer can have at most {quotas.jwt_audiences} audiences")
         if len(authorizer.identity_source) != 1:
             raise BadRequestException("JWT authorizers require exactly one identity source")
         return

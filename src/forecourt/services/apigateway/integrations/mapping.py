@@ -68,9 +68,14 @@ def _constant(value: str | None) -> RequestSource:
 def _body_source(path: str) -> RequestSource:
     """`method.request.body` or `method.request.body.{JSONPath without the $}`."""
     if not path:
-        return lambda request: request.body.whole.decode("utf-8", "replace")
+        return lambda request: _body(request).decode("utf-8", "replace")
     json_path = JsonPath("$" + path)
-    return lambda request: _at(json_path, request.body.whole)
+    return lambda request: _at(json_path, _body(request))
+
+
+def _body(request: MethodRequest) -> bytes:
+    """A gateway response may be asked for a body that nobody has read."""
+    return request.body.whole if request.body.is_whole else b""
 
 
 def _at(json_path: JsonPath, body: bytes) -> str | None:

@@ -19,7 +19,7 @@ from forecourt.base.ids import Ids
 from forecourt.services.apigateway.openapi.definition import Definition, MethodDefinition
 from forecourt.services.apigateway.openapi.document import Json, checked, obj, shaped
 from forecourt.services.apigateway.rest.api.authorizers import need_authorizer, new_authorizer
-from forecourt.services.apigateway.rest.api.gateway_responses import new_gateway_response
+from forecourt.services.apigateway.rest.api.gateway_responses import need_gateway_response, new_gateway_response
 from forecourt.services.apigateway.rest.api.methods import need_method
 from forecourt.services.apigateway.rest.api.models import need_model
 from forecourt.services.apigateway.rest.api.resources import need_place, new_resource
@@ -103,7 +103,8 @@ class Import:
         for name, members in definition.validators.items():
             self._put_validator(name, members)
         for response_type, members in definition.gateway_responses.items():
-            self._put_gateway_response(response_type, members)
+            where = f"Unable to put gateway response '{response_type}'"
+            self._try(where, self._put_gateway_response, response_type, members)
         parts = {msgspec.json.encode(part.location): part for part in self.found.all(DocumentationPart, self.api.id)}
         for location, properties in definition.documentation:
             where = f"Unable to create documentation part at {msgspec.json.encode(location).decode()}"
@@ -187,7 +188,8 @@ class Import:
             "responseParameters": obj(members.get("responseParameters")),
             "responseTemplates": obj(members.get("responseTemplates")),
         }
-        self.found.put(checked(new_gateway_response(self.api, response_type, given), "gateway response"))
+        response = checked(new_gateway_response(self.api, response_type, given), "gateway response")
+        self.found.put(need_gateway_response(response))
 
     def _put_documentation(self, parts: dict[bytes, DocumentationPart], location: Any, properties: str) -> None:
         """`parts`: those that the API has, by location."""

@@ -27,6 +27,11 @@ _RESPONSE_SOURCE = re.compile(
     rf"integration\.response\.(header|multivalueheader)\.{_NAME}|integration\.response\.body(\..+)?|{_ELSEWHERE}",
     re.DOTALL,
 )
+_GATEWAY_TARGET = re.compile(rf"gatewayresponse\.(header|querystring|path)\.{_NAME}")
+_GATEWAY_SOURCE = re.compile(
+    rf"method\.request\.(header|querystring|path|multivalueheader|multivaluequerystring)\.{_NAME}|{_ELSEWHERE}",
+    re.DOTALL,
+)
 _METHOD_PARAMETER = re.compile(rf"method\.request\.(header|querystring|path)\.{_NAME}")
 _METHOD_RESPONSE_PARAMETER = _RESPONSE_TARGET
 _CONTENT_TYPE = re.compile(r"[\w!#$&^.+\-*]+/[\w!#$&^.+\-*]+(\s*;.*)?|\$default")
@@ -64,6 +69,12 @@ def _malformed(mappings: Mapping[str, str] | None, target: re.Pattern[str], sour
             yield f"Invalid mapping expression specified: {left}"
         if not source.fullmatch(right):
             yield f"Invalid mapping expression specified: {right}"
+
+
+def need_gateway_mappings(mappings: Mapping[str, str] | None) -> None:
+    errors = [*_malformed(mappings, _GATEWAY_TARGET, _GATEWAY_SOURCE)]
+    if errors:
+        raise invalid_mapping(errors)
 
 
 def need_method_parameters(parameters: Iterable[str] | None) -> None:

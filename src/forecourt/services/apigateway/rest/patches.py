@@ -156,9 +156,14 @@ REQUEST_VALIDATOR = _table(
     Rule("/validateRequestBody", REPLACE, member("validateRequestBody", flag)),
 )
 
+_AUTHORIZER_TYPES = ("TOKEN", "REQUEST", "COGNITO_USER_POOLS", "JWT")
+_BAD_AUTHORIZER_TYPE = f"Invalid authorizer type specified. Valid options are {','.join(_AUTHORIZER_TYPES)}"
+
 AUTHORIZER = _table(
     patch.listed,
-    *_members("name", "type", "authType", "authorizerUri", "authorizerCredentials", "identitySource"),
+    *_members("name"),
+    Rule("/type", REPLACE, member("type", choice(_AUTHORIZER_TYPES, _BAD_AUTHORIZER_TYPE))),
+    *_members("authType", "authorizerUri", "authorizerCredentials", "identitySource"),
     *_members("identityValidationExpression"),
     Rule(
         "/authorizerResultTtlInSeconds",
@@ -295,7 +300,8 @@ STAGE = _table(
     _refuse_stage,
     Rule("/deploymentId", REPLACE, member("deploymentId")),
     Rule("/deploymentId", ("copy",), _promote),
-    *_members("description", "cacheClusterSize", "documentationVersion", "webAclArn"),
+    *_members("description", "cacheClusterSize", "webAclArn"),
+    Rule("/documentationVersion", REPLACE, member("documentationVersion", lambda value: value or None)),
     Rule("/cacheClusterEnabled", REPLACE, member("cacheClusterEnabled", flag)),
     Rule("/clientCertificateId", ("replace", "remove"), member("clientCertificateId", lambda value: value or None)),
     Rule("/accessLogSettings", ("remove",), without("accessLogSettings")),

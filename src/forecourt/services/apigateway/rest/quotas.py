@@ -24,6 +24,8 @@ class Quotas:
     resources: int = 300
     stages: int = 10
     authorizers: int = 10
+    jwt_audiences: int = 50
+    route_scopes: int = 10
     documentation_parts: int = 2_000
     models: int = 300
     request_validators: int = 300

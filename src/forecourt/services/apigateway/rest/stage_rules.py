@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from forecourt.base.arn import Arn
 from forecourt.services.apigateway.rest.errors import BadRequestException
 from forecourt.services.apigateway.rest.model import (
     Account,
@@ -91,12 +92,23 @@ def _need_logs(found: Found, stage: Stage, quotas: Quotas) -> None:
     access = stage.access_log_settings
     if access is not None:
         need_size(access.format, quotas.access_log_format_bytes, "Access log format")
+        _need_destination(access.destination_arn)
         if access.format and "$context.requestId" not in access.format.replace("extendedRequestId", "requestId"):
             raise BadRequestException("AccessLog format must contain $context.requestId or $context.extendedRequestId")
     logs = any(setting.logging_level in ("ERROR", "INFO") for setting in stage.method_settings.values())
     account = found.maybe(Account)
     if logs and not (account and account.cloudwatch_role_arn):
         raise BadRequestException("CloudWatch Logs role ARN must be set in account settings to enable logging")
+
+
+def _need_destination(arn: str | None) -> None:
+    """A log group, or a Firehose stream."""
+    try:
+        known = not arn or Arn.parse(arn).service in ("logs", "firehose")
+    except ValueError:
+        known = False
+    if not known:
+        raise BadRequestException("Invalid ARN specified in the request")
 
 
 def _need_setting(setting: MethodSetting, quotas: Quotas) -> None:

@@ -19,6 +19,7 @@ from forecourt.services.cognito.store import token_hash
 from forecourt.store import Tx
 
 _REMEMBERED = 10
+REVOKED = "Refresh Token has been revoked"
 REUSED = "Refresh token has been reused, all tokens of this sign-in are revoked."
 
 
@@ -50,6 +51,8 @@ async def find(kit: Kit, visit: Visit, refresh_token: str) -> tuple[Grant, User]
     """The grant of a refresh token that is good for this client, and its user."""
     hashed = token_hash(refresh_token)
     found = await kit.records.store.find(Grant, "by_refresh", hashed, limit=1)
+    if not found and kit.issuer.made_refresh_token(refresh_token):
+        raise errors.NotAuthorizedException(REVOKED)
     if not found or (found[0].pool_id, found[0].client_id) != (visit.pool.id, visit.client.id):
         raise errors.invalid_refresh_token()
     grant = found[0]
@@ -65,7 +68,7 @@ async def find(kit: Kit, visit: Visit, refresh_token: str) -> tuple[Grant, User]
     if not user.enabled:
         raise errors.NotAuthorizedException("User is disabled.")
     if not still_valid(user, grant):
-        raise errors.NotAuthorizedException("Refresh Token has been revoked")
+        raise errors.NotAuthorizedException(REVOKED)
     return grant, user
 
 
@@ -83,7 +86,7 @@ async def _rotate(kit: Kit, grant: Grant, used: str, grace: int) -> str:
     def rotate(tx: Tx) -> bool:
         current = tx.get(Grant, grant.pool_id, grant.user_key, grant.id)
         if current is None:
-            raise errors.NotAuthorizedException("Refresh Token has been revoked")
+            raise errors.NotAuthorizedException(REVOKED)
         if _reused(current, hashed, now):
             tx.delete(Grant, grant.pool_id, grant.user_key, grant.id)
             return False

@@ -90,7 +90,7 @@ class ApisApi(Noun):
             target=f"integrations/{integration.integration_id}",
             api_gateway_managed=True,
         )
-        need_route(route)
+        need_route(route, self.quotas)
         found.put(integration)
         found.put(route)
         found.put(
@@ -138,7 +138,7 @@ class ApisApi(Noun):
         route = routes[0]
         if request.get("RouteKey"):
             route.route_key = request["RouteKey"]
-            need_route(route)
+            need_route(route, self.quotas)
             found.put(route)
         if request.get("Target"):
             integration = _target(api, request, str(route.target).removeprefix("integrations/"))

@@ -11,7 +11,7 @@ from forecourt.services.apigateway.http.model import Api, Authorizer, Model, Rou
 from forecourt.services.apigateway.http.rules import need_authorizer
 from forecourt.services.apigateway.http.store import merged
 from forecourt.services.apigateway.rest.model import describe
-from forecourt.services.apigateway.rest.quotas import need_room
+from forecourt.services.apigateway.rest.quotas import Quotas, need_room
 from forecourt.services.apigateway.rest.schemas import template
 from forecourt.services.apigateway.rest.store import Found
 
@@ -23,7 +23,7 @@ class AuthorizersApi(Noun):
             need_room(found.count(Authorizer, api.api_id), self.quotas.authorizers, "authorizers")
             members = {"name": request["Name"], "authorizer_type": request["AuthorizerType"]}
             authorizer = new(Authorizer, api, request, authorizer_id=self.ids.lower(6), **members)
-            _need(found, authorizer)
+            _need(found, authorizer, self.quotas)
             return found.put(authorizer)
 
         return await self.change(context, request["ApiId"], change)
@@ -40,7 +40,7 @@ class AuthorizersApi(Noun):
     async def update_authorizer(self, context: CallContext, request: Request) -> Reply:
         def change(found: Found, api: Api) -> Authorizer:
             authorizer = merged(found.get(Authorizer, api.api_id, request["AuthorizerId"]), request)
-            _need(found, authorizer)
+            _need(found, authorizer, self.quotas)
             return found.put(authorizer)
 
         return await self.change(context, request["ApiId"], change)
@@ -59,8 +59,8 @@ class AuthorizersApi(Noun):
         await self.delete(context, Authorizer, api_id, authorizer_id, need=need)
 
 
-def _need(found: Found, authorizer: Authorizer) -> None:
-    need_authorizer(authorizer)
+def _need(found: Found, authorizer: Authorizer, quotas: Quotas) -> None:
+    need_authorizer(authorizer, quotas)
     for other in found.all(Authorizer, authorizer.api_id):
         if other.name == authorizer.name and other.authorizer_id != authorizer.authorizer_id:
             raise BadRequestException(

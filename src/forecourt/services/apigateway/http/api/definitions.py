@@ -75,7 +75,7 @@ class DefinitionsApi(Noun):
     def _authorizer(self, found: Found, api: Api, given: Json) -> str:
         members = {"name": given["Name"], "authorizer_type": given["AuthorizerType"]}
         authorizer = new(Authorizer, api, given, authorizer_id=self.ids.lower(6), **members)
-        _explain(f"authorizer '{authorizer.name}'", lambda: need_authorizer(authorizer))
+        _explain(f"authorizer '{authorizer.name}'", lambda: need_authorizer(authorizer, self.quotas))
         return found.put(authorizer).authorizer_id
 
     def _route(
@@ -90,7 +90,7 @@ class DefinitionsApi(Noun):
         key = defined.members["RouteKey"]
         route = new(Route, api, defined.members, route_id=self.ids.lower(7), route_key=key)
         route.authorizer_id = authorizers.get(defined.authorizer or "")
-        _explain(f"route '{key}'", lambda: need_route(route))
+        _explain(f"route '{key}'", lambda: need_route(route, self.quotas))
         if defined.integration is not None:
             # Routes that say the same share one integration, as the `$ref`s of a document mean it.
             same = json.dumps(defined.integration, sort_keys=True, default=str)

@@ -9,7 +9,7 @@ from forecourt.services.apigateway.http.model import Api, Authorizer, Integratio
 from forecourt.services.apigateway.http.rules import AUTHORIZERS, need_route, no_authorizer
 from forecourt.services.apigateway.http.store import merged
 from forecourt.services.apigateway.rest.model import describe
-from forecourt.services.apigateway.rest.quotas import need_room
+from forecourt.services.apigateway.rest.quotas import Quotas, need_room
 from forecourt.services.apigateway.rest.store import Found
 
 
@@ -19,7 +19,7 @@ class RoutesApi(Noun):
         def change(found: Found, api: Api) -> Route:
             route = new(Route, api, request, route_id=self.ids.lower(7), route_key=request["RouteKey"])
             need_room(found.count(Route, api.api_id), self.quotas.resources, "routes")
-            _need(found, route)
+            _need(found, route, self.quotas)
             return found.put(route)
 
         return await self.change(context, request["ApiId"], change)
@@ -38,7 +38,7 @@ class RoutesApi(Noun):
             before = found.get(Route, api.api_id, request["RouteId"])
             _need_unmanaged(before)
             route = merged(before, request)
-            _need(found, route)
+            _need(found, route, self.quotas)
             return found.put(route)
 
         return await self.change(context, request["ApiId"], change)
@@ -61,8 +61,8 @@ class RoutesApi(Noun):
         await self.change(context, request["ApiId"], change)
 
 
-def _need(found: Found, route: Route) -> None:
-    need_route(route)
+def _need(found: Found, route: Route, quotas: Quotas) -> None:
+    need_route(route, quotas)
     for other in found.all(Route, route.api_id):
         if other.route_key == route.route_key and other.route_id != route.route_id:
             raise ConflictException(f"Route with key {route.route_key} already exists for this API")

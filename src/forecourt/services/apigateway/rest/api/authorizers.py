@@ -8,6 +8,7 @@ import msgspec
 
 from forecourt.base.arn import Arn
 from forecourt.base.call import CallContext, operation
+from forecourt.services.apigateway.patterns import compile_pattern
 from forecourt.services.apigateway.rest import patches
 from forecourt.services.apigateway.rest.api.models import methods_of
 from forecourt.services.apigateway.rest.api.noun import Noun, Reply, Request
@@ -127,6 +128,10 @@ def need_authorizer(found: Found, authorizer: Authorizer, quotas: Quotas) -> Non
 def _need_token(authorizer: Authorizer) -> None:
     _need_uri(authorizer)
     _need_one_header(authorizer)
+    try:
+        compile_pattern(authorizer.identity_validation_expression or "")
+    except ValueError:
+        raise BadRequestException("Invalid identity validation expression specified") from None
 
 
 def _need_one_header(authorizer: Authorizer) -> None:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import re
+
 from forecourt.base.call import CallContext, operation
 from forecourt.services.apigateway.rest import patches
 from forecourt.services.apigateway.rest.api.noun import Noun, Reply, Request
+from forecourt.services.apigateway.rest.errors import BadRequestException
 from forecourt.services.apigateway.rest.gateway_responses import DEFAULT_TEMPLATES, STATUS_CODES, effective
+from forecourt.services.apigateway.rest.mapping import need_gateway_mappings
 from forecourt.services.apigateway.rest.model import GatewayResponse, RestApi, describe
 from forecourt.services.apigateway.rest.store import Found, page_of, patched
+
+_STATUS_CODE = re.compile(r"[1-5][0-9][0-9]")
 
 
 class GatewayResponsesApi(Noun):
@@ -15,7 +21,7 @@ class GatewayResponsesApi(Noun):
     async def put_gateway_response(self, context: CallContext, request: Request) -> Reply:
         def change(found: Found) -> GatewayResponse:
             api = found.get(RestApi, request["restApiId"])
-            return found.put(new_gateway_response(api, request["responseType"], request))
+            return found.put(need_gateway_response(new_gateway_response(api, request["responseType"], request)))
 
         return describe(await self.configuration.write(context, change))
 
@@ -41,7 +47,7 @@ class GatewayResponsesApi(Noun):
             after.default_response = False
             after.response_parameters = after.response_parameters or {}
             after.response_templates = after.response_templates or {}
-            return found.put(after)
+            return found.put(need_gateway_response(after))
 
         return describe(await self.configuration.write(context, change))
 
@@ -59,6 +65,13 @@ class GatewayResponsesApi(Noun):
 
 def _effective(api: RestApi, customised: dict[str, GatewayResponse], response_type: str) -> GatewayResponse:
     return effective(api.account, api.region, api.id, response_type, customised)
+
+
+def need_gateway_response(response: GatewayResponse) -> GatewayResponse:
+    if response.status_code is not None and not _STATUS_CODE.fullmatch(response.status_code):
+        raise BadRequestException(f"Invalid status code specified: {response.status_code}")
+    need_gateway_mappings(response.response_parameters)
+    return response
 
 
 def new_gateway_response(api: RestApi, response_type: str, given: Request) -> GatewayResponse:
