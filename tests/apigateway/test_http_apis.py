@@ -521,3 +521,12 @@ async def test_routes_are_selected_by_method_and_path(v2: Aws) -> None:
     await v2("CreateApi", **common, RouteSelectionExpression="${request.method} ${request.path}")
     refused = await v2.refused("CreateApi", **common, RouteSelectionExpression="$request.body.action")
     assert refused.startswith("BadRequestException: Invalid route selection expression")
+
+
+async def test_ten_vpc_links_an_account_and_ten_subnets_a_link(v2: Aws) -> None:
+    refused = await v2.refused("CreateVpcLink", Name="v", SubnetIds=[f"subnet-{n}" for n in range(11)])
+    assert refused == "BadRequestException: A VPC link can have at most 10 subnets"
+    for _ in range(10):
+        await v2("CreateVpcLink", Name="v", SubnetIds=[f"subnet-{n}" for n in range(10)])
+    refused = await v2.refused("CreateVpcLink", Name="v", SubnetIds=["subnet-1"])
+    assert refused.startswith("LimitExceededException: Maximum number of VPC links for this account has been reached.")

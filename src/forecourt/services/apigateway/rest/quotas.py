@@ -18,10 +18,12 @@ class Quotas:
     usage_plans: int = 300
     client_certificates: int = 60
     vpc_links: int = 20
+    http_vpc_links: int = 10
     domain_names: int = 120
     domain_name_access_associations: int = 100
     # Per API
     resources: int = 300
+    integrations: int = 300
     stages: int = 10
     authorizers: int = 10
     jwt_audiences: int = 50
@@ -30,6 +32,7 @@ class Quotas:
     models: int = 300
     request_validators: int = 300
     # Per other things
+    subnets_per_vpc_link: int = 10
     api_stages_per_usage_plan: int = 300
     usage_plans_per_api_key: int = 10
     method_throttles_per_api_stage: int = 20

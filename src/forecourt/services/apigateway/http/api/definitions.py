@@ -73,6 +73,7 @@ class DefinitionsApi(Noun):
         return api
 
     def _authorizer(self, found: Found, api: Api, given: Json) -> str:
+        need_room(found.count(Authorizer, api.api_id), self.quotas.authorizers, "authorizers")
         members = {"name": given["Name"], "authorizer_type": given["AuthorizerType"]}
         authorizer = new(Authorizer, api, given, authorizer_id=self.ids.lower(6), **members)
         _explain(f"authorizer '{authorizer.name}'", lambda: need_authorizer(authorizer, self.quotas))
@@ -100,6 +101,7 @@ class DefinitionsApi(Noun):
         found.put(route)
 
     def _integration(self, found: Found, api: Api, given: Json, key: str) -> str:
+        need_room(found.count(Integration, api.api_id), self.quotas.integrations, "integrations")
         kind = str(given.get("IntegrationType", ""))
         integration = new(Integration, api, given, integration_id=self.ids.lower(7), integration_type=kind)
         _explain(f"integration of '{key}'", lambda: need_integration(integration))

@@ -19,7 +19,7 @@ class IntegrationsApi(Noun):
         def change(found: Found, api: Api) -> Integration:
             kind = request["IntegrationType"]
             integration = new(Integration, api, request, integration_id=self.ids.lower(7), integration_type=kind)
-            need_room(found.count(Integration, api.api_id), self.quotas.resources, "integrations")
+            need_room(found.count(Integration, api.api_id), self.quotas.integrations, "integrations")
             need_integration(integration)
             return found.put(integration)
 
