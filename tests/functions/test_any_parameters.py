@@ -77,7 +77,7 @@ async def prepare(functions: Lambda) -> None:
         ("CreateFunction", {**NEW, "FunctionName": "f", "Publish": True}),
         ("CreateAlias", {"FunctionName": "f", "Name": "live", "FunctionVersion": "1"}),
         ("PublishLayerVersion", {"LayerName": "l", "Content": {"ZipFile": CODE}}),
-        ("PutFunctionEventInvokeConfig", {"FunctionName": "f"}),
+        ("PutFunctionEventInvokeConfig", {"FunctionName": "f", "MaximumRetryAttempts": 1}),
         ("PutProvisionedConcurrencyConfig", {"FunctionName": "f", **provisioned}),
         ("CreateFunctionUrlConfig", url),
         ("AddPermission", {"FunctionName": "f", **permission}),

@@ -99,9 +99,10 @@ def partial(event, context):
 """
 
 
-def make_function(server: Forecourt, name: str, handler: str = "app.handler") -> None:
+def make_function(server: Forecourt, name: str, handler: str = "app.handler", **more: Any) -> None:
+    code = {"ZipFile": zipped({"app.py": CODE})}
     server.client("lambda").create_function(
-        FunctionName=name, Runtime="python3.11", Role=ROLE, Handler=handler, Code={"ZipFile": zipped({"app.py": CODE})}
+        FunctionName=name, Runtime="python3.11", Role=ROLE, Handler=handler, Code=code, **more
     )
 
 
@@ -134,7 +135,7 @@ def test_a_queue_feeds_a_function(server: Forecourt) -> None:
     sqs, functions = server.client("sqs"), server.client("lambda")
     url = sqs.create_queue(QueueName="esm-plain", Attributes={"VisibilityTimeout": "1"})["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    make_function(server, "esm-plain")
+    make_function(server, "esm-plain", Timeout=1)
     mapping = functions.create_event_source_mapping(
         EventSourceArn=arn,
         FunctionName="esm-plain",
@@ -164,11 +165,35 @@ def test_a_queue_feeds_a_function(server: Forecourt) -> None:
         functions.get_event_source_mapping(UUID=mapping["UUID"])
 
 
+def test_a_source_is_there_and_gives_the_function_time(server: Forecourt) -> None:
+    sqs, functions = server.client("sqs"), server.client("lambda")
+    make_function(server, "esm-refused", Timeout=30)
+    sqs.create_queue(QueueName="esm-hasty", Attributes={"VisibilityTimeout": "29"})
+
+    def refused(arn: str, **more: Any) -> str:
+        with pytest.raises(functions.exceptions.InvalidParameterValueException) as error:
+            functions.create_event_source_mapping(EventSourceArn=arn, FunctionName="esm-refused", **more)
+        return str(error.value.response["Error"]["Message"])
+
+    assert refused("arn:aws:sqs:us-east-1:000000000000:esm-hasty") == (
+        "Invalid request provided: Queue visibility timeout: 29 seconds is less than Function timeout: 30 seconds"
+    )
+    missing = refused("arn:aws:sqs:us-east-1:000000000000:esm-nowhere")
+    assert missing.startswith(
+        "Error occurred while ReceiveMessage. SQS Error Code: AWS.SimpleQueueService.NonExistentQ"
+    )
+    for arn in (
+        "arn:aws:kinesis:us-east-1:000000000000:stream/nowhere",
+        "arn:aws:dynamodb:us-east-1:000000000000:table/nowhere/stream/2026-01-01T00:00:00.000",
+    ):
+        assert refused(arn, StartingPosition="LATEST") == f"Stream not found: {arn}"
+
+
 def test_what_a_function_did_not_process_comes_again(server: Forecourt) -> None:
     sqs, functions = server.client("sqs"), server.client("lambda")
     url = sqs.create_queue(QueueName="esm-partial", Attributes={"VisibilityTimeout": "1"})["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    make_function(server, "esm-partial", "app.partial")
+    make_function(server, "esm-partial", "app.partial", Timeout=1)
     for body in ("now", "later"):
         sqs.send_message(QueueUrl=url, MessageBody=body)
     mapping = functions.create_event_source_mapping(

@@ -19,6 +19,7 @@ from tests.functions.harness import Lambda, zipped
 from forecourt.base.errors import ServiceError
 from forecourt.services.functions.errors import (
     InvalidRequestContentException,
+    RequestEntityTooLargeException,
     RequestTooLargeException,
     ResourceNotFoundException,
     TooManyRequestsException,
@@ -386,7 +387,7 @@ REFUSED: list[tuple[dict[str, Any], type[ServiceError], str]] = [
      "Function not found: arn:aws:lambda:us-east-1:000000000000:function:echo:7"),
     ({"Payload": b"{nope"}, InvalidRequestContentException, "Could not parse request body into json: "),
     ({"Payload": b'"' + b"x" * 6_291_456 + b'"'}, RequestTooLargeException, "Request must be smaller than 6291456"),
-    ({"Payload": b'"' + b"x" * 1_048_576 + b'"', "InvocationType": "Event"}, RequestTooLargeException,
+    ({"Payload": b'"' + b"x" * 1_048_576 + b'"', "InvocationType": "Event"}, RequestEntityTooLargeException,
      "1048578 byte payload is too large for the Event invocation type (limit 1048576 bytes)"),
     ({"ClientContext": "%%"}, InvalidRequestContentException, "Client context must be a valid Base64-encoded JSON"),
 ]  # fmt: skip

@@ -495,3 +495,40 @@ async def test_runtime_management_and_recursion_are_kept(functions: Lambda) -> N
         await functions.call("PutRuntimeManagementConfig", FunctionName="f", UpdateRuntimeOn="Manual")
     await functions.call("PutFunctionRecursionConfig", FunctionName="f", RecursiveLoop="Terminate")
     assert await functions.call("GetFunctionRecursionConfig", FunctionName="f") == {"RecursiveLoop": "Terminate"}
+
+
+async def test_provisioned_concurrency_stays_within_what_there_is(functions: Lambda) -> None:
+    await functions.create("f", CODE)
+    await functions.call("PublishVersion", FunctionName="f")
+    await functions.call("CreateAlias", FunctionName="f", Name="live", FunctionVersion="1")
+
+    def put(qualifier: str, count: int) -> dict[str, Any]:
+        return {"FunctionName": "f", "Qualifier": qualifier, "ProvisionedConcurrentExecutions": count}
+
+    below = "InvalidParameterValueException: Specified ConcurrentExecutions for function decreases account's Unres"
+    await refuses(functions, below, "PutProvisionedConcurrencyConfig", **put("live", 901))
+    await functions.call("PutFunctionConcurrency", FunctionName="f", ReservedConcurrentExecutions=2)
+    beyond = "InvalidParameterValueException: Requested Provisioned Concurrency should not be greater than the reserved"
+    await refuses(functions, beyond, "PutProvisionedConcurrencyConfig", **put("live", 3))
+    await functions.call("PutProvisionedConcurrencyConfig", **put("live", 2))
+    pointed = "ResourceConflictException: Version is pointed by a Provisioned Concurrency alias"
+    await refuses(functions, pointed, "PutProvisionedConcurrencyConfig", **put("1", 1))
+    await functions.call("DeleteProvisionedConcurrencyConfig", FunctionName="f", Qualifier="live")
+    await functions.call("PutProvisionedConcurrencyConfig", **put("1", 1))
+    by_alias = "ResourceConflictException: Alias can't be used for Provisioned Concurrency configuration on an already"
+    await refuses(functions, by_alias, "PutProvisionedConcurrencyConfig", **put("live", 1))
+    await functions.call("DeleteProvisionedConcurrencyConfig", FunctionName="f", Qualifier="1")
+
+
+async def test_an_event_invoke_config_says_something_and_not_the_function_itself(functions: Lambda) -> None:
+    await functions.create("f", CODE)
+    nothing = "InvalidParameterValueException: You must specify at least one of error handling or destination setting."
+    await refuses(functions, nothing, "PutFunctionEventInvokeConfig", FunctionName="f")
+    itself = "InvalidParameterValueException: You can't specify the function as a destination for itself."
+    config = {"OnFailure": {"Destination": ARN + "f"}}
+    await refuses(functions, itself, "PutFunctionEventInvokeConfig", FunctionName="f", DestinationConfig=config)
+
+
+async def test_a_runtime_of_the_past_is_refused(functions: Lambda) -> None:
+    with pytest.raises(ServiceError, match=r"The runtime parameter of python2\.7 is no longer supported for creating"):
+        await functions.create("f", CODE, Runtime="python2.7")

@@ -124,9 +124,11 @@ def test_a_client_of_the_query_protocol_finds_its_codes_again() -> None:
 
 
 def test_a_body_that_is_too_large_is_refused_in_awss_words() -> None:
-    asked = target("lambda", "Invoke", "rest-json", path_params={"FunctionName": "f"})
-    request = HttpRequest("POST", b"/2015-03-31/functions/f/invocations", b"", [], b"x" * (body_limit(asked) + 1))
-    with pytest.raises(RequestTooLarge, match="Request must be smaller than 6291556 bytes for the Invoke operation"):
+    asked = target("lambda", "UpdateFunctionCode", "rest-json", path_params={"FunctionName": "f"})
+    request = HttpRequest("PUT", b"/2015-03-31/functions/f/code", b"", [], b"x" * (body_limit(asked) + 1))
+    with pytest.raises(
+        RequestTooLarge, match="must be smaller than 70167211 bytes for the UpdateFunctionCode operation"
+    ):
         decode(asked, request)
 
 

@@ -65,17 +65,15 @@ ERROR_MEMBERS: dict[str, dict[str, str]] = {"lambda": {"Type": "User"}}
 # The word for a body that can't be parsed. Elsewhere SerializationException.
 MALFORMED_BODY: dict[str, str] = {"lambda": "InvalidRequestContentException"}
 
-# Largest bodies, in bytes. AWS: "Request must be smaller than 70167211 bytes for the CreateFunction operation",
-# "Request must be smaller than 6291456 bytes for the InvokeFunction operation" (Lambda quotas: 6 MB synchronous, 1 MB
-# asynchronous, 50 MB zipped, which base64 makes 70,167,211 bytes with the rest of the request).
+# Largest bodies, in bytes. AWS: "Request must be smaller than 70167211 bytes for the CreateFunction operation" (50 MB
+# zipped, which base64 makes 70,167,211 bytes with the rest of the request). What an invocation may weigh depends on its
+# type, which Lambda itself looks at.
 DEFAULT_BODY_LIMIT = 10 * 1024 * 1024
 SERVICE_BODY_LIMIT: dict[str, int] = {"s3": 512 * 1024 * 1024}
 BODY_LIMIT: dict[tuple[str, str], int] = {
     ("lambda", "CreateFunction"): 70_167_211,
     ("lambda", "UpdateFunctionCode"): 70_167_211,
     ("lambda", "PublishLayerVersion"): 70_167_211,
-    ("lambda", "Invoke"): 6_291_556,
-    ("lambda", "InvokeWithResponseStream"): 6_291_556,
 }
 
 # The same fact has another name in the protocols that answer XML (AWS, "Common Errors" of IAM and of DynamoDB).

@@ -100,7 +100,7 @@ class Functions:
             UrlsApi(shared),
             ManagedApi(shared),
             AccountApi(shared, concurrency),
-            EventSourcesApi(shared, self._pollers.results.get),
+            EventSourcesApi(shared, caller, self._pollers.results.get),
             InvokeApi(self.invoker, self._queue, ids),
         )
 

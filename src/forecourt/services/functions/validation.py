@@ -11,6 +11,7 @@ from forecourt.base.errors import NotImplementedYet, ValidationException
 from forecourt.services.functions.errors import (
     InvalidParameterValueException,
     InvalidRequestContentException,
+    RequestEntityTooLargeException,
     RequestTooLargeException,
 )
 from forecourt.services.functions.runtime.spec import family
@@ -49,10 +50,19 @@ def check_supported(request: Mapping[str, object]) -> None:
         raise NotImplementedYet("Forecourt does not implement code signing of Lambda functions.")
 
 
+# Whose programs the runtimes of today can't run.
+_GONE = frozenset(("python2.7", "nodejs", "nodejs4.3", "nodejs4.3-edge", "nodejs6.10"))
+
+
 def check_runtime(runtime: str | None, handler: str | None) -> None:
     if not runtime or handler is None:
         raise InvalidParameterValueException("Runtime and Handler are mandatory parameters for functions created with "
                                              "deployment packages.")  # fmt: skip
+    if runtime in _GONE:
+        raise InvalidParameterValueException(
+            f"The runtime parameter of {runtime} is no longer supported for creating or updating AWS Lambda functions. "
+            f"We recommend you use a supported runtime while creating or updating functions."
+        )
     if not family(runtime):
         raise InvalidParameterValueException(
             f"Forecourt does not have the runtime {runtime}. Supported are python3.x, nodejs and provided runtimes; "
@@ -113,7 +123,7 @@ def check_layers(arns: Sequence[str]) -> None:
 def check_payload(payload: bytes, *, event: bool) -> None:
     """An event is JSON, and not too large for how it is sent."""
     if event and len(payload) > _MAX_ASYNC_BYTES:
-        raise RequestTooLargeException(
+        raise RequestEntityTooLargeException(
             f"{len(payload)} byte payload is too large for the Event invocation type (limit {_MAX_ASYNC_BYTES} bytes)"
         )
     if len(payload) > _MAX_SYNC_BYTES:

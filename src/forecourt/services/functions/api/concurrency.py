@@ -13,8 +13,9 @@ from forecourt.services.functions.api.base import Api, Shared, config_position, 
 from forecourt.services.functions.errors import (
     InvalidParameterValueException,
     ProvisionedConcurrencyConfigNotFoundException,
+    ResourceConflictException,
 )
-from forecourt.services.functions.model import Function, ProvisionedConcurrency
+from forecourt.services.functions.model import Alias, Function, ProvisionedConcurrency
 from forecourt.services.functions.names import LATEST, FunctionId, function_arn
 from forecourt.services.functions.store import require, require_qualifier
 from forecourt.store import Tx
@@ -109,12 +110,32 @@ class ConcurrencyApi(Api):
         )
 
         def put(tx: Tx) -> None:
-            require_qualifier(tx, id)
+            self._check_provisioned(tx, require_qualifier(tx, id), config)
             tx.put(config)
 
         await self._store.write(put)
         await self._provision(id, config.requested)
         return _provisioned_view(config)
+
+    def _check_provisioned(self, tx: Tx, function: Function, config: ProvisionedConcurrency) -> None:
+        key = (config.account, config.region, config.name)
+        _check_apart(tx, config)
+        if function.reserved_concurrency is not None:
+            others = [
+                one.requested for one in tx.list(ProvisionedConcurrency, *key) if one.qualifier != config.qualifier
+            ]
+            if sum(others) + config.requested > function.reserved_concurrency:
+                raise InvalidParameterValueException(
+                    "Requested Provisioned Concurrency should not be greater than the reservedConcurrentExecution for "
+                    "function"
+                )
+            return
+        reserved = sum(other.reserved_concurrency or 0 for other in tx.list(Function, config.account, config.region))
+        if self._account_limit - reserved - config.requested < _MIN_UNRESERVED:
+            raise InvalidParameterValueException(
+                "Specified ConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below "
+                f"its minimum value of [{_MIN_UNRESERVED}]."
+            )
 
     @operation("GetProvisionedConcurrencyConfig")
     async def get_provisioned_concurrency_config(
@@ -156,6 +177,19 @@ class ConcurrencyApi(Api):
         await self._store.resolve(id)
         await self._store.write(lambda tx: tx.delete(ProvisionedConcurrency, *id.function, id.qualifier or ""))
         await self._provision(id, 0)
+
+
+def _check_apart(tx: Tx, config: ProvisionedConcurrency) -> None:
+    """A version is provisioned by its number or through one alias, not by both."""
+    key = (config.account, config.region, config.name)
+    provisioned = {one.qualifier for one in tx.list(ProvisionedConcurrency, *key)} - {config.qualifier}
+    alias = tx.get(Alias, *key, config.qualifier)
+    if alias is not None and alias.version in provisioned:
+        raise ResourceConflictException(
+            "Alias can't be used for Provisioned Concurrency configuration on an already Provisioned version"
+        )
+    if any(one.version == config.qualifier and one.alias in provisioned for one in tx.list(Alias, *key)):
+        raise ResourceConflictException("Version is pointed by a Provisioned Concurrency alias")
 
 
 def _provisioned_view(config: ProvisionedConcurrency) -> dict[str, Any]:

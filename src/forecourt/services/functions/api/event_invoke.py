@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from forecourt.base.call import CallContext, operation
 from forecourt.services.functions.api.base import Api, config_position, limit_of, page, position_of
-from forecourt.services.functions.errors import (
-    ResourceNotFoundException,
-)
+from forecourt.services.functions.errors import InvalidParameterValueException, ResourceNotFoundException
 from forecourt.services.functions.model import EventInvokeConfig
 from forecourt.services.functions.names import LATEST, FunctionId
 from forecourt.services.functions.store import require_qualifier
@@ -27,6 +25,8 @@ if TYPE_CHECKING:
         PutFunctionEventInvokeConfigRequestTypeDef,
         UpdateFunctionEventInvokeConfigRequestTypeDef,
     )
+
+_SETTINGS = ("MaximumRetryAttempts", "MaximumEventAgeInSeconds", "DestinationConfig")
 
 
 class EventInvokeApi(Api):
@@ -44,6 +44,7 @@ class EventInvokeApi(Api):
 
     async def _put(self, context: CallContext, request: Mapping[str, Any], *, keep: bool) -> dict[str, Any]:
         id = _qualified(self._id(context, request["FunctionName"], request.get("Qualifier")))
+        _check(id, request)
 
         def put(tx: Tx) -> EventInvokeConfig:
             require_qualifier(tx, id)
@@ -94,6 +95,15 @@ class EventInvokeApi(Api):
                 raise _no_event_invoke_config(id)
 
         await self._store.write(delete)
+
+
+def _check(id: FunctionId, request: Mapping[str, Any]) -> None:
+    if not any(member in request for member in _SETTINGS):
+        raise InvalidParameterValueException("You must specify at least one of error handling or destination setting.")
+    for way in (request.get("DestinationConfig") or {}).values():
+        target = way.get("Destination", "")
+        if target == id._replace(qualifier=None).arn or target.startswith(f"{id._replace(qualifier=None).arn}:"):
+            raise InvalidParameterValueException("You can't specify the function as a destination for itself.")
 
 
 def _set_event_invoke(config: EventInvokeConfig, request: Mapping[str, Any]) -> None:

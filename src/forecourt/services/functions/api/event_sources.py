@@ -6,9 +6,12 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from forecourt.base.arn import Arn
-from forecourt.base.call import CallContext, operation
+from forecourt.base.call import CallContext, Caller, operation
 from forecourt.base.errors import NotImplementedYet
+from forecourt.base.principal import root
 from forecourt.services.functions.api.base import Api, Shared, limit_of, page, position_of
 from forecourt.services.functions.errors import (
     InvalidParameterValueException,
@@ -16,6 +19,7 @@ from forecourt.services.functions.errors import (
     ResourceNotFoundException,
 )
 from forecourt.services.functions.event_sources import filters
+from forecourt.services.functions.event_sources.exists import check_source
 from forecourt.services.functions.model import Checkpoint, EventSourceMapping
 from forecourt.services.functions.names import FunctionId, function_arn
 from forecourt.services.functions.store import require_qualifier
@@ -48,8 +52,9 @@ _FIELDS: Mapping[str, str] = {
 class EventSourcesApi(Api):
     """`last_result` tells what the last batch of a mapping came to."""
 
-    def __init__(self, shared: Shared, last_result: Callable[[tuple[str, ...]], str | None]) -> None:
+    def __init__(self, shared: Shared, caller: Caller, last_result: Callable[[tuple[str, ...]], str | None]) -> None:
         super().__init__(shared)
+        self._caller = caller
         self._last_result = last_result
 
     @operation("CreateEventSourceMapping")
@@ -69,6 +74,9 @@ class EventSourcesApi(Api):
         mapping.batch_size = _BATCH_SIZES[mapping.service][0]
         _set_start(mapping, request)
         self._set(mapping, request)
+        timeout = (await self._store.resolve(id)).configuration.timeout
+        as_root = msgspec.structs.replace(context, principal=root(Arn.parse(mapping.source_arn).account))
+        await check_source(self._caller, as_root, mapping.source_arn, timeout)
 
         def create(tx: Tx) -> None:
             require_qualifier(tx, id)
