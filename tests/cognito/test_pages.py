@@ -1,4 +1,4 @@
-"""The hosted pages in headless Chromium: every page at 320 px and on a desktop; passkeys by a virtual authenticator.
+"""The hosted pages in headless Chromium: every page at 320, 768 and 1280 px; passkeys by a virtual authenticator.
 
 Set FORECOURT_SCREENSHOTS to a folder to keep pictures of all pages.
 """
@@ -25,7 +25,7 @@ from forecourt.testing import Forecourt
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 CALLBACK = "https://app.example.com/callback"
-NARROW, WIDE = (320, 640), (1280, 860)
+SIZES = {"narrow": (320, 640), "medium": (768, 1024), "wide": (1280, 860)}
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def chromium() -> Iterator[webdriver.Chrome]:
 
 
 class Pages:
-    """One pool's pages in the browser. `see` checks a page as it is looked at, narrow and wide."""
+    """One pool's pages in the browser. `see` checks a page as it is looked at, from narrow to wide."""
 
     def __init__(self, chromium: webdriver.Chrome, server: Forecourt, **settings: Any) -> None:
         self.idp = server.client("cognito-idp")
@@ -70,7 +70,7 @@ class Pages:
         assert self.browser.execute_script("return document.documentElement.lang") in ("en", "de", "fr", "es")
         assert len(self.browser.find_elements(By.TAG_NAME, "h1")) == 1
         assert len(self.browser.find_elements(By.TAG_NAME, "main")) == 1
-        for size, kind in ((NARROW, "narrow"), (WIDE, "wide")):
+        for kind, size in SIZES.items():
             self._resize(size)
             overflow = self.browser.execute_script("return document.documentElement.scrollWidth - window.innerWidth")
             assert overflow <= 0, f"{name} is {overflow} px too wide at {size[0]} px"
@@ -233,7 +233,54 @@ def test_passkeys(chromium: webdriver.Chrome, server: Forecourt) -> None:
     pages.fill(code=pages.code("pass@page.example.com"))
     pages.press()
     pages.wait_for_callback()
+    # A device that lost the passkey: the page says so, and lets the user try again or go back.
+    chromium.remove_all_credentials()
+    pages.open("login")
+    pages.fill(username="anna")
+    chromium.find_element(By.CSS_SELECTOR, "button[value=WEB_AUTHN]").click()
+    WebDriverWait(chromium, 10).until(lambda driver: driver.find_element(By.ID, "passkey-failed").is_displayed())
+    pages.see("passkey")
     chromium.remove_virtual_authenticator()
+
+
+def test_choosing_a_factor_and_remembering_the_device(chromium: webdriver.Chrome, server: Forecourt) -> None:
+    pages = Pages(
+        chromium,
+        server,
+        EmailConfiguration={
+            "EmailSendingAccount": "DEVELOPER",
+            "SourceArn": "arn:aws:ses:us-east-1:000000000000:identity/pets@example.com",
+        },
+        DeviceConfiguration={"ChallengeRequiredOnNewDevice": True, "DeviceOnlyRememberedOnUserPrompt": True},
+    )
+    pages.idp.set_user_pool_mfa_config(
+        UserPoolId=pages.pool,
+        MfaConfiguration="ON",
+        EmailMfaConfiguration={},
+        SmsMfaConfiguration={
+            "SmsConfiguration": {"SnsCallerArn": "arn:aws:iam::000000000000:role/sms", "ExternalId": "x"}
+        },
+    )
+    mail, phone = "device@page.example.com", "+15555550199"
+    make_user(
+        pages.idp, pages.pool, email=mail, email_verified="true", phone_number=phone, phone_number_verified="true"
+    )
+    pages.open()
+    pages.fill(username="anna", password=PASSWORD)
+    pages.press()
+    pages.see("select")
+    chromium.find_element(By.CSS_SELECTOR, "input[value=EMAIL_OTP]").click()
+    pages.press()
+    pages.fill(code=pages.code(mail))
+    pages.press()
+    pages.see("device")
+    pages.press("button[value=yes]")
+    pages.wait_for_callback()
+    pages.open("oauth2/authorize", prompt="login")
+    pages.fill(username="anna", password=PASSWORD)
+    pages.press()
+    assert "code=" in pages.wait_for_callback()
+    assert {cookie["httpOnly"] for cookie in _cookies(chromium, pages)} == {True}
 
 
 @pytest.mark.parametrize(("lang", "heading"), [("de", "Bei app anmelden"), ("fr", "Se connecter à app")])
@@ -242,6 +289,10 @@ def test_languages(chromium: webdriver.Chrome, server: Forecourt, lang: str, hea
     pages.open(lang=lang)
     assert pages.heading() == heading
     pages.see(f"login-{lang}")
+    pages.fill(username="nobody", password=PASSWORD)
+    pages.press()
+    told = chromium.find_element(By.CSS_SELECTOR, "[role=alert]").text
+    assert told == {"de": "Diesen Benutzer gibt es nicht.", "fr": "Cet utilisateur n’existe pas."}[lang]
 
 
 def test_branding(chromium: webdriver.Chrome, server: Forecourt) -> None:
@@ -265,6 +316,27 @@ def test_branding(chromium: webdriver.Chrome, server: Forecourt) -> None:
     assert shown == "rgba(170, 0, 0, 1)"
     assert chromium.execute_script("return document.querySelector('.logo').naturalWidth") == 160
     pages.see("branded")
+
+
+@pytest.mark.parametrize("look", ["plain", "classic", "light"])
+def test_a_dark_desktop(chromium: webdriver.Chrome, server: Forecourt, look: str) -> None:
+    """Dark where the browser prefers it, unless CSS of the classic UI or a branding document made the page light."""
+    pages = Pages(chromium, server)
+    if look == "classic":
+        css = ".banner-customizable { background-color: white; }"
+        pages.idp.set_ui_customization(UserPoolId=pages.pool, ClientId=pages.client_id, CSS=css)
+    if look == "light":
+        fixed = {"categories": {"global": {"colorSchemeMode": "LIGHT"}}}
+        pages.idp.create_managed_login_branding(UserPoolId=pages.pool, ClientId=pages.client_id, Settings=fixed)
+    dark = [{"name": "prefers-color-scheme", "value": "dark"}]
+    chromium.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": dark})
+    try:
+        pages.open()
+        colour = chromium.find_element(By.TAG_NAME, "h1").value_of_css_property("color")
+        pages.see(f"dark-{look}")
+    finally:
+        chromium.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+    assert colour == ("rgba(237, 241, 246, 1)" if look == "plain" else "rgba(22, 32, 44, 1)")
 
 
 def test_errors_are_shown_and_go_nowhere(chromium: webdriver.Chrome, server: Forecourt) -> None:

@@ -60,12 +60,7 @@ def login_label(pool: Pool, texts: Mapping[str, str]) -> str:
     return texts[kinds[0]] if kinds else texts["username"]
 
 
-def rules(policy: Mapping[str, Any]) -> str:
-    """What a password needs, at a glance: `8+ · A-Z · a-z · 0-9 · !?*`."""
-    shown = (
-        ("RequireUppercase", "A–Z"),
-        ("RequireLowercase", "a–z"),
-        ("RequireNumbers", "0–9"),
-        ("RequireSymbols", "!?*"),
-    )
-    return " · ".join([f"{policy.get('MinimumLength', 8)}+", *(sign for rule, sign in shown if policy.get(rule))])
+def rules(policy: Mapping[str, Any], texts: Mapping[str, str]) -> str:
+    """What a password needs: `At least 8 characters, a digit, a symbol`."""
+    length = texts["rule_length"].format(n=policy.get("MinimumLength", 8))
+    return ", ".join([length, *(texts[rule] for rule in _RULES if policy.get(rule))])

@@ -21,10 +21,10 @@ from forecourt.services.cognito.auth import flow
 from forecourt.services.cognito.auth.attempt import Attempt, Challenge, Outcome, Passed, Visit
 from forecourt.services.cognito.auth.kit import PURPOSE, Kit
 from forecourt.services.cognito.auth.totp import verify_first_code
-from forecourt.services.cognito.hosted_ui import fields, render
+from forecourt.services.cognito.hosted_ui import fields, render, style
 from forecourt.services.cognito.hosted_ui.browser import Browsers
 from forecourt.services.cognito.hosted_ui.devices import BrowserDevices
-from forecourt.services.cognito.hosted_ui.texts import language, texts
+from forecourt.services.cognito.hosted_ui.texts import language, said, texts
 from forecourt.services.cognito.model import Branding, Client, Customization, Pool, Terms
 from forecourt.services.cognito.oauth.authorize import AuthorizeRequest, PageError, RedirectError, judge, target
 from forecourt.services.cognito.oauth.endpoints import Endpoints
@@ -114,6 +114,9 @@ class Pages:
             outcome = await flow.initiate(self._kit, self._visit(page, parameters, flow_name, device))
         except errors.UserNotConfirmedException:
             return await self._show(page, "confirm", username=username, to="")
+        except errors.PasswordResetRequiredException:
+            # An administrator has reset it, and the code was sent.
+            return await self._show(page, "reset", username=username, to="")
         except ServiceError as error:
             return await self._login_page(page, error=error.message, username=username)
         return await self._go_on(page, outcome)
@@ -190,7 +193,6 @@ class Pages:
             missing = msgspec.json.decode(shown["requiredAttributes"], type=list[str])
             names = [attribute.removeprefix("userAttributes.") for attribute in missing]
             values["fields"] = [fields.field(attribute, self._texts(page)) for attribute in names]
-            values["rules"] = fields.rules(page.pool.password_policy)
             return await self._show(page, "new_password", **values)
         if name in ("SELECT_MFA_TYPE", "SELECT_CHALLENGE"):
             listed = shown.get("MFAS_CAN_CHOOSE")
@@ -234,7 +236,7 @@ class Pages:
             for terms in await self._records.store.find(Terms, "by_client", page.pool.id, page.client.id)
             if (url := terms.links.get("cognito:default"))
         ]
-        rest = {"fields": shown, "values": values, "rules": fields.rules(page.pool.password_policy), "terms": terms}
+        rest = {"fields": shown, "values": values, "terms": terms}
         if page.request.method == "GET":
             return await self._show(page, "signup", **rest)
         known = {field.name for field in shown}
@@ -357,13 +359,16 @@ class Pages:
         shared = {
             "lang": page_language(page.request),
             "t": self._texts(page),
+            "rules": fields.rules(page.pool.password_policy, self._texts(page)),
             "base": page.request.base,
             "query": page.request.query_string,
             "csrf": page.csrf,
             "app": page.client.name,
             "client_id": page.client.id,
-            "has_logo": await self._has_logo(page),
+            **await self._look(page),
         }
+        if values.get("error"):
+            values["error"] = said(page_language(page.request), values["error"])
         status = 400 if values.get("error") else 200
         response = render.page(name, status, page.authorize.target.redirect_uri, {**shared, **values})
         return response.with_headers(render.cookie(page.request, CSRF_COOKIE, page.csrf_cookie))
@@ -373,11 +378,17 @@ class Pages:
         values = {"lang": lang, "t": texts(lang), "base": request.base, "title": title, "error": error}
         return render.page("message", status, "", values)
 
-    async def _has_logo(self, page: Page) -> bool:
+    async def _look(self, page: Page) -> dict[str, Any]:
+        """Whether there is a logo, and whether the page is light or dark for every browser.
+
+        CSS of the classic UI was written for light pages: its colours in a dark one could not be read.
+        """
         found = await self._records.store.find(Branding, "by_client", page.pool.id, page.client.id)
         if found:
-            return any(asset.get("Category") == "FORM_LOGO" for asset in found[0].assets)
-        return any(c.image for c in await self._customizations(page.pool.id, page.client.id))
+            has_logo = any(asset.get("Category") == "FORM_LOGO" for asset in found[0].assets)
+            return {"has_logo": has_logo, "scheme": style.scheme(found[0].settings)}
+        own = await self._customizations(page.pool.id, page.client.id)
+        return {"has_logo": any(c.image for c in own), "scheme": "light" if any(c.css for c in own) else ""}
 
     async def _customizations(self, pool_id: str, client_id: str) -> list[Customization]:
         """The pool's and the client's, in the order in which they apply."""

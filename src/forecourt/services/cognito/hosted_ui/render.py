@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 _HOST = re.compile(r"[A-Za-z0-9.\[\]:-]+")
-_DEFAULTS: dict[str, Any] = {"error": "", "notice": "", "has_logo": False, "client_id": "", "query": ""}
+_DEFAULTS: dict[str, Any] = {"error": "", "notice": "", "has_logo": False, "scheme": "", "client_id": "", "query": ""}
 _STATIC = {
     "style.css": "text/css; charset=utf-8",
     "passkey.js": "text/javascript; charset=utf-8",

@@ -70,8 +70,17 @@ _COLOUR = re.compile(r"[0-9a-fA-F]{6}([0-9a-fA-F]{2})?")
 def theme(settings: Mapping[str, Any]) -> str:
     """The style sheet of a branding document: its colours, for the light and the dark mode."""
     light, dark = _variables(settings, "lightMode"), _variables(settings, "darkMode")
-    sheet = f":root{{{light}}}" if light else ""
-    return sheet + (f"@media(prefers-color-scheme:dark){{:root{{{dark}}}}}" if dark else "")
+    sheet = f":root:not([data-scheme=dark]){{{light}}}" if light else ""
+    if dark:
+        sheet += f":root[data-scheme=dark]{{{dark}}}"
+        sheet += f"@media(prefers-color-scheme:dark){{:root:not([data-scheme=light]){{{dark}}}}}"
+    return sheet
+
+
+def scheme(settings: Mapping[str, Any]) -> str:
+    """`light` or `dark` where a branding document fixes it, else nothing: the browser chooses."""
+    mode = str(_at(settings, "categories.global.colorSchemeMode")).lower()
+    return mode if mode in ("light", "dark") else ""
 
 
 def _variables(settings: Mapping[str, Any], mode: str) -> str:

@@ -1,6 +1,7 @@
 """What the pages say, in the languages they speak. The `lang` parameter decides, then the browser's preferences.
 
-`texts.txt` has a row for each text: its key, then English, German, French, Spanish.
+`texts.txt` has a row for each text: its key, then English, German, French, Spanish. The English of the rows `say_…` is
+what the API says where something is wrong; what has no row is shown as the API says it.
 """
 
 from __future__ import annotations
@@ -20,6 +21,15 @@ def language(asked: str, accepted: str) -> str:
     """`asked` is the `lang` parameter, `accepted` the Accept-Language header (RFC 9110, 12.5.4)."""
     wanted = [asked, *(part.partition(";")[0].strip() for part in accepted.split(","))]
     return next((tag[:2].lower() for tag in wanted if tag[:2].lower() in LANGUAGES), "en")
+
+
+_OF_ENGLISH = {
+    language: {TEXTS["en"][key]: translation for key, translation in known.items()} for language, known in TEXTS.items()
+}
+
+
+def said(chosen: str, message: str) -> str:
+    return _OF_ENGLISH[chosen].get(message, message)
 
 
 def texts(chosen: str) -> Mapping[str, str]:
