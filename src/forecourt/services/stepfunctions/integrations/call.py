@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from forecourt.base.call import CallContext, Caller
 from forecourt.base.clock import Clock
@@ -25,14 +25,6 @@ _SESSION_SECONDS = 300.0
 _MOST_SESSIONS = 1_000
 
 
-class _Session(NamedTuple):
-    """A role as a state machine uses it for a while."""
-
-    until: float
-    principal: Any
-    conditions: dict[str, str]
-
-
 class ServiceCalls:
     """The `Caller`, as a state machine's role."""
 
@@ -40,24 +32,24 @@ class ServiceCalls:
         self.caller = caller
         self._roles = roles
         self._clock = clock
-        self._sessions: dict[tuple[str, str, str, str], _Session] = {}
+        self._sessions: dict[tuple[str, str, str], tuple[float, Any]] = {}
 
     async def context(self, job: Job) -> CallContext:
         """Raises `TaskError` where the role does not let Step Functions in."""
-        session = await self._session(job)
+        principal = await self._principal(job)
         return CallContext(
-            principal=session.principal,
+            principal=principal,
             region=job.region,
             request_id=job.repeatable_id,
             user_agent=_SERVICE_PRINCIPAL,
-            conditions=session.conditions,
+            conditions={"aws:SourceArn": _machine_arn(job), "aws:SourceAccount": job.account},
         )
 
-    async def _session(self, job: Job) -> _Session:
-        key = (job.account, job.region, job.machine, job.role_arn)
-        session = self._sessions.get(key)
-        if session is not None and session.until > self._clock.now():
-            return session
+    async def _principal(self, job: Job) -> Any:
+        key = (job.account, job.role_arn, _machine_arn(job))
+        found = self._sessions.get(key)
+        if found is not None and found[0] > self._clock.now():
+            return found[1]
         conditions = {"aws:SourceArn": _machine_arn(job), "aws:SourceAccount": job.account}
         try:
             principal = await self._roles.principal(
@@ -67,9 +59,8 @@ class ServiceCalls:
             raise _not_assumed() from error
         if len(self._sessions) >= _MOST_SESSIONS:
             self._sessions.clear()
-        session = _Session(self._clock.now() + _SESSION_SECONDS, principal, conditions)
-        self._sessions[key] = session
-        return session
+        self._sessions[key] = (self._clock.now() + _SESSION_SECONDS, principal)
+        return principal
 
     async def credentials(self, job: Job) -> Credentials:
         """Of the job's role, for a request that leaves the process. Raises `TaskError`."""
