@@ -410,6 +410,42 @@ async def test_usage_is_the_counters() -> None:
             assert refusal.startswith(f"BadRequestException: {said}")
 
 
+async def test_what_is_not_documented(aws: Aws) -> None:
+    api, root = await make_api(aws)
+    await make_mock(aws, api, root)
+    pet = (await aws("CreateResource", restApiId=api, parentId=root, pathPart="{pet}"))["id"]
+    key = {"restApiId": api, "resourceId": pet, "httpMethod": "GET"}
+    declared = {"method.request.querystring.q": False, "method.request.header.X-H": True}
+    await aws("PutMethod", **key, authorizationType="NONE", requestParameters=declared)
+    response = {"responseParameters": {"method.response.header.X-R": False}, "responseModels": {"a/b": "Empty"}}
+    await aws("PutMethodResponse", **key, statusCode="200", **response)
+
+    async def missing(**query: Any) -> list[tuple[Any, ...]]:
+        found = await aws("GetDocumentationParts", restApiId=api, locationStatus="UNDOCUMENTED", limit=500, **query)
+        names = ("type", "method", "statusCode", "name")
+        return [tuple(item["location"].get(name) for name in names) for item in found["items"]]
+
+    assert await missing(path="/{pet}") == [
+        ("RESOURCE", None, None, None),
+        ("PATH_PARAMETER", None, None, "pet"),
+        ("METHOD", "GET", None, None),
+        ("REQUEST_HEADER", "GET", None, "X-H"),
+        ("QUERY_PARAMETER", "GET", None, "q"),
+        ("RESPONSE", "GET", "200", None),
+        ("RESPONSE_HEADER", "GET", "200", "X-R"),
+        ("RESPONSE_BODY", "GET", "200", None),
+    ]
+    assert await missing(type="MODEL") == [("MODEL", None, None, "Empty"), ("MODEL", None, None, "Error")]
+    said = {"restApiId": api, "properties": '{"a": "b"}'}
+    root_part = await aws("CreateDocumentationPart", **said, location={"type": "RESOURCE"})
+    assert root_part["location"] == {"type": "RESOURCE", "path": "/"}
+    everywhere = await aws("CreateDocumentationPart", **said, location={"type": "METHOD"})
+    assert everywhere["location"] == {"type": "METHOD", "path": "/", "method": "*"}
+    await aws("CreateDocumentationPart", **said, location={"type": "METHOD", "path": "/{pet}", "method": "GET"})
+    assert ("METHOD", "GET", None, None) not in await missing(path="/{pet}")
+    assert ("RESOURCE", None, None, None) not in await missing(path="/")
+
+
 VPC_ENDPOINT = {
     "domainNameArn": "arn:aws:apigateway:us-east-1::/domainnames/a.example.com",
     "accessAssociationSourceType": "VPCE",

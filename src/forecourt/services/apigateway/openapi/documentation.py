@@ -25,6 +25,15 @@ def parts_of(document: Json) -> list[tuple[DocumentationPartLocation, str]]:
     return [_part(obj(part)) for part in items(given.get("documentationParts"))]
 
 
+def placed(location: DocumentationPartLocation) -> DocumentationPartLocation:
+    """Where a part stands that does not say where."""
+    if location.type in _PLACED + _ANSWERS:
+        location.path = location.path or "/"
+    if location.type == "METHOD":
+        location.method = location.method or "*"
+    return location
+
+
 def _part(part: Json) -> tuple[DocumentationPartLocation, str]:
     location = obj(part.get("location"))
     members = {name: str(location[name]) for name in _MEMBERS if location.get(name) is not None}

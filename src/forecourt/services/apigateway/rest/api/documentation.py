@@ -8,26 +8,30 @@ import msgspec
 
 from forecourt.base.call import CallContext, operation
 from forecourt.services.apigateway.openapi.document import parse
-from forecourt.services.apigateway.openapi.documentation import parts_of
+from forecourt.services.apigateway.openapi.documentation import parts_of, placed
 from forecourt.services.apigateway.rest import patches
 from forecourt.services.apigateway.rest.api.noun import Noun, Reply, Request
 from forecourt.services.apigateway.rest.errors import BadRequestException, ConflictException
 from forecourt.services.apigateway.rest.model import (
+    Authorizer,
     DocumentationPart,
     DocumentationPartLocation,
     DocumentationVersion,
+    Model,
+    Resource,
     RestApi,
     Stage,
     describe,
 )
 from forecourt.services.apigateway.rest.quotas import need_room
-from forecourt.services.apigateway.rest.store import Found, page_of, patched
+from forecourt.services.apigateway.rest.store import Found, page_of, page_size, patched
+from forecourt.services.apigateway.rest.undocumented import undocumented
 
 
 class DocumentationPartsApi(Noun):
     @operation("CreateDocumentationPart")
     async def create_documentation_part(self, context: CallContext, request: Request) -> Reply:
-        location = msgspec.convert(request["location"], DocumentationPartLocation)
+        location = placed(msgspec.convert(request["location"], DocumentationPartLocation))
 
         def change(found: Found) -> DocumentationPart:
             api = found.get(RestApi, request["restApiId"])
@@ -61,10 +65,23 @@ class DocumentationPartsApi(Noun):
     @operation("GetDocumentationParts")
     async def get_documentation_parts(self, context: CallContext, request: Request) -> Reply:
         api = await self.configuration.api(context, request["restApiId"])
-        if request.get("locationStatus") == "UNDOCUMENTED":
-            return {"items": []}
         parts = await self.configuration.all(context, DocumentationPart, api.id)
+        if request.get("locationStatus") == "UNDOCUMENTED":
+            return await self._undocumented(context, api, parts, request)
         return page_of([part for part in parts if _chosen(part.location, request)], request)
+
+    async def _undocumented(
+        self, context: CallContext, api: RestApi, parts: list[DocumentationPart], request: Request
+    ) -> Reply:
+        """Placeholders: a location, and nothing that is said of it."""
+        locations = undocumented(
+            await self.configuration.all(context, Resource, api.id),
+            await self.configuration.all(context, Model, api.id),
+            await self.configuration.all(context, Authorizer, api.id),
+            parts,
+        )
+        chosen = [location for location in locations if _chosen(location, request)]
+        return {"items": [{"location": describe(location)} for location in chosen[: page_size(request)]]}
 
     @operation("UpdateDocumentationPart")
     async def update_documentation_part(self, context: CallContext, request: Request) -> Reply:
