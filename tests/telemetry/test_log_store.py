@@ -169,3 +169,17 @@ def test_pages_are_the_sorted_events(
     finally:
         log_group.SEARCH_BYTES = before
     assert seen == (expected[::-1] if reverse else expected)
+
+
+async def test_a_stop_that_can_not_write_its_summaries_ends_all_the_same(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A full disk, say."""
+    store = LogStore(tmp_path, Clock())
+    await store.start()
+    write(store, 1)
+    await store.flush()
+    (segment,) = tmp_path.glob("*/*.log")
+    segment.with_suffix(".idx").mkdir()
+    await store.stop()
+    assert "a log group was not summarized: Is a directory" in caplog.text

@@ -218,8 +218,12 @@ class LogStore:
                 self._in_folder(folder.name)
 
     def _summarize(self) -> None:
+        """Spares the next start some reading; where the disk is full, that reads."""
         for events in self._groups.values():
-            events.summarize()
+            try:
+                events.summarize()
+            except OSError as error:
+                _log.warning("a log group was not summarized: %s", error.strerror)
 
     def _report(self) -> None:
         if self.dropped > self._reported:
