@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol
 
-from forecourt.auth import aws_chunked, sigv2, sigv4
+from forecourt.auth import aws_chunked, post_policy, sigv2, sigv4
 from forecourt.auth.errors import expired_token, failed, invalid_token, missing_token, unknown_key
 from forecourt.auth.sessions import TEMPORARY, Sessions, TokenInvalid
 from forecourt.auth.sigv4 import Refused, Signature, SignedRequest
@@ -52,7 +52,7 @@ class Authenticator:
         """Raises `AuthenticationFailed` in the words of `dialect` (see `auth.errors`).
 
         `anonymous_allowed`: the operation needs no signature. One that is there all the same and is not right counts
-        as none, as with AWS.
+        as none, as with AWS; but not with S3, where a policy decides what a caller without one may do.
         """
         signature = None
         try:
@@ -64,7 +64,7 @@ class Authenticator:
             if not anonymous_allowed:
                 raise missing_token()
         except Refused as refused:
-            if not anonymous_allowed:
+            if not anonymous_allowed or dialect == "rest-xml":
                 raise failed(refused, dialect) from None
         region, service = (signature.region, signature.service) if signature else ("", "")
         return Identity(ANONYMOUS, region, service, request.body)
@@ -87,6 +87,18 @@ class Authenticator:
         if secret is not None:
             sigv2.verify(presigned, request, secret, self._clock.machine_now())
         return Identity(principal, "", "s3", request.body)
+
+    async def authenticate_form(self, claim: post_policy.Claim | None) -> Principal:
+        """Of an upload that a browser posts to S3; one without a policy is nobody's. Raises `AuthenticationFailed`."""
+        if claim is None:
+            return ANONYMOUS
+        try:
+            secret, principal = await self._credentials(claim.access_key_id, claim.session_token)
+            if secret is not None:
+                post_policy.verify(claim, secret)
+        except Refused as refused:
+            raise failed(refused, "rest-xml") from None
+        return principal
 
     async def _credentials(self, key: str, token: str) -> tuple[str | None, Principal]:
         """The secret to verify with (None: trusted unseen) and its owner."""

@@ -135,7 +135,27 @@ class Lookups:
         name = bucket.resource.partition("/")[0]
         found = await self._ask(bucket, "s3", "GetBucketPolicy", Bucket=name)
         policy = found.get("Policy")
-        return Owned(policy.decode() if isinstance(policy, bytes) else policy, await self._bucket_account(bucket, name))
+        text = policy.decode() if isinstance(policy, bytes) else policy
+        account = await self._bucket_account(bucket, name)
+        if demand.principal.kind == "anonymous" or account:
+            text = with_statements(text, await self._public_grants(bucket, demand))
+        return Owned(text, account)
+
+    async def _public_grants(self, bucket: Arn, demand: Unfinished) -> list[dict[str, Any]]:
+        """What the bucket's or the object's access control list gives to everybody.
+
+        https://docs.aws.amazon.com/AmazonS3/latest/userguide/acl-overview.html
+        """
+        name, _, key = bucket.resource.partition("/")
+        block = await self._ask(bucket, "s3", "GetPublicAccessBlock", Bucket=name)
+        if (block.get("PublicAccessBlockConfiguration") or {}).get("IgnorePublicAcls"):
+            return []
+        # An object's is asked for each time: it goes with every upload.
+        by_object = await self._call(bucket, "s3", "GetObjectAcl", Bucket=name, Key=key) if key else {}
+        by_bucket = await self._ask(bucket, "s3", "GetBucketAcl", Bucket=name)
+        actions = [*_public(by_object, _OBJECT_ACL), *_public(by_bucket, _BUCKET_ACL)]
+        resource = demand.resource
+        return [{"Effect": "Allow", "Principal": "*", "Action": actions, "Resource": resource}] if actions else []
 
     async def _bucket_account(self, bucket: Arn, name: str) -> str:
         own = await self._ask(bucket, "s3", "ListBuckets")
@@ -184,7 +204,8 @@ class Lookups:
         if "Policy" not in found:
             return Owned()
         granted = await self._ask(arn, "kms", "ListGrants", KeyId=id)
-        return Owned(with_grants(found["Policy"], granted.get("Grants") or ()), required=True)
+        statements = [_granted(grant) for grant in granted.get("Grants") or ()]
+        return Owned(with_statements(found["Policy"], statements), required=True)
 
     async def function_policy(self, demand: Unfinished) -> Owned:
         arn = Arn.parse(demand.resource)
@@ -208,35 +229,54 @@ class Lookups:
         known = answers.get(key)
         if known is not None and known[0] > now:
             return known[1]
-        principal = root(about.account) if about.account else root()
-        context = CallContext(principal=principal, region=about.region or "us-east-1", request_id="")
-        try:
-            found = await self._caller.call(context, service, operation, params)
-        except ServiceError:
-            found = {}
+        found = await self._call(about, service, operation, **params)
         if len(answers) >= _REMEMBERED:
             answers.clear()
         answers[key] = (now + _SECONDS, found)
         return found
 
+    async def _call(self, about: Arn, service: str, operation: str, **params: Any) -> dict[str, Any]:
+        principal = root(about.account) if about.account else root()
+        context = CallContext(principal=principal, region=about.region or "us-east-1", request_id="")
+        try:
+            return await self._caller.call(context, service, operation, params)
+        except ServiceError:
+            return {}
 
-def with_grants(policy: str, grants: Sequence[Mapping[str, Any]]) -> str:
-    """A key's policy with a statement for each grant: who holds one needs no other permission.
 
-    https://docs.aws.amazon.com/kms/latest/developerguide/grants.html
-    """
-    if not grants:
+def with_statements(policy: str | None, more: Sequence[Mapping[str, Any]]) -> str | None:
+    """A policy and what else opens the resource. One that cannot be read stays so."""
+    if not more:
         return policy
     try:
-        document = msgspec.json.decode(policy)
+        document = msgspec.json.decode(policy) if policy else {"Version": "2012-10-17", "Statement": []}
         own = document["Statement"]
     except (msgspec.DecodeError, KeyError, TypeError):
         return policy
-    statements = [*(own if isinstance(own, list) else [own]), *(_granted(grant) for grant in grants)]
+    statements = [*(own if isinstance(own, list) else [own]), *more]
     return msgspec.json.encode({**document, "Statement": statements}).decode()
 
 
+# What permissions of access control lists stand for.
+_OBJECT_ACL = {"READ": ("GetObject", "GetObjectVersion"), "READ_ACP": ("GetObjectAcl", "GetObjectVersionAcl"),
+               "WRITE_ACP": ("PutObjectAcl", "PutObjectVersionAcl")}  # fmt: skip
+_BUCKET_ACL = {"READ": ("ListBucket", "ListBucketVersions", "ListBucketMultipartUploads"),
+               "WRITE": ("PutObject", "DeleteObject"), "READ_ACP": ("GetBucketAcl",),
+               "WRITE_ACP": ("PutBucketAcl",)}  # fmt: skip
+_EVERYBODY = "http://acs.amazonaws.com/groups/global/AllUsers"
+
+
+def _public(acl: Mapping[str, Any], means: Mapping[str, Sequence[str]]) -> list[str]:
+    given = [grant["Permission"] for grant in acl.get("Grants") or () if grant["Grantee"].get("URI") == _EVERYBODY]
+    permissions = means if "FULL_CONTROL" in given else given
+    return [f"s3:{action}" for permission in permissions for action in means.get(permission, ())]
+
+
 def _granted(grant: Mapping[str, Any]) -> dict[str, Any]:
+    """A key's grant as a statement: who holds one needs no other permission.
+
+    https://docs.aws.amazon.com/kms/latest/developerguide/grants.html
+    """
     constraints = grant.get("Constraints") or {}
     pairs = {**(constraints.get("EncryptionContextSubset") or {}), **(constraints.get("EncryptionContextEquals") or {})}
     wanted: dict[str, Any] = {f"kms:EncryptionContext:{name}": value for name, value in pairs.items()}

@@ -19,12 +19,15 @@ from typing import Any, Protocol, TypeVar
 import msgspec
 
 from forecourt import wire
+from forecourt.auth import post_policy
 from forecourt.auth.authenticate import Authenticator, Identity
 from forecourt.auth.errors import wrong_scope
 from forecourt.auth.sigv4 import SignedRequest
 from forecourt.base.asgi import Receive, Scope, Send
 from forecourt.base.call import CallContext
 from forecourt.base.errors import InternalFailure, ServiceError
+from forecourt.base.principal import Principal
+from forecourt.edge import s3_form
 from forecourt.edge.body import read_body
 from forecourt.edge.canonical import canonical
 from forecourt.edge.origin import from_foreign_page, own_host
@@ -121,8 +124,12 @@ class AwsApi:
             request = wire.HttpRequest(
                 scope["method"], scope["raw_path"], scope["query_string"], scope["headers"], body
             )
-            target = wire.resolve(request)
-            response = await self._answer(scope, target, request, request_id)
+            if s3_form.is_form(request.method, request.headers):
+                target = s3_form.TARGET
+                response = await self._posted(scope, request, request_id)
+            else:
+                target = wire.resolve(request)
+                response = await self._answer(scope, target, request, request_id)
         except ServiceError as error:
             response = wire.encode_error(target or _addressee(scope), error, request_id)
         except Exception:
@@ -138,25 +145,43 @@ class AwsApi:
         identity = await self._authenticate(scope, target, request)
         if identity.body is not request.body:
             request = msgspec.structs.replace(request, body=identity.body)
-        context = CallContext(
-            principal=identity.principal,
-            region=identity.region or target.region or DEFAULT_REGION,
-            request_id=request_id,
-            source_ip=scope["client"][0] if scope.get("client") else "",
-            user_agent=_header(scope, b"user-agent"),
-            public_url=self._public_url,
-        )
+        region = identity.region or target.region or DEFAULT_REGION
+        context = self._context(scope, identity.principal, region, request_id)
         if not self._dispatcher.owns(target.service):
             return await self._pass_on(context, target, request)
         params = wire.decode(target, request)
         result = await self._dispatcher.run(context, target.service, target.operation, params)
         return wire.encode(target, result, request_id)
 
-    async def _authenticate(self, scope: Scope, target: wire.Target, request: wire.HttpRequest) -> Identity:
+    async def _posted(self, scope: Scope, request: wire.HttpRequest, request_id: str) -> wire.HttpResponse:
+        """An upload to S3 by a browser's form: it is the PutObject of whoever signed the form's policy."""
+        form = s3_form.read(request)
+        target = wire.resolve(form.request)
+        claim = post_policy.read_claim(form.fields)
+        principal = await self._authenticator(scope).authenticate_form(claim)
+        if claim is not None:
+            post_policy.check(claim.policy, form.fields, form.bucket, len(form.file), time.time())
+        context = self._context(scope, principal, (claim and claim.region) or DEFAULT_REGION, request_id)
+        return form.answer(await self._pass_on(context, target, form.request), self._public_url)
+
+    def _context(self, scope: Scope, principal: Principal, region: str, request_id: str) -> CallContext:
+        return CallContext(
+            principal=principal,
+            region=region,
+            request_id=request_id,
+            source_ip=scope["client"][0] if scope.get("client") else "",
+            user_agent=_header(scope, b"user-agent"),
+            public_url=self._public_url,
+        )
+
+    def _authenticator(self, scope: Scope) -> Authenticator:
         foreign = from_foreign_page(scope) or not own_host(_header(scope, b"host").encode(), self._public_url)
-        authenticator = self._strict if foreign else self._trusting
+        return self._strict if foreign else self._trusting
+
+    async def _authenticate(self, scope: Scope, target: wire.Target, request: wire.HttpRequest) -> Identity:
+        authenticator, nobody = self._authenticator(scope), target.unsigned or target.service == "s3"
         signed = SignedRequest(request.method, request.raw_path, request.query_string, request.headers, request.body)
-        identity = await authenticator.authenticate(signed, target.protocol, anonymous_allowed=target.unsigned)
+        identity = await authenticator.authenticate(signed, target.protocol, anonymous_allowed=nobody)
         if identity.service and not wire.signs_for(target.service, identity.service):
             raise wrong_scope(identity.service, target.protocol)
         return identity
@@ -189,6 +214,8 @@ def _addressee(scope: Scope) -> wire.Target:
 
 
 def _body_limit(scope: Scope) -> int:
+    if s3_form.is_form(scope["method"], scope["headers"]):
+        return _BODY_LIMITS[b"s3"]
     found = _SCOPE_SERVICE.search(_header(scope, b"authorization").encode())
     return _BODY_LIMITS.get(found[1], _BODY_LIMIT) if found else _BODY_LIMIT
 
