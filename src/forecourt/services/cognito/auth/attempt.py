@@ -89,6 +89,8 @@ class Attempt(msgspec.Struct, kw_only=True):
     # Risk assessment asked for a second factor (MFA_REQUIRED), or noted what it saw.
     risk: str = ""
     mfa_demanded: bool = False
+    # Whether everybody knows the password that was given.
+    compromised: bool | None = None
     # The id that a notice gave this sign-in.
     event_id: str = ""
     new_password_set: bool = False

@@ -40,10 +40,10 @@ async def verify(
             raise errors.user_not_found()
         raise errors.incorrect_credentials()
     kit.check_status(user)
-    await kit.threat.check_compromised(visit, password, "SIGN_IN")
+    compromised = await kit.threat.check_compromised(visit, password, "SIGN_IN", user)
     user = await _with_verifier(kit, visit, user, password)
     attempt = attempt or kit.new_attempt(visit, username, user)
-    attempt.passed = [*attempt.passed, "PASSWORD"]
+    attempt.passed, attempt.compromised = [*attempt.passed, "PASSWORD"], compromised
     return attempt, user
 
 

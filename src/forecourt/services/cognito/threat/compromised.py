@@ -34,22 +34,24 @@ def is_common(password: str) -> bool:
 
 
 async def is_compromised(password: str, range_url: str) -> bool:
-    """A service that does not answer in time blocks nobody."""
+    """A service that does not answer, in time and in HTTP, blocks nobody."""
     if is_common(password):
         return True
     if not range_url:
         return False
+    # Imported for the first question: a start does not wait for it.
+    from http.client import HTTPException
+
     digest = hashlib.sha1(password.encode(), usedforsecurity=False).hexdigest().upper()
     try:
         known = await asyncio.to_thread(_fetch, f"{range_url.rstrip('/')}/{digest[:5]}")
-    except OSError as error:
+    except (OSError, HTTPException, ValueError) as error:
         _log.warning("the range service did not answer: %s", type(error).__name__)
         return False
     return any(line.split(":")[0] == digest[5:] for line in known.splitlines())
 
 
 def _fetch(url: str) -> str:
-    # Imported for the first question: a start does not wait for it.
     from urllib.request import urlopen
 
     with urlopen(url, timeout=_TIMEOUT_SECONDS) as answer:

@@ -97,19 +97,27 @@ class Threat:
 
     # Passwords --------------------------------------------------------------------------------------------------
 
-    async def check_compromised(self, visit: Visit, password: str, event: str) -> None:
-        """`event` as in the configuration's filter: SIGN_IN, SIGN_UP, PASSWORD_CHANGE."""
+    async def check_compromised(self, visit: Visit, password: str, event: str, user: User | None = None) -> bool | None:
+        """Whether everybody knows the password; None where nobody asked. Raises where the pool blocks that.
+
+        `event` as in the configuration's filter: SIGN_IN, SIGN_UP, PASSWORD_CHANGE.
+        """
         pool = visit.pool
         if mode(pool) == "OFF":
-            return
+            return None
         settings = (await self.configuration(pool, visit.client.id)).get("CompromisedCredentialsRiskConfiguration", {})
-        blocks = settings.get("Actions", {}).get("EventAction") == "BLOCK" and mode(pool) == "ENFORCED"
-        if not blocks or event not in settings.get("EventFilter", [event]):
-            return
-        if await compromised.is_compromised(password, self._range_url):
-            if event == "SIGN_IN":
-                raise errors.PasswordResetRequiredException("Password reset required for the user for security reasons")
+        if event not in settings.get("EventFilter", [event]):
+            return None
+        if not await compromised.is_compromised(password, self._range_url):
+            return False
+        if settings.get("Actions", {}).get("EventAction") != "BLOCK" or mode(pool) != "ENFORCED":
+            return True
+        if event != "SIGN_IN":
             raise errors.InvalidPasswordException("Provided password cannot be used for security reasons.")
+        if user is not None:
+            blocked = self._event(visit, user, "SignIn", "Fail")
+            await self._keep(pool, user, msgspec.structs.replace(blocked, compromised=True, risk_decision="Block"))
+        raise errors.PasswordResetRequiredException("Password reset required for the user for security reasons")
 
     # Risk -------------------------------------------------------------------------------------------------------
 
@@ -153,8 +161,7 @@ class Threat:
             event = msgspec.structs.replace(
                 self._event(visit, user, "SignIn", "Fail", attempt.event_id), risk_level=level, risk_decision="Block"
             )
-            await self._records.store.write(lambda tx: tx.put(event))
-            self.delivery.deliver(visit.pool, user, event)
+            await self._keep(visit.pool, user, event)
             raise errors.NotAuthorizedException(BLOCKED)
         attempt.mfa_demanded = decided in ("MFA_REQUIRED", "MFA_IF_CONFIGURED") and bool(factors)
 
@@ -170,6 +177,7 @@ class Threat:
         if mode(visit.pool) == "OFF":
             return None
         event = self._event(visit, user, "SignIn", "Pass", attempt.event_id or event_id)
+        event.compromised = attempt.compromised
         if attempt.risk in risk.LEVELS[1:]:
             event.risk_level, event.risk_decision = attempt.risk, "AccountTakeover"
         names = ["Password", *("Mfa" for factor in attempt.passed if factor.endswith(("MFA", "OTP")))]
@@ -177,12 +185,16 @@ class Threat:
         tx.put(event)
         return event
 
-    async def record(self, visit: Visit, user: User, event_type: str, response: str = "Pass") -> None:
-        """Another event than a sign-in: SignUp, ForgotPassword, PasswordChange, ResendCode."""
+    async def record(self, visit: Visit, user: User, event_type: str, compromised: bool | None = None) -> None:
+        """Another event than a sign-in: SignUp, PasswordChange."""
         if mode(visit.pool) != "OFF":
-            event = self._event(visit, user, event_type, response)
-            await self._records.store.write(lambda tx: tx.put(event))
-            self.delivery.deliver(visit.pool, user, event)
+            event = self._event(visit, user, event_type, "Pass")
+            event.compromised = compromised
+            await self._keep(visit.pool, user, event)
+
+    async def _keep(self, pool: Pool, user: User, event: AuthEvent) -> None:
+        await self._records.store.write(lambda tx: tx.put(event))
+        self.delivery.deliver(pool, user, event)
 
     def record_unseen(self, visit: Visit, user: User, event_type: str, response: str) -> None:
         """As `record`, not waited for: how long the answer takes must not tell that there is such a user."""

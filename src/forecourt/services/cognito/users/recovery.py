@@ -86,7 +86,7 @@ class RecoveryApi:
         """The code comes before all that is slow or looks at old passwords: without it nobody learns of them."""
         pool = visit.pool
         await self._kit.passwords.check_new(pool, password)
-        await self._kit.threat.check_compromised(visit, password, "PASSWORD_CHANGE")
+        compromised = await self._kit.threat.check_compromised(visit, password, "PASSWORD_CHANGE")
         if user is None:
             if not visit.hides_users:
                 raise errors.UserNotFoundException(_NOT_FOUND)
@@ -112,7 +112,7 @@ class RecoveryApi:
 
         changed = await self._codes.redeem(pool, key, PURPOSE, given, apply)
         self._kit.threat.succeeded(visit, changed)
-        await self._kit.threat.record(visit, changed, "PasswordChange")
+        await self._kit.threat.record(visit, changed, "PasswordChange", compromised)
         await self._sign_up.post_confirmation(visit.occasion, changed, "PostConfirmation_ConfirmForgotPassword")
 
     @operation("ChangePassword")
@@ -133,10 +133,10 @@ class RecoveryApi:
             raise errors.incorrect_credentials()
         password = request["ProposedPassword"]
         await self._kit.passwords.check_new(pool, password, user)
-        await self._kit.threat.check_compromised(visit, password, "PASSWORD_CHANGE")
+        compromised = await self._kit.threat.check_compromised(visit, password, "PASSWORD_CHANGE")
         new = await self._kit.passwords.prepare(pool, user.username, password)
         await self._records.change_user(user, lambda tx, current: self._kit.passwords.put(pool, current, new))
-        await self._kit.threat.record(visit, user, "PasswordChange")
+        await self._kit.threat.record(visit, user, "PasswordChange", compromised)
         return {}
 
     def _check_recoverable(self, user: User) -> None:

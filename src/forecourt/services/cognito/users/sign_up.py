@@ -57,9 +57,10 @@ class SignUpApi:
         user = self._draft(pool, username, given)
         self._check(visit, user, given, password)
         await self._check_free(pool, username, user)
+        compromised = None
         if password:
             await self._kit.passwords.check_new(pool, password)
-            await self._kit.threat.check_compromised(visit, password, "SIGN_UP")
+            compromised = await self._kit.threat.check_compromised(visit, password, "SIGN_UP")
         await self.pre_sign_up(visit.occasion, "PreSignUp_SignUp", user)
         new = await self._kit.passwords.prepare(pool, user.username, password) if password else None
 
@@ -69,7 +70,7 @@ class SignUpApi:
             insert_user(tx, user)
 
         await self._insert(pool, insert)
-        await self._kit.threat.record(visit, user, "SignUp")
+        await self._kit.threat.record(visit, user, "SignUp", compromised)
         if user.status == "CONFIRMED":
             await self.post_confirmation(visit.occasion, user)
             return {"UserConfirmed": True, "UserSub": user.sub, **self._session(visit, user)}
