@@ -228,3 +228,15 @@ def test_evaluate_is_bounded() -> None:
     costly = "#foreach($i in [1..1000])#evaluate($text)#end"
     with pytest.raises(TemplateError):
         Template.compile(costly).render({"text": "x" * 1000})
+
+
+@pytest.mark.parametrize("unit", ["#set($x=[1,2])", " #set($x=1)", "$a", "#if(1)#end", "$a.b(1)", "\n\t", "${", "##\n"])
+def test_reading_a_template_takes_time_in_proportion(unit: str) -> None:
+    def seconds(size: int) -> float:
+        text = unit * (size // len(unit))
+        started = time.process_time()
+        Template.compile(text)
+        return time.process_time() - started
+
+    seconds(10_000)
+    assert seconds(120_000) < 60 * max(seconds(10_000), 0.001)

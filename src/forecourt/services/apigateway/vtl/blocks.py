@@ -327,7 +327,7 @@ def _evaluate(node: Evaluate) -> Render:
         if not isinstance(source, str):
             return
         # Reading a template costs more than going through one.
-        state.charge(len(source))
+        state.charge(4 * len(source))
         block = renderer(parse(source))
         state.enter()
         try:

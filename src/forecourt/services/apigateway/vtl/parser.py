@@ -48,7 +48,6 @@ _NUMBER = re.compile(r"\d+(?:\.\d+(?:[eE][+-]?\d+)?)?(?!\.\.)|\d+")
 _DIRECTIVE = re.compile(r"#(?:\{(?P<formal>@?[A-Za-z_][\w-]*)\}|(?P<plain>@?[A-Za-z_][\w-]*))")
 _PLAIN_TEXT = re.compile(r"[^$#\\]+")
 _LINE_END = re.compile(r"[ \t]*(?:\r\n|\r|\n)")
-_INDENT = re.compile(r"(?:^|[\r\n])([ \t]+)$")
 # From the loosest to the tightest; each level is left-associative.
 _LEVELS: tuple[tuple[re.Pattern[str], Mapping[str, str]], ...] = tuple(
     (re.compile(pattern), words)
@@ -166,11 +165,13 @@ class _Parser:
 
     def _strip_indent(self, nodes: list[Node], at: int) -> None:
         """The blanks between the line's begin and the directive at `at` are no output."""
-        indent = _INDENT.search(self.text, 0, at)
+        start = at
+        while start and self.text[start - 1] in " \t":
+            start -= 1
         last = nodes[-1] if nodes else None
-        if indent is None or not isinstance(last, Text):
+        if not isinstance(last, Text) or (start and self.text[start - 1] not in "\r\n"):
             return
-        kept = last.text.removesuffix(indent[1])
+        kept = last.text.removesuffix(self.text[start:at])
         nodes.pop()
         _append(nodes, Text(kept))
 
