@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import hashlib
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -209,6 +210,94 @@ async def test_how_a_client_shows_its_secret(cloud: Cloud, method: str) -> None:
     else:
         answer = await site.http.post("/oauth2/token", data={**form, "client_id": app, "client_secret": secret})
     assert answer.status_code == 200
+
+
+# What tokens say of a user ------------------------------------------------------------------------------------------
+
+MAIL, PHONE = {"email", "email_verified"}, {"phone_number", "phone_number_verified"}
+REST = {"nickname", "address", "updated_at", "custom:tier"}
+
+
+@pytest.mark.parametrize(
+    ("scope", "shown"),
+    [
+        ("openid", MAIL | PHONE | REST),
+        ("openid profile", MAIL | PHONE | REST),
+        ("openid email", MAIL),
+        ("openid phone", PHONE),
+        ("openid email phone", MAIL | PHONE),
+        ("openid aws.cognito.signin.user.admin", MAIL | PHONE | REST),
+    ],
+)
+async def test_scopes_choose_what_is_shown_of_a_user(cloud: Cloud, scope: str, shown: set[str]) -> None:
+    scopes = ["openid", "email", "phone", "profile", "aws.cognito.signin.user.admin"]
+    site, app, pool = await hosted(cloud, AllowedOAuthScopes=scopes)
+    await cloud(
+        "AddCustomAttributes", UserPoolId=pool, CustomAttributes=[{"Name": "tier", "AttributeDataType": "Number"}]
+    )
+    attributes = {
+        "email": "anna@example.com", "email_verified": "true", "phone_number": "+15555550100",
+        "phone_number_verified": "false", "nickname": "An", "address": "Main Street 1", "updated_at": "1700000000",
+        "custom:tier": "5",
+    }  # fmt: skip
+    listed = [{"Name": name, "Value": value} for name, value in attributes.items()]
+    await cloud("AdminUpdateUserAttributes", UserPoolId=pool, Username="anna", UserAttributes=listed)
+    got = (await redeem(site, app, await authorization_code(site, app, scope=scope))).json()
+    typed = attributes | {
+        "email_verified": True, "phone_number_verified": False, "updated_at": 1700000000,
+        "address": {"formatted": "Main Street 1"},
+    }  # fmt: skip
+    in_token = claims(got["id_token"])
+    assert {name: in_token[name] for name in attributes if name in in_token} == {name: typed[name] for name in shown}
+    bearer = {"authorization": f"Bearer {got['access_token']}"}
+    info = (await site.http.get("/oauth2/userInfo", headers=bearer)).json()
+    assert set(info) == shown | {"sub", "username"}
+
+
+async def test_a_client_shows_only_what_it_may_read(cloud: Cloud) -> None:
+    site, app, pool = await hosted(cloud, ReadAttributes=["email"])
+    listed = [{"Name": "email", "Value": "anna@example.com"}, {"Name": "nickname", "Value": "An"}]
+    await cloud("AdminUpdateUserAttributes", UserPoolId=pool, Username="anna", UserAttributes=listed)
+    got = (await redeem(site, app, await authorization_code(site, app))).json()
+    assert "email" in claims(got["id_token"])
+    assert "nickname" not in claims(got["id_token"])
+
+
+async def test_claims_of_the_code_flow(cloud: Cloud) -> None:
+    site, app, pool = await hosted(cloud)
+    for group, precedence in (("staff", 2), ("heads", 1)):
+        role = f"arn:aws:iam::000000000000:role/{group}"
+        await cloud("CreateGroup", UserPoolId=pool, GroupName=group, Precedence=precedence, RoleArn=role)
+        await cloud("AdminAddUserToGroup", UserPoolId=pool, Username="anna", GroupName=group)
+    code = await authorization_code(site, app, nonce="n-1")
+    cloud.clock.advance(60)
+    got = (await redeem(site, app, code)).json()
+    access, identity = claims(got["access_token"]), claims(got["id_token"])
+    half = hashlib.sha256(got["access_token"].encode()).digest()[:16]
+    assert identity["at_hash"] == base64.urlsafe_b64encode(half).decode().rstrip("=")
+    assert identity["auth_time"] == identity["iat"] - 60 == access["auth_time"]
+    assert (identity["nonce"], identity["aud"], identity["token_use"]) == ("n-1", app, "id")
+    assert (access["version"], access["client_id"], access["token_use"], access["scope"]) == (
+        2,
+        app,
+        "access",
+        "openid",
+    )
+    assert access["cognito:groups"] == identity["cognito:groups"] == ["heads", "staff"]
+    assert identity["cognito:preferred_role"] == "arn:aws:iam::000000000000:role/heads"
+    assert identity["cognito:roles"] == [f"arn:aws:iam::000000000000:role/{name}" for name in ("heads", "staff")]
+    assert access["origin_jti"] == identity["origin_jti"]
+    assert access["event_id"] == identity["event_id"]
+    assert len({access["jti"], identity["jti"], access["origin_jti"]}) == 3
+    assert "aud" not in access
+    assert "client_id" not in identity
+    assert got["expires_in"] == access["exp"] - access["iat"] == 3600
+    form = {"grant_type": "refresh_token", "client_id": app, "refresh_token": got["refresh_token"]}
+    cloud.clock.advance(60)
+    renewed = claims((await site.http.post("/oauth2/token", data=form)).json()["id_token"])
+    changed = {name for name in {*identity, *renewed} if identity.get(name) != renewed.get(name)}
+    assert changed == {"jti", "iat", "exp", "at_hash", "nonce"}
+    assert "nonce" not in renewed
 
 
 # userInfo and revocation ---------------------------------------------------------------------------------------------

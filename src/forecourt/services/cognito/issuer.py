@@ -18,8 +18,8 @@ from forecourt.services.cognito.model import Client, Grant, Group, Membership, P
 from forecourt.services.cognito.store import Records, token_hash
 from forecourt.services.cognito.tokens import Times, validity_seconds
 from forecourt.services.cognito.triggers import Occasion, Triggers, user_attributes, with_metadata
-from forecourt.store.sealing import SealBroken
 from forecourt.services.cognito.turns import Turns
+from forecourt.store.sealing import SealBroken
 
 _REFRESH_PURPOSE = "cognito.refresh-token"
 _AMAZON = "https://cognito-idp.{region}.amazonaws.com/{pool}"
@@ -310,26 +310,10 @@ def _or(given: Any, default: Sequence[str]) -> Sequence[str]:
     return default if given is None else list(given)
 
 
+# What each scope lets an ID token and userInfo show of the user; `profile` shows everything that the client may read.
 _SCOPE_CLAIMS = {
     "email": ("email", "email_verified"),
     "phone": ("phone_number", "phone_number_verified"),
-    "profile": (
-        "name",
-        "given_name",
-        "family_name",
-        "middle_name",
-        "nickname",
-        "preferred_username",
-        "profile",
-        "picture",
-        "website",
-        "gender",
-        "birthdate",
-        "zoneinfo",
-        "locale",
-        "updated_at",
-        "address",
-    ),
 }
 
 
@@ -340,13 +324,10 @@ def id_attributes(pool: Pool, client: Client, user: User, grant: Grant) -> dict[
 def visible_attributes(pool: Pool, client: Client, user: User, scopes: Sequence[str]) -> dict[str, Any]:
     """Claims of the user that the client may read, and that the scopes ask for.
 
-    `openid` alone brings everything readable; with `email`, `phone` or `profile` beside it only theirs.
+    `openid` alone brings everything readable, and so does `profile`; with `email` or `phone` instead only theirs.
     """
     allowed = schema.readable(pool.schema, client.settings)
-    asked = [scope for scope in scopes if scope in _SCOPE_CLAIMS]
-    wanted = {claim for scope in asked for claim in _SCOPE_CLAIMS[scope]}
-    return {
-        name: schema.claim(name, value)
-        for name, value in user.attributes.items()
-        if name in allowed and (not asked or name in wanted or ("profile" in asked and name.startswith("custom:")))
-    }
+    wanted = {claim for scope in scopes for claim in _SCOPE_CLAIMS.get(scope, ())}
+    if wanted and "profile" not in scopes:
+        allowed = allowed & wanted
+    return {name: schema.claim(name, value) for name, value in user.attributes.items() if name in allowed}

@@ -239,9 +239,12 @@ def check_writable(schema: Schema, client_settings: Mapping[str, Any], names_wri
 
 
 def claim(attribute_name: str, value: str) -> object:
-    """The value as it stands in an ID token: the flags are JSON booleans, `updated_at` a number, the rest text."""
+    """The value as it stands in an ID token: flags are JSON booleans, `updated_at` is a number, an address an object
+    (OpenID Connect Core, 5.1), the rest text."""
     if attribute_name in _VERIFIED_FLAGS:
         return value == "true"
+    if attribute_name == "address":
+        return {"formatted": value}
     if attribute_name == "updated_at" and value.isdecimal():
         return int(value)
     return value
