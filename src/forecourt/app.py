@@ -342,7 +342,11 @@ class Application:
         await self._server.stop()
         await self._drain()
         for service in reversed(self._services):
-            await service.stop()
+            try:
+                await service.stop()
+            except (StoreUnavailable, OSError) as error:
+                # A full disk, say: the others are stopped all the same, and what was acknowledged is kept already.
+                _log.error("%s could not write what it wanted to at its end: %s", type(service).__name__, error)
         await self._store.close()
         self._scratch.remove()
 

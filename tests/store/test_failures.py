@@ -243,3 +243,11 @@ def test_the_newest_revision_is_the_one_that_is_stamped() -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(migrate.__file__).parent / "migrations"))
     assert ScriptDirectory.from_config(config).get_current_head() == migrate.HEAD
+
+
+async def test_a_disk_without_room_for_the_locks_own_content(tmp_path: Path) -> None:
+    (tmp_path / "forecourt.lock").symlink_to("/dev/full")
+    store = open_store(tmp_path, Clock())
+    with pytest.raises(StoreUnavailable, match="in use by another Forecourt"):
+        open_store(tmp_path, Clock())
+    await store.close()

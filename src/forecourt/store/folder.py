@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 from pathlib import Path
@@ -36,8 +37,9 @@ class FolderLock:
                 f"The data folder {self.folder} is in use by another Forecourt"
                 f"{f' (process {holder})' if holder else ''}. Stop it, or choose another folder with --data."
             ) from None
-        os.ftruncate(self._file, 0)
-        os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
+        with contextlib.suppress(OSError):  # on a full disk nobody learns the process' number
+            os.ftruncate(self._file, 0)
+            os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
 
     def release(self) -> None:
         if self._file >= 0:

@@ -88,12 +88,10 @@ def _make(path: Path) -> None:
         return
     draft = path.with_suffix(".new")
     draft.unlink(missing_ok=True)
-    file = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        os.write(file, base64.b64encode(secrets.token_bytes(KEY_BYTES)) + b"\n")
-        os.fsync(file)
-    finally:
-        os.close(file)
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(base64.b64encode(secrets.token_bytes(KEY_BYTES)) + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
     draft.rename(path)
     sync_folder(path.parent)
 

@@ -65,8 +65,10 @@ class FileMedium:
         self._path = path
 
     def append(self, data: bytes) -> None:
+        rest = memoryview(data)
         with self._path.open("ab", buffering=0) as file:
-            file.write(data)
+            while rest:  # a disk that is about to be full takes a part
+                rest = rest[file.write(rest) :]
 
     def read(self, size: int) -> bytes:
         try:
