@@ -322,7 +322,15 @@ def test_css_of_customizations(css: str, expected: str) -> None:
 
 def test_branding_colours_are_colours() -> None:
     button = {"primaryButton": {"lightMode": {"defaults": {"backgroundColor": "aa0000ff", "textColor": "red;}x{"}}}}
-    assert style.theme({"components": button}) == ":root{--accent:#aa0000ff;}"
+    assert style.theme({"components": button}) == ":root:not([data-scheme=dark]){--accent:#aa0000ff;}"
+
+
+@pytest.mark.parametrize(
+    ("mode", "scheme"), [("LIGHT", "light"), ("DARK", "dark"), ("DYNAMIC", ""), ('"><script>', "")]
+)
+def test_a_branding_document_may_fix_the_scheme(mode: str, scheme: str) -> None:
+    assert style.scheme({"categories": {"global": {"colorSchemeMode": mode}}}) == scheme
+    assert style.scheme({}) == ""
 
 
 def test_every_language_says_everything() -> None:
