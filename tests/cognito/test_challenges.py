@@ -522,3 +522,63 @@ async def test_refresh_tokens_that_are_no_good(cloud: Cloud) -> None:
     second = (await by_password(anna))["AuthenticationResult"]
     await cloud.client("GlobalSignOut", AccessToken=second["AccessToken"])
     assert await refresh(second["RefreshToken"]) == revoked
+
+
+@pytest.mark.parametrize("on_prompt", [False, True], ids=["always", "when asked"])
+@pytest.mark.parametrize("stands_for_mfa", [False, True], ids=["beside MFA", "for MFA"])
+async def test_a_device_and_the_second_factor(cloud: Cloud, on_prompt: bool, stands_for_mfa: bool) -> None:
+    """A remembered device proves itself; whether a second factor is asked for as well is the pool's choice."""
+    anna = await anna_of(cloud)
+    configuration = {
+        "ChallengeRequiredOnNewDevice": stands_for_mfa,
+        "DeviceOnlyRememberedOnUserPrompt": on_prompt,
+    }
+    await cloud("UpdateUserPool", UserPoolId=anna.pool, DeviceConfiguration=configuration, EmailConfiguration=OWN_MAIL)
+    await _mfa(anna, "ON", SmsMfaConfiguration=SMS)
+
+    async def after_sms(asked: Result) -> Result:
+        assert asked["ChallengeName"] == "SMS_MFA"
+        result: Result = (await anna.answer(asked, SMS_MFA_CODE=cloud.code_for(PHONE)))["AuthenticationResult"]
+        return result
+
+    result = await after_sms(await by_password(anna))
+    made, token = result["NewDeviceMetadata"], {"AccessToken": result["AccessToken"]}
+    secret, config = generate_hash_device(made["DeviceGroupKey"], made["DeviceKey"])
+    which = {"DeviceKey": made["DeviceKey"], **token}
+    confirmed = await cloud.client("ConfirmDevice", **which, DeviceSecretVerifierConfig=config, DeviceName="laptop")
+    assert confirmed == {"UserConfirmationNecessary": on_prompt}
+    with raises("DeviceKeyExistsException"):
+        await cloud.client("ConfirmDevice", **which, DeviceSecretVerifierConfig=config)
+    anna.device = {"key": made["DeviceKey"], "group_key": made["DeviceGroupKey"], "password": secret}
+    if on_prompt:
+        await after_sms(await by_password(anna))
+        await cloud.client("UpdateDeviceStatus", **which, DeviceRememberedStatus="remembered")
+    asked = await Device().answer(anna, await by_password(anna))
+    again = asked["AuthenticationResult"] if stands_for_mfa else await after_sms(asked)
+    assert "NewDeviceMetadata" not in again
+    shown = (await cloud.client("GetDevice", **which))["Device"]
+    attributes = {attribute["Name"]: attribute["Value"] for attribute in shown["DeviceAttributes"]}
+    assert attributes["device_name"] == "laptop"
+    assert attributes["device_status"] == "valid"
+    await cloud.client("UpdateDeviceStatus", **which, DeviceRememberedStatus="not_remembered")
+    await after_sms(await by_password(anna))
+    await cloud.client("ForgetDevice", **which)
+    assert "NewDeviceMetadata" in await after_sms(await by_password(anna))
+    with raises("ResourceNotFoundException", "Device does not exist."):
+        await cloud.client("GetDevice", **which)
+
+
+async def test_a_device_that_proves_nothing(cloud: Cloud) -> None:
+    anna = await anna_of(cloud)
+    await Device().prepare(anna)
+    asked = await by_password(anna)
+    wrong = anna.proof()
+    wrong.device_password = "another secret"
+    key = anna.device["key"]
+    step = await anna.answer(asked, SRP_A=wrong.get_auth_params()["SRP_A"], DEVICE_KEY=key)
+    proof = wrong.process_device_challenge(step["ChallengeParameters"])
+    refused = "NotAuthorizedException: Incorrect username or password."
+    assert await refusal(anna.answer(step, **proof)) == refused
+    assert await refusal(anna.answer(step, **proof)) == refused
+    used = "NotAuthorizedException: Invalid session for the user, session can only be used once."
+    assert await refusal(anna.answer(asked, SRP_A=wrong.get_auth_params()["SRP_A"], DEVICE_KEY=key)) == used
