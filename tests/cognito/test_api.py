@@ -125,6 +125,8 @@ async def test_pages_of_users(cloud: Cloud) -> None:
     assert await names(Filter='family_name = "reed"') == []
     assert await names(Filter='username = "user3"') == ["user3"]
     assert await names(Filter='cognito:user_status = "CONFIRMED"') == []
+    assert await names(Filter='cognito:user_status = "force_change_password"') == [f"user{n}" for n in range(7)]
+    assert await names(Filter='status = "Enabled"') == [f"user{n}" for n in range(7)]
     with raises("InvalidParameterException", "Invalid pagination token"):
         await cloud("ListUsers", UserPoolId=pool, PaginationToken="nonsense!")
 

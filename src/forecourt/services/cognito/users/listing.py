@@ -1,6 +1,7 @@
 """ListUsers: pages of a pool's users, all of them or by a filter, always along an index.
 
-Index values are lower-cased; in a case-sensitive pool what the index finds is compared once more.
+Index values are lower-cased; in a case-sensitive pool what the index finds is compared once more, but for the user's
+status, whose case never matters.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ async def _filtered(
 
 
 def _predicate(pool: Pool, wanted: Filter) -> Callable[[User], bool]:
-    if not names.case_sensitive(pool.settings):
+    if not names.case_sensitive(pool.settings) or wanted.name == "cognito:user_status":
         return lambda user: True
     return lambda user: wanted.matches(_value(user, wanted.name))
 
