@@ -133,3 +133,12 @@ async def test_case(name: str) -> None:
             received = behind.received[0]
             lines = [received.line.removesuffix(" HTTP/1.1"), *own_headers(received.headers)]
         assert without_id("\n".join(lines), made) == expected
+
+
+@pytest.mark.parametrize("body", [b"no json", b"[" * 100_000, b"\xff"], ids=["text", "nested", "binary"])
+async def test_a_body_that_cannot_be_read_has_no_paths(body: bytes) -> None:
+    async with gateway() as made, backend() as behind:
+        mapping = {"overwrite:header.x-a": "$request.body.a"}
+        await deploy_http(made, {"POST /": http(behind.url, request_parameters=mapping)})
+        assert (await made.ask("/", "POST", [("X-A", "own")], body, stage="")).status == 200
+        assert behind.received[0].header("x-a") == "own"

@@ -240,3 +240,24 @@ def test_reading_a_template_takes_time_in_proportion(unit: str) -> None:
 
     seconds(10_000)
     assert seconds(120_000) < 60 * max(seconds(10_000), 0.001)
+
+
+def test_a_path_that_descends_takes_time_in_proportion() -> None:
+    def seconds(count: int) -> float:
+        body = f"[{','.join(['1'] * count)}]"
+        source = Input(body, lambda: PARAMETERS)
+        started = time.process_time()
+        assert source.path("$..x") == []
+        return time.process_time() - started
+
+    seconds(1000)
+    assert seconds(100_000) < 60 * max(seconds(10_000), 0.001)
+
+
+def test_a_path_visits_a_million_nodes_at_most() -> None:
+    nested = Input("[" * 900 + "]" * 900, lambda: PARAMETERS)
+    with pytest.raises(TemplateError):
+        nested.path("$..*..*..*")
+    wide = Input(f"[{','.join(['1'] * 1_000_001)}]", lambda: PARAMETERS)
+    with pytest.raises(TemplateError):
+        wide.path("$..x")

@@ -105,7 +105,7 @@ def _body(name: str) -> Source:
     def body(seen: Seen) -> str | None:
         try:
             return text_of(path.find(msgspec.json.decode(seen.body[:_MOST_BYTES_OF_A_PATH])))
-        except msgspec.DecodeError:
+        except (ValueError, RecursionError):
             return None
 
     return body

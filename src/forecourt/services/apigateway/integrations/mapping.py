@@ -81,7 +81,7 @@ def _body(request: MethodRequest) -> bytes:
 def _at(json_path: JsonPath, body: bytes) -> str | None:
     try:
         return text_of(json_path.find(msgspec.json.decode(body)))
-    except msgspec.DecodeError:
+    except (ValueError, RecursionError):
         return None
 
 

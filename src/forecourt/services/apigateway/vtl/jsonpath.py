@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any
 
 from forecourt.services.apigateway.vtl.jsonpath_filter import compile_filter
@@ -31,6 +32,8 @@ _FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "keys": lambda value: list(value) if isinstance(value, dict) else None,
 }
 Step = Callable[[Any], Iterator[Any]]
+# A document is a client's, and `..*` multiplies it.
+_MOST_NODES = 1_000_000
 
 
 class JsonPath:
@@ -63,10 +66,15 @@ class JsonPath:
         self.definite &= definite
 
     def find(self, value: Any) -> Any:
-        """The node of a definite path (None where it is missing), the list of nodes of any other."""
+        """The node of a definite path (None where it is missing), the list of nodes of any other.
+
+        Raises `ValueError` where it is more than a million that are visited.
+        """
         nodes = [value]
         for step in self._steps:
-            nodes = [found for node in nodes for found in step(node)]
+            nodes = list(islice((found for node in nodes for found in step(node)), _MOST_NODES))
+            if len(nodes) == _MOST_NODES:
+                raise _too_many()
         result = nodes if not self.definite else nodes[0] if nodes else None
         if self._function is None:
             return result
@@ -74,6 +82,10 @@ class JsonPath:
             return self._function(result)
         except TypeError:
             return None
+
+
+def _too_many() -> ValueError:
+    return ValueError(f"a path visits more than {_MOST_NODES} nodes")
 
 
 def _member(name: str) -> tuple[Step, bool]:
@@ -147,11 +159,15 @@ def _deep(name: str) -> tuple[Step, bool]:
     inner = _children if name == "*" else _named(name) if name else None
 
     def step(node: Any) -> Iterator[Any]:
-        pending = [node]
+        pending, seen = [node], 0
         while pending:
-            current = pending.pop(0)
+            current = pending.pop()
+            seen += 1
+            if seen > _MOST_NODES:
+                raise _too_many()
             yield from inner(current) if inner is not None else (current,)
-            pending[:0] = list(_children(current))
+            # The first child is looked at next.
+            pending += reversed(list(_children(current)))
 
     return step, False
 
