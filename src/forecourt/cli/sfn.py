@@ -16,6 +16,7 @@ from forecourt.cli.options import endpoint_option
 from forecourt.services.stepfunctions.asl.diagnostics import Diagnostic
 from forecourt.services.stepfunctions.asl.picture import draw
 from forecourt.services.stepfunctions.asl.validate import load
+from forecourt.services.stepfunctions.integrations.catalog import is_known
 from forecourt.services.stepfunctions.integrations.mocks import BadMocks, Mocks
 from forecourt.services.stepfunctions.run.rehearsal import Rehearsal
 
@@ -42,7 +43,7 @@ def sfn() -> None:
 @click.option("--express", is_flag=True, help="Check it as an Express workflow.")
 def validate(file: Path, express: bool) -> None:
     """Say what is wrong with the definition in FILE, as AWS would."""
-    _, found = load(file.read_text(), express)
+    _, found = load(file.read_text(), express, is_known)
     for one in found:
         _show_diagnostic(one)
     if any(one.severity == "ERROR" for one in found):
@@ -80,7 +81,7 @@ def run(file: Path, input_: str, mocks: Path | None, case: str, machine: str, en
 
 
 def _rehearse(definition: str, input: str, config: dict[str, Any], machine_name: str, case: str) -> None:
-    machine, found = load(definition)
+    machine, found = load(definition, knows=is_known)
     if machine is None:
         for one in found:
             _show_diagnostic(one)

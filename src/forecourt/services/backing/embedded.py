@@ -19,8 +19,9 @@ from typing import Any, NamedTuple, TypeVar
 from urllib.parse import unquote_to_bytes
 
 from forecourt.base.clock import Clock
-from forecourt.base.errors import NotImplementedYet
+from forecourt.base.errors import NotImplementedYet, UnknownOperation
 from forecourt.services.backing import bounds, bridges
+from forecourt.services.backing.client import signing_name
 from forecourt.services.backing.deliveries import Delivery
 from forecourt.services.backing.errors import Broken, WouldWait
 from forecourt.services.backing.journal import Entry
@@ -92,6 +93,7 @@ class Embedded:
         _receiving.patient, _receiving.unchanged = patient, False
         bridges.noted.clear()
         environ = _environ(request)
+        self._name_anew(environ, request)
         try:
             app = self._app(environ, request)
             self._make_world(environ, request, at)
@@ -170,6 +172,13 @@ class Embedded:
         if len(sys.modules) != self._modules:
             SHIMS.install()
             self._modules = len(sys.modules)
+
+    def _name_anew(self, environ: dict[str, Any], request: Request) -> None:
+        """What Forecourt asks for itself names a service as botocore's models do: moto goes by what is signed with."""
+        if request.header(b"authorization") or self._moto_name(environ) is not None:
+            return
+        with suppress(UnknownOperation):
+            environ["HTTP_AUTHORIZATION"] = _CREDENTIAL.format(request.region, signing_name(request.service))
 
     def _moto_name(self, environ: dict[str, Any]) -> str | None:
         """moto's own inference, without its doors to its administration (`/moto-api`)."""

@@ -8,13 +8,14 @@ from forecourt.services.stepfunctions.asl.diagnostics import Diagnostic, invalid
 from forecourt.services.stepfunctions.asl.machine import Machine
 from forecourt.services.stepfunctions.asl.validate import load
 from forecourt.services.stepfunctions.errors import InvalidDefinition
+from forecourt.services.stepfunctions.integrations.catalog import is_known
 
 _MOST_DIAGNOSTICS = 100
 
 
 def require_valid(definition: str, type_: str) -> Machine:
     """Raises `InvalidDefinition`."""
-    machine, found = load(definition, express=type_ == "EXPRESS")
+    machine, found = load(definition, type_ == "EXPRESS", is_known)
     if machine is None:
         raise InvalidDefinition(invalid_definition_message([one for one in found if one.severity == "ERROR"]))
     return machine
@@ -22,7 +23,7 @@ def require_valid(definition: str, type_: str) -> Machine:
 
 def validation_result(definition: str, type_: str, severity: str, most: int) -> dict[str, Any]:
     """As ValidateStateMachineDefinition answers."""
-    _, found = load(definition, express=type_ == "EXPRESS")
+    _, found = load(definition, type_ == "EXPRESS", is_known)
     shown = [one for one in found if severity == "WARNING" or one.severity == "ERROR"]
     most = most or _MOST_DIAGNOSTICS
     return {

@@ -39,7 +39,7 @@ from forecourt.services.stepfunctions.asl.errors import DefinitionError
 from forecourt.services.stepfunctions.asl.graph import check_graph
 from forecourt.services.stepfunctions.asl.json_text import BadJson, parse_json
 from forecourt.services.stepfunctions.asl.jsonata import is_expression
-from forecourt.services.stepfunctions.asl.machine import Machine
+from forecourt.services.stepfunctions.asl.machine import Machine, Resource
 from forecourt.services.stepfunctions.asl.resource import parse_resource
 
 Raw = dict[str, Any]
@@ -49,15 +49,28 @@ _NOT_IN_LABELS = re.compile(r"[\s?*<>{}\[\]:;,\\|^~$#%&`\"\x00-\x1f\x7f-\x9f]")
 _MOST_NESTING = 40
 
 
-def load(definition: str, express: bool = False) -> tuple[Machine | None, list[Diagnostic]]:
-    """The machine (None where it has errors) and everything found, warnings included."""
+Knows = Callable[[Resource], bool]
+
+
+def load(
+    definition: str, express: bool = False, knows: Knows = lambda resource: True
+) -> tuple[Machine | None, list[Diagnostic]]:
+    """The machine (None where it has errors) and everything found, warnings included.
+
+    `knows` tells which integrations there are.
+    """
     try:
-        return _load(definition, express)
+        return _load(definition, express, knows)
     except RecursionError:
         return None, [Diagnostic(TOO_DEEP, "The definition is nested too deeply", "/")]
 
 
-def _load(definition: str, express: bool) -> tuple[Machine | None, list[Diagnostic]]:
+def compile_text(definition: str) -> Machine:
+    """The machine of a definition that was found valid before."""
+    return compile_machine(parse_json(definition))
+
+
+def _load(definition: str, express: bool, knows: Knows) -> tuple[Machine | None, list[Diagnostic]]:
     if not definition.strip():
         return None, [Diagnostic(SCHEMA, "Definition must be a valid JSON object", None)]
     try:
@@ -66,7 +79,7 @@ def _load(definition: str, express: bool) -> tuple[Machine | None, list[Diagnost
         return None, [_json_diagnostic(definition, error)]
     if not isinstance(raw, dict):
         return None, [Diagnostic(SCHEMA, "Definition must be a valid JSON object", None)]
-    found = validate(raw, express)
+    found = _validate(raw, express, knows)
     if any(one.severity == "ERROR" for one in found):
         return None, found
     try:
@@ -82,8 +95,8 @@ def _json_diagnostic(definition: str, error: BadJson) -> Diagnostic:
     return Diagnostic(BAD_JSON, f"{fault.message}\n at {source}", source)
 
 
-def validate(raw: Raw, express: bool) -> list[Diagnostic]:
-    validator = _Validator(raw, express)
+def _validate(raw: Raw, express: bool, knows: Knows) -> list[Diagnostic]:
+    validator = _Validator(raw, express, knows)
     validator.machine()
     if any(one.severity == "ERROR" for one in validator.found):
         return validator.found
@@ -91,9 +104,10 @@ def validate(raw: Raw, express: bool) -> list[Diagnostic]:
 
 
 class _Validator:
-    def __init__(self, raw: Raw, express: bool) -> None:
+    def __init__(self, raw: Raw, express: bool, knows: Knows) -> None:
         self.raw = raw
         self.express = express
+        self.knows = knows
         self.jsonata = raw.get("QueryLanguage") == "JSONata"
         self.depth = 0
         self.labels: set[str] = set()
@@ -269,6 +283,8 @@ class _Validator:
         here = f"{location}/Resource"
         try:
             resource = parse_resource(raw["Resource"])
+            if not self.knows(resource):
+                raise DefinitionError("not known")
         except DefinitionError:
             if not raw["Resource"].startswith("arn:"):
                 self.report("Value is not a valid resource ARN", here)

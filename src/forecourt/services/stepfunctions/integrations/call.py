@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from forecourt.base.call import CallContext, Caller
@@ -14,8 +14,8 @@ from forecourt.services.stepfunctions.integrations.casing import from_model, to_
 from forecourt.services.stepfunctions.integrations.job import Job, TaskError
 from forecourt.services.stepfunctions.integrations.naming import (
     client_prefix,
-    exception_name,
-    is_modeled,
+    declared_error,
+    java_name,
     operation_model,
 )
 
@@ -75,8 +75,10 @@ class ServiceCalls:
         """Parameters and output as the model has them. Raises `ServiceError` and `TaskError`."""
         return await self.caller.call(await self.context(job), service, operation, params)
 
-    async def sdk(self, job: Job, service: str, action: str, arguments: Any) -> Any:
-        """An `aws-sdk:` call: PascalCase in, PascalCase out, errors as the SDK for Java 2 names them."""
+    async def sdk(
+        self, job: Job, service: str, action: str, arguments: Any, spell: Callable[[str], str] = java_name
+    ) -> Any:
+        """An `aws-sdk:` call: members and errors as the SDK for Java 2 names them."""
         operation = operation_model(service, action)
         if operation is None:
             raise TaskError("States.Runtime", f"The action '{action}' is not known to the service '{service}'")
@@ -84,8 +86,8 @@ class ServiceCalls:
         try:
             output = await self.raw(job, service, operation.name, params)
         except ServiceError as error:
-            raise sdk_error(service, operation, error, job.repeatable_id) from error
-        return from_model(operation.output_shape, output) or {}
+            raise sdk_error(service, error, job.repeatable_id) from error
+        return from_model(operation.output_shape, output, spell) or {}
 
     def forget(self) -> None:
         self._sessions.clear()
@@ -103,14 +105,16 @@ def _machine_arn(job: Job) -> str:
     return f"arn:aws:states:{job.region}:{job.account}:stateMachine:{job.machine.split('/')[0]}"
 
 
-def sdk_error(service: str, operation: Any, error: ServiceError, request_id: str) -> TaskError:
+def sdk_error(service: str, error: ServiceError, request_id: str) -> TaskError:
     prefix = client_prefix(service)
-    name = exception_name(error.code) if is_modeled(operation, error.code) else f"{prefix}Exception"
+    name = java_name(declared_error(service, error.code) or f"{prefix}Exception")
     ids = f"Request ID: {request_id}"
     if service == "s3":
         ids += f", Extended Request ID: {base64.b64encode(request_id.encode()).decode()}"
     return TaskError(f"{prefix}.{name}", f"{error.message} (Service: {prefix}, Status Code: {error.status}, {ids})")
 
+
+_JSON = {"Content-Type": "application/x-amz-json-1.0"}
 
 # Optimized integrations speak through the first SDK for Java: its client prefix, service name and generic exception.
 _FIRST_SDK = {
@@ -130,13 +134,11 @@ _FIRST_SDK = {
 }
 
 
-def optimized_error(service: str, action: str, error: ServiceError, request_id: str) -> TaskError:
-    operation = operation_model(service, action)
+def optimized_error(service: str, error: ServiceError, request_id: str) -> TaskError:
     if service not in _FIRST_SDK:
-        return sdk_error(service, operation, error, request_id)
+        return sdk_error(service, error, request_id)
     prefix, service_name, generic = _FIRST_SDK[service]
-    modeled = operation is not None and is_modeled(operation, error.code)
-    name = exception_name(error.code) if modeled else generic
+    name = declared_error(service, error.code) or generic
     return TaskError(
         f"{prefix}.{name}",
         f"{error.message} (Service: {service_name}; Status Code: {error.status}; Error Code: {error.code}; "
@@ -144,9 +146,9 @@ def optimized_error(service: str, action: str, error: ServiceError, request_id: 
     )
 
 
-def with_metadata(output: Any, request_id: str, status: int = 200) -> Any:
+def with_metadata(output: Any, request_id: str, status: int = 200, headers: Mapping[str, str] = _JSON) -> Any:
     """What optimized integrations add to a result."""
-    headers = {"Content-Type": "application/x-amz-json-1.0", "x-amzn-RequestId": request_id}
+    headers = {**headers, "x-amzn-RequestId": request_id}
     return {
         **output,
         "SdkHttpMetadata": {

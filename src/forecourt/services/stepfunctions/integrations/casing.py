@@ -1,17 +1,20 @@
 """Parameters and results between a state's JSON and a service's model.
 
-In a definition every member is PascalCase, whatever the service's own casing; a result comes back the same way.
-Blobs are text, timestamps ISO-8601 strings, and JSON objects may be given where a service takes a JSON string.
+In a definition every member is PascalCase, whatever the service's own casing; a result comes back the same way, of an
+`aws-sdk:` call in the words of the SDK for Java 2 (`Arn` for `ARN`); a parameter may be written either way. Blobs are
+text, timestamps ISO-8601 strings, and JSON objects may be given where a service takes a JSON string.
 """
 
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from forecourt.services.stepfunctions.asl.data import to_text
 from forecourt.services.stepfunctions.integrations.job import TaskError
+from forecourt.services.stepfunctions.integrations.naming import java_name
 
 if TYPE_CHECKING:
     from botocore.model import Shape
@@ -27,7 +30,11 @@ def to_model(shape: Any, value: Any) -> Any:
         return value
     match shape.type_name:
         case "structure" if isinstance(value, dict) and not getattr(shape, "is_document_type", False):
-            members = {pascal(name).lower(): (name, member) for name, member in shape.members.items()}
+            members = {
+                spelled.lower(): (name, member)
+                for name, member in shape.members.items()
+                for spelled in (java_name(name), name)
+            }
             return {
                 name: to_model(member, item)
                 for key, item in value.items()
@@ -50,7 +57,7 @@ def to_model(shape: Any, value: Any) -> Any:
 def _member(members: dict[str, tuple[str, Shape]], key: str) -> tuple[str, Shape]:
     found = members.get(key.lower())
     if found is None:
-        raise TaskError("States.Runtime", f"The field '{key}' is not supported by Step Functions")
+        raise TaskError("States.Runtime", f'The field "{key}" is not supported by Step Functions')
     return found
 
 
@@ -61,8 +68,8 @@ def _moment(text: str) -> Any:
         return text
 
 
-def from_model(shape: Any, value: Any) -> Any:
-    """An operation's output as a state's JSON."""
+def from_model(shape: Any, value: Any, spell: Callable[[str], str] = pascal) -> Any:
+    """An operation's output as a state's JSON, its members spelled as `spell` has them."""
     if value is None:
         return None
     if isinstance(value, datetime):
@@ -74,14 +81,14 @@ def from_model(shape: Any, value: Any) -> Any:
     match shape.type_name:
         case "structure" if isinstance(value, dict) and not getattr(shape, "is_document_type", False):
             return {
-                pascal(key): from_model(shape.members.get(key), item)
+                spell(key): from_model(shape.members.get(key), item, spell)
                 for key, item in value.items()
                 if key != "ResponseMetadata" and item is not None
             }
         case "list":
-            return [from_model(shape.member, item) for item in value]
+            return [from_model(shape.member, item, spell) for item in value]
         case "map":
-            return {key: from_model(shape.value, item) for key, item in value.items()}
+            return {key: from_model(shape.value, item, spell) for key, item in value.items()}
         case "timestamp" if isinstance(value, (int, float)):
             return iso(datetime.fromtimestamp(value, UTC))
     return _unmodeled(value)

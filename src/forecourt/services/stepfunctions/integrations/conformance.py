@@ -12,14 +12,15 @@ https://docs.aws.amazon.com/step-functions/latest/dg/test-state-isolation.html
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from forecourt.services.stepfunctions.asl.jsonpath import compile_path
 from forecourt.services.stepfunctions.asl.machine import Resource
 from forecourt.services.stepfunctions.integrations.casing import pascal
 from forecourt.services.stepfunctions.integrations.jobs import WATCHED
-from forecourt.services.stepfunctions.integrations.naming import botocore_service, operation_model
+from forecourt.services.stepfunctions.integrations.naming import botocore_service, java_name, operation_model
 from forecourt.services.stepfunctions.integrations.optimized import operation_of
 
 if TYPE_CHECKING:
@@ -41,6 +42,11 @@ _TYPES: dict[str, tuple[str, type | tuple[type, ...]]] = {
 }
 
 
+class _Manner(NamedTuple):
+    strict: bool
+    spell: Callable[[str], str]
+
+
 class Unlike(Exception):
     """The result is not what the model says; its text is AWS's."""
 
@@ -52,7 +58,8 @@ def check_result(resource: Resource, result: Any, mode: str) -> None:
     """Raises `Unlike`."""
     shape = _shape(resource) if mode != "NONE" else None
     if shape is not None:
-        _check(shape, result, "result", strict=mode == "STRICT")
+        spell = java_name if resource.service.startswith("aws-sdk:") else pascal
+        _check(shape, result, "result", _Manner(mode == "STRICT", spell))
 
 
 def _shape(resource: Resource) -> Any:
@@ -84,19 +91,19 @@ def _watched_shape(resource: Resource) -> Any:
         return None
     shape: Any = operation.output_shape
     for key in compile_path(watched.result).keys:
-        shape = shape.member if isinstance(key, int) else _members(shape)[str(key)]
+        shape = shape.member if isinstance(key, int) else _members(shape, pascal)[str(key)]
     return shape
 
 
-def _check(shape: Shape, value: Any, name: str, *, strict: bool) -> None:
+def _check(shape: Shape, value: Any, name: str, manner: _Manner) -> None:
     if getattr(shape, "is_document_type", False) or shape.type_name not in _TYPES:
         return
     described, types = _TYPES[shape.type_name]
     if not isinstance(value, types) or (isinstance(value, bool) and shape.type_name != "boolean"):
         raise Unlike(f"Field '{name}' must be {described}")
     _check_value(shape, value, name)
-    for inner, item, member in _within(shape, value, name, strict=strict):
-        _check(inner, item, member, strict=strict)
+    for inner, item, member in _within(shape, value, name, manner):
+        _check(inner, item, member, manner)
 
 
 def _check_value(shape: Any, value: Any, name: str) -> None:
@@ -126,12 +133,12 @@ def _is_moment(text: str) -> bool:
     return True
 
 
-def _members(shape: Any) -> dict[str, Any]:
+def _members(shape: Any, spell: Callable[[str], str]) -> dict[str, Any]:
     """By their names in a state's JSON."""
-    return {pascal(name): member for name, member in shape.members.items()}
+    return {spell(name): member for name, member in shape.members.items()}
 
 
-def _within(shape: Any, value: Any, name: str, *, strict: bool) -> list[tuple[Any, Any, str]]:
+def _within(shape: Any, value: Any, name: str, manner: _Manner) -> list[tuple[Any, Any, str]]:
     """What a value consists of: (shape, value, name)."""
     match shape.type_name:
         case "list":
@@ -139,9 +146,10 @@ def _within(shape: Any, value: Any, name: str, *, strict: bool) -> list[tuple[An
         case "map":
             return [(shape.value, item, key) for key, item in value.items()]
         case "structure":
-            members = _members(shape)
-            missing = [pascal(member) for member in shape.required_members if pascal(member) not in value]
-            if strict and missing:
+            members = _members(shape, manner.spell)
+            required = [manner.spell(member) for member in shape.required_members]
+            missing = [member for member in required if member not in value]
+            if manner.strict and missing:
                 raise Unlike(f"Required field '{missing[0]}' is missing")
             return [(members[key], item, key) for key, item in value.items() if key in members]
     return []

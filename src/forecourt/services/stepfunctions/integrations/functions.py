@@ -24,7 +24,10 @@ async def invoke(calls: ServiceCalls, job: Job) -> Data:
     arguments = job.arguments.value
     if not isinstance(arguments, dict) or not isinstance(arguments.get("FunctionName"), str):
         raise TaskError("States.Runtime", "The Parameters of lambda:invoke must name a FunctionName")
-    params = {key: value for key, value in arguments.items() if key in _PARAMETERS and value is not None}
+    for key in arguments:
+        if key not in _PARAMETERS:
+            raise TaskError("States.Runtime", f'The field "{key}" is not supported by Step Functions')
+    params = {key: value for key, value in arguments.items() if value is not None}
     if "Payload" in params:
         params["Payload"] = to_text(params["Payload"]).encode()
     output = await _invoke(calls, job, params)
@@ -34,7 +37,14 @@ async def invoke(calls: ServiceCalls, job: Job) -> Data:
     if output.get("LogResult"):
         result["LogResult"] = output["LogResult"]
     status = output.get("StatusCode", 200)
-    return Data({**with_metadata(result, job.repeatable_id, status), "StatusCode": status})
+    headers = {
+        "X-Amz-Executed-Version": result["ExecutedVersion"],
+        "x-amzn-Remapped-Content-Length": "0",
+        "Connection": "keep-alive",
+        "Content-Length": str(len(output.get("Payload") or b"")),
+        "Content-Type": "application/json",
+    }
+    return Data({**with_metadata(result, job.repeatable_id, status, headers), "StatusCode": status})
 
 
 _PARAMETERS = ("FunctionName", "InvocationType", "LogType", "ClientContext", "Payload", "Qualifier")
@@ -44,7 +54,7 @@ async def _invoke(calls: ServiceCalls, job: Job, params: dict[str, Any]) -> dict
     try:
         output = await calls.raw(job, "lambda", "Invoke", params)
     except ServiceError as error:
-        raise optimized_error("lambda", "invoke", error, job.repeatable_id) from error
+        raise optimized_error("lambda", error, job.repeatable_id) from error
     if output.get("FunctionError"):
         raise _function_error(_payload(output))
     return output

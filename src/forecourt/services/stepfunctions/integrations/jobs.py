@@ -13,6 +13,7 @@ from forecourt.base.errors import ServiceError
 from forecourt.services.stepfunctions.asl.data import Data, to_text
 from forecourt.services.stepfunctions.asl.jsonpath import MISSING, compile_path
 from forecourt.services.stepfunctions.integrations.call import ServiceCalls
+from forecourt.services.stepfunctions.integrations.casing import pascal
 from forecourt.services.stepfunctions.integrations.job import Job, TaskError
 from forecourt.services.stepfunctions.integrations.optimized import service_of
 
@@ -28,6 +29,7 @@ class Watched(NamedTuple):
     bad: tuple[str, ...]
     result: str = "$"
     cancel: str = ""
+    gone: bool = False  # it is over once nobody knows it any more
 
 
 def _of(*path: str) -> Callable[[dict[str, Any], dict[str, Any]], dict[str, Any]]:
@@ -38,6 +40,44 @@ def _of(*path: str) -> Callable[[dict[str, Any], dict[str, Any]], dict[str, Any]
 def _ecs(arguments: dict[str, Any], submitted: dict[str, Any]) -> dict[str, Any]:
     tasks = [task.get("TaskArn") for task in submitted.get("Tasks", ())]
     return {"Tasks": tasks, **({"Cluster": arguments["Cluster"]} if "Cluster" in arguments else {})}
+
+
+def _given(*names: str) -> Callable[[dict[str, Any], dict[str, Any]], dict[str, Any]]:
+    """Parameters of the same names as the job's own."""
+    return lambda arguments, submitted: {name: arguments.get(name) for name in names}
+
+
+def _sagemaker(kind: str) -> Watched:
+    """Every kind of SageMaker's jobs is named, described and ended alike."""
+    status = f"$.{kind}Status"
+    return Watched(f"describe{kind}", _given(f"{kind}Name"), status, ("Completed",), ("Failed", "Stopped"))
+
+
+_SAGEMAKER = ("TrainingJob", "TransformJob", "ProcessingJob", "HyperParameterTuningJob", "AutoMLJob", "LabelingJob")
+_BUILD_FAILED = ("FAILED", "FAULT", "TIMED_OUT", "STOPPED")
+
+
+def _build_batch() -> Watched:
+    return Watched(
+        "batchGetBuildBatches",
+        lambda arguments, submitted: {"Ids": [submitted.get("BuildBatch", {}).get("Id")]},
+        "$.BuildBatches[0].BuildBatchStatus",
+        ("SUCCEEDED",),
+        _BUILD_FAILED,
+        "$.BuildBatches[0]",
+    )
+
+
+def _eks(describe: str, kind: str, *names: str, gone: bool = False) -> Watched:
+    failed = ("DELETE_FAILED",) if gone else ("FAILED", "CREATE_FAILED")
+    return Watched(describe, _given(*names), f"$.{kind}.Status", () if gone else ("ACTIVE",), failed, gone=gone)
+
+
+def _application(*good: str) -> Watched:
+    def params(arguments: dict[str, Any], submitted: dict[str, Any]) -> dict[str, Any]:
+        return {"ApplicationId": arguments.get("ApplicationId") or submitted.get("ApplicationId")}
+
+    return Watched("getApplication", params, "$.Application.State", good, (), gone="TERMINATED" in good)
 
 
 WATCHED: dict[tuple[str, str], Watched] = {
@@ -71,8 +111,20 @@ WATCHED: dict[tuple[str, str], Watched] = {
         lambda arguments, submitted: {"Ids": [submitted.get("Build", {}).get("Id")]},
         "$.Builds[0].BuildStatus",
         ("SUCCEEDED",),
-        ("FAILED", "FAULT", "TIMED_OUT", "STOPPED"),
+        _BUILD_FAILED,
         "$.Builds[0]",
+    ),
+    ("codebuild", "startBuildBatch"): _build_batch(),
+    ("codebuild", "retryBuildBatch"): _build_batch(),
+    ("eks", "createCluster"): _eks("describeCluster", "Cluster", "Name"),
+    ("eks", "deleteCluster"): _eks("describeCluster", "Cluster", "Name", gone=True),
+    ("eks", "createNodegroup"): _eks("describeNodegroup", "Nodegroup", "ClusterName", "NodegroupName"),
+    ("eks", "deleteNodegroup"): _eks("describeNodegroup", "Nodegroup", "ClusterName", "NodegroupName", gone=True),
+    ("eks", "createFargateProfile"): _eks(
+        "describeFargateProfile", "FargateProfile", "ClusterName", "FargateProfileName"
+    ),
+    ("eks", "deleteFargateProfile"): _eks(
+        "describeFargateProfile", "FargateProfile", "ClusterName", "FargateProfileName", gone=True
     ),
     ("elasticmapreduce", "createCluster"): Watched(
         "describeCluster",
@@ -98,27 +150,7 @@ WATCHED: dict[tuple[str, str], Watched] = {
         ("TERMINATED", "TERMINATED_WITH_ERRORS"),
         (),
     ),
-    ("sagemaker", "createTrainingJob"): Watched(
-        "describeTrainingJob",
-        lambda arguments, submitted: {"TrainingJobName": arguments.get("TrainingJobName")},
-        "$.TrainingJobStatus",
-        ("Completed",),
-        ("Failed", "Stopped"),
-    ),
-    ("sagemaker", "createTransformJob"): Watched(
-        "describeTransformJob",
-        lambda arguments, submitted: {"TransformJobName": arguments.get("TransformJobName")},
-        "$.TransformJobStatus",
-        ("Completed",),
-        ("Failed", "Stopped"),
-    ),
-    ("sagemaker", "createProcessingJob"): Watched(
-        "describeProcessingJob",
-        lambda arguments, submitted: {"ProcessingJobName": arguments.get("ProcessingJobName")},
-        "$.ProcessingJobStatus",
-        ("Completed",),
-        ("Failed", "Stopped"),
-    ),
+    **{("sagemaker", f"create{kind}"): _sagemaker(kind) for kind in _SAGEMAKER},
     ("mediaconvert", "createJob"): Watched(
         "getJob",
         lambda arguments, submitted: {"Id": submitted.get("Job", {}).get("Id")},
@@ -135,6 +167,24 @@ WATCHED: dict[tuple[str, str], Watched] = {
         "$.JobRun.State",
         ("SUCCESS",),
         ("FAILED", "CANCELLED"),
+    ),
+    ("emr-serverless", "cancelJobRun"): Watched(
+        "getJobRun", _given("ApplicationId", "JobRunId"), "$.JobRun.State", ("CANCELLED",), ("SUCCESS", "FAILED")
+    ),
+    ("emr-serverless", "createApplication"): _application("CREATED", "STARTED"),
+    ("emr-serverless", "startApplication"): _application("STARTED"),
+    ("emr-serverless", "stopApplication"): _application("STOPPED"),
+    ("emr-serverless", "deleteApplication"): _application("TERMINATED"),
+    ("emr-containers", "startJobRun"): Watched(
+        "describeJobRun",
+        lambda arguments, submitted: {"VirtualClusterId": arguments.get("VirtualClusterId"), "Id": submitted.get("Id")},
+        "$.JobRun.State",
+        ("COMPLETED",),
+        ("FAILED", "CANCELLED"),
+        cancel="cancelJobRun",
+    ),
+    ("emr-containers", "deleteVirtualCluster"): Watched(
+        "describeVirtualCluster", _given("Id"), "$.VirtualCluster.State", ("TERMINATED",), ("ARRESTED",), gone=True
     ),
     ("databrew", "startJobRun"): Watched(
         "describeJobRun",
@@ -162,7 +212,12 @@ async def watch(calls: ServiceCalls, clock: Clock, job: Job, submitted: Data) ->
     params = watched.params(job.arguments.value, submitted.value)
     pause = _FIRST_PAUSE_SECONDS
     while True:
-        answer = await calls.sdk(job, service_of(name, action), watched.describe, params)
+        try:
+            answer = await calls.sdk(job, service_of(name, action), watched.describe, params, pascal)
+        except TaskError as error:
+            if watched.gone and error.error.endswith("NotFoundException"):
+                return submitted
+            raise
         state = compile_path(watched.state).find(answer)
         if state in watched.good:
             return _outcome(watched, answer)

@@ -37,11 +37,13 @@ _DIFFERENT = {
     "serverlessapplicationrepository": "serverlessrepo",
     "transcribestreaming": "transcribe",
     "waf": "waf",
-    "configservice": "config",
-    "applicationinsights": "application-insights",
-    "autoscalingplans": "autoscaling-plans",
-    "efs": "efs",
-    "accessanalyzer": "accessanalyzer",
+    "directoryservicedata": "ds-data",
+    "iotjobsdataplane": "iot-jobs-data",
+    "lexmodelsv2": "lexv2-models",
+    "lexruntimev2": "lexv2-runtime",
+    "marketplacemetering": "meteringmarketplace",
+    "migrationhub": "mgh",
+    "simpledb": "sdb",
 }
 
 
@@ -61,6 +63,15 @@ def _by_plain_name() -> dict[str, str]:
 def botocore_service(sdk_name: str) -> str | None:
     """botocore's name of a service, None where nobody knows it."""
     return _DIFFERENT.get(sdk_name) or _by_plain_name().get(sdk_name)
+
+
+def is_sdk_name(name: str) -> bool:
+    """Whether the SDK for Java 2 has a client of this name: botocore's own names are not taken."""
+    service = botocore_service(name)
+    if service is None:
+        return False
+    words = re.sub(r"[^A-Za-z0-9]", "", str(service_model(service).service_id))
+    return name in ("cloudwatchevents", words.removesuffix("Service").lower())
 
 
 @functools.lru_cache(maxsize=64)
@@ -86,33 +97,58 @@ def operation_model(service: str, action: str) -> OperationModel | None:
     return model.operation_model(folded) if folded else None
 
 
-@functools.lru_cache(maxsize=256)
+# Where the SDK for Java 2 sees a word begin, in this order.
+_WORDS = (
+    (re.compile(r"[^A-Za-z0-9]+"), " "),
+    (re.compile(r"([^a-z]{2,})v([0-9]+)"), r"\1 v\2 "),
+    (re.compile(r"([^A-Z]{2,})V([0-9]+)"), r"\1 V\2 "),
+    (re.compile(r"(?<=[a-z])(?=[A-Z][a-zA-Z0-9])"), " "),
+    (re.compile(r"([A-Z]+)([A-Z][a-z])"), r"\1 \2"),
+    (re.compile(r"([0-9])([a-zA-Z])"), r"\1 \2"),
+)
+
+
+@functools.lru_cache(maxsize=16_384)
+def java_name(name: str) -> str:
+    """As the SDK for Java 2 writes a name: every word with one capital, an acronym as well (`DBInstanceArn`)."""
+    if name == "NULL":
+        return "Nul"  # of DynamoDB's values: `null` is a word of Java
+    for between, apart in _WORDS:
+        name = between.sub(apart, name)
+    return "".join(word.capitalize() for word in name.split())
+
+
+@functools.lru_cache(maxsize=512)
 def client_prefix(service: str) -> str:
     """`dynamodb` -> `DynamoDb`: the Java client's name, which begins its errors' names."""
-    service_id = str(service_model(service).service_id)
-    words = re.split(r"[^A-Za-z0-9]+", service_id)
-    return "".join(_java_case(word) for word in words if word)
-
-
-def _java_case(word: str) -> str:
-    lowered = re.sub(r"([A-Z])([A-Z]+)(?![a-z])", lambda run: run[1] + run[2].lower(), word)
-    return lowered[0].upper() + lowered[1:]
+    return java_name(str(service_model(service).service_id))
 
 
 def exception_name(code: str) -> str:
-    """A modeled error's code as the SDK for Java names its class."""
+    """A declared error as the SDK for Java names its class."""
     bare = re.sub(r"[^A-Za-z0-9]", "", code.rsplit(".", 1)[-1])
-    for ending in ("Exception", "Error", "Fault"):
-        if bare.endswith(ending):
-            return bare[: -len(ending)] + "Exception"
-    return bare + "Exception"
+    if bare.endswith("Exception"):
+        return bare
+    return bare.removesuffix("Fault") + "Exception"
 
 
-def is_modeled(operation: OperationModel, code: str) -> bool:
-    """Whether the operation declares an error of this code."""
+@functools.lru_cache(maxsize=64)
+def _declared_errors(service: str) -> dict[str, str]:
+    """Exceptions by what a code may be: the shape's name, the code of the wire, or either with its ending changed."""
+    found: dict[str, str] = {}
+    for shape in service_model(service).error_shapes:
+        code = str((shape.metadata.get("error") or {}).get("code", shape.name)).rsplit(".", 1)[-1]
+        for known in (shape.name, code, exception_name(shape.name), exception_name(code)):
+            found.setdefault(known, exception_name(shape.name))
+    return found
+
+
+# Codes that SQS kept from its query protocol, which its model no longer tells.
+_OLDER_CODES = {"NonExistentQueue": "QueueDoesNotExist", "QueueAlreadyExists": "QueueNameExists"}
+
+
+def declared_error(service: str, code: str) -> str | None:
+    """The exception that a service declares, for any of its operations, for an error's code."""
+    declared = _declared_errors(service)
     bare = code.rsplit(".", 1)[-1]
-    for shape in operation.error_shapes:
-        declared = (shape.metadata.get("error") or {}).get("code")
-        if bare in (shape.name, declared) or exception_name(shape.name) == exception_name(bare):
-            return True
-    return False
+    return declared.get(_OLDER_CODES.get(bare, bare)) or declared.get(exception_name(bare))

@@ -28,7 +28,7 @@ async def start(calls: ServiceCalls, job: Job) -> Data:
     try:
         output = await calls.raw(job, "stepfunctions", "StartExecution", params)
     except ServiceError as error:
-        raise optimized_error("stepfunctions", "startExecution", error, job.repeatable_id) from error
+        raise optimized_error("stepfunctions", error, job.repeatable_id) from error
     result = {"ExecutionArn": output["executionArn"], "StartDate": float(output["startDate"])}
     return Data(with_metadata(result, job.repeatable_id))
 

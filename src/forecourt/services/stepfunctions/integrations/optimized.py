@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 _SERVICES = {
     "elasticmapreduce": "emr",
     "states": "stepfunctions",
-    "bedrock": "bedrock",
-    "aws-marketplace": "marketplace-catalog",
 }
 _RUNTIME_ACTIONS = {("bedrock", "invokeModel"): "bedrock-runtime"}
 
@@ -52,7 +50,7 @@ async def call(calls: ServiceCalls, job: Job) -> Data:
     try:
         output = await calls.raw(job, service, operation.name, params)
     except ServiceError as error:
-        raise optimized_error(service, action, error, job.repeatable_id) from error
+        raise optimized_error(service, error, job.repeatable_id) from error
     result = from_model(operation.output_shape, output) or {}
     if (name, action) in _CHECK:
         _CHECK[name, action](result)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 
 from forecourt.services.stepfunctions.asl.machine import Machine
-from forecourt.services.stepfunctions.asl.validate import load
+from forecourt.services.stepfunctions.asl.validate import compile_text
 from forecourt.services.stepfunctions.model import Definition
 from forecourt.store import Store
 
@@ -25,9 +25,7 @@ class Machines:
         definition = await self._store.get(Definition, digest)
         if definition is None:
             raise LookupError(f"no definition {digest}")
-        compiled, found = load(definition.text)
-        if compiled is None:
-            raise LookupError(f"definition {digest} does not compile: {found}")
+        compiled = compile_text(definition.text)
         self.add(digest, compiled)
         return compiled
 
