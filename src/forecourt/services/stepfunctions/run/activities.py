@@ -6,7 +6,7 @@ Of a task that waits only its token is kept: its input stands in the execution's
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import OrderedDict, deque
 
 from forecourt.services.stepfunctions.engine.tokens import decode_token
 
@@ -21,7 +21,10 @@ class TooManyPollers(Exception):
 
 class Activities:
     def __init__(self) -> None:
-        self._waiting: dict[str, deque[str]] = {}
+        # By activity: the tokens that wait, in their order
+        self._waiting: dict[str, OrderedDict[str, None]] = {}
+        # By execution and nonce: where a token waits
+        self._places: dict[tuple[str, str], tuple[str, str]] = {}
         self._pollers: dict[str, deque[asyncio.Future[str]]] = {}
 
     def add(self, activity_arn: str, token: str) -> None:
@@ -31,22 +34,33 @@ class Activities:
             if not poller.done():
                 poller.set_result(token)
                 return
-        self._waiting.setdefault(activity_arn, deque()).append(token)
+        self._put(activity_arn, token)
+
+    def _put(self, activity_arn: str, token: str) -> OrderedDict[str, None]:
+        waiting = self._waiting.setdefault(activity_arn, OrderedDict())
+        waiting[token] = None
+        self._places[_place(token)] = (activity_arn, token)
+        return waiting
 
     def remove(self, execution_arn: str, nonce: str) -> None:
         """The task timed out or its execution ended before a worker came."""
-        for activity_arn, waiting in list(self._waiting.items()):
-            kept = deque(token for token in waiting if _place(token) != (execution_arn, nonce))
-            if kept:
-                self._waiting[activity_arn] = kept
-            else:
-                del self._waiting[activity_arn]
+        place = self._places.pop((execution_arn, nonce), None)
+        if place is not None:
+            self._take(*place)
+
+    def _take(self, activity_arn: str, token: str) -> None:
+        waiting = self._waiting[activity_arn]
+        del waiting[token]
+        if not waiting:
+            del self._waiting[activity_arn]
 
     async def poll(self, activity_arn: str, seconds: float = LONGEST_POLL_SECONDS) -> str | None:
         """The next task's token; None where none came. Raises `TooManyPollers`."""
-        waiting = self._waiting.get(activity_arn)
-        if waiting:
-            return waiting.popleft()
+        if waiting := self._waiting.get(activity_arn):
+            token = next(iter(waiting))
+            self._take(activity_arn, token)
+            del self._places[_place(token)]
+            return token
         pollers = self._pollers.setdefault(activity_arn, deque())
         if len(pollers) >= MOST_POLLERS:
             raise TooManyPollers
@@ -66,10 +80,11 @@ class Activities:
                 pollers.remove(poller)
 
     def give_back(self, activity_arn: str, token: str) -> None:
-        self._waiting.setdefault(activity_arn, deque()).appendleft(token)
+        self._put(activity_arn, token).move_to_end(token, last=False)
 
     def clear(self) -> None:
         self._waiting.clear()
+        self._places.clear()
         for pollers in self._pollers.values():
             for poller in pollers:
                 poller.cancel()

@@ -35,7 +35,7 @@ class Retention:
     async def sweep(self) -> None:
         try:
             while due := await self._store.due(RETENTION, self._clock.now(), _AT_ONCE):
-                await self._store.write(functools.partial(_expire_all, due, self._clock.now()))
+                await self._store.write_long(functools.partial(_expire_all, due, self._clock.now()))
         except Exception:
             _log.exception("old executions could not be deleted; they are tried again")
 
