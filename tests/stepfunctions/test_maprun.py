@@ -323,3 +323,9 @@ async def test_ten_thousand_items(w: World, bucket: Bucket) -> None:
     assert ended["status"] == "SUCCEEDED"
     run = await map_run(w, ended["executionArn"])
     assert (run["itemCounts"]["succeeded"], run["executionCounts"]["succeeded"]) == (10_000, 200)
+
+
+async def test_children_that_are_over_leave_nothing_in_memory(w: World) -> None:
+    execution = await w.start(await w.create(fan()), list(range(100)))
+    assert (await w.until(execution))["status"] == "SUCCEEDED"
+    assert not w.sfn._shell._waiters

@@ -335,13 +335,17 @@ class Shell:
     async def finished(self, key: ExecutionKey) -> ExecutionRecord:
         """The record, once the execution has its terminal state. Raises `ExecutionDoesNotExist`."""
         waiter: asyncio.Future[ExecutionRecord] = asyncio.get_running_loop().create_future()
-        self._waiters.setdefault(key, []).append(waiter)
-        record = await self._store.get(ExecutionRecord, *key)
-        if record is None or record.status != model.RUNNING:
-            waiter.cancel()
-        if record is None:
-            raise ExecutionDoesNotExist(f"Execution Does Not Exist: '{execution_arn(key)}'")
-        return record if record.status != model.RUNNING else await waiter
+        waiters = self._waiters.setdefault(key, [])
+        waiters.append(waiter)
+        try:
+            record = await self._store.get(ExecutionRecord, *key)
+            if record is None:
+                raise ExecutionDoesNotExist(f"Execution Does Not Exist: '{execution_arn(key)}'")
+            return record if record.status != model.RUNNING else await waiter
+        finally:
+            waiters.remove(waiter)
+            if not waiters and self._waiters.get(key) is waiters:
+                del self._waiters[key]
 
     async def view(self, key: ExecutionKey) -> tuple[Machine, Execution]:
         """To look at, not to change."""
