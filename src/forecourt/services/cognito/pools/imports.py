@@ -253,7 +253,7 @@ class ImportsApi:
 def header(pool: Pool) -> list[str]:
     names = [attribute["Name"] for attribute in pool.schema if not attribute["DeveloperOnlyAttribute"]]
     kept = [name for name in names if name not in ("sub", "identities")]
-    return ["cognito:mfa_enabled", "cognito:username", *kept]
+    return [*kept, "cognito:mfa_enabled", "cognito:username"]
 
 
 def _rows(pool: Pool, data: bytes) -> list[dict[str, Any]]:
