@@ -88,8 +88,7 @@ class Cloud:
             caller=self.functions,
             clock=self.clock,
             ids=self.ids,
-            public_url="http://localhost:4566",
-            **self._settings,
+            **({"public_url": "http://localhost:4566"} | self._settings),
         )
         self._handlers = operations(*self.pools.apis)
 

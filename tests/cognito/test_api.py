@@ -297,7 +297,7 @@ async def test_an_import_from_csv() -> None:
     cloud = Cloud(logs=logs)
     pool = await cloud.pool(AutoVerifiedAttributes=["email"])
     header = (await cloud("GetCSVHeader", UserPoolId=pool))["CSVHeader"]
-    assert header[:2] == ["cognito:mfa_enabled", "cognito:username"]
+    assert (header[0], header[-2:]) == ("name", ["cognito:mfa_enabled", "cognito:username"])
     job = (
         await cloud(
             "CreateUserImportJob",
@@ -314,6 +314,9 @@ async def test_an_import_from_csv() -> None:
         "false,unverified,u@example.com,false,",
         "false,one,again@example.com,true,",
         "true,numberless,n@example.com,true,",
+        "true,short",
+        "false,long,l@example.com,true,+15555550101,more",
+        "false,,nameless@example.com,true,",
     ]
 
     async def site(scope: Any, receive: Any, send: Any) -> None:
@@ -331,7 +334,7 @@ async def test_an_import_from_csv() -> None:
         if shown["Status"] == "Succeeded":
             break
         await asyncio.sleep(0.01)
-    assert (shown["ImportedUsers"], shown["SkippedUsers"], shown["FailedUsers"]) == (2, 1, 3)
+    assert (shown["ImportedUsers"], shown["SkippedUsers"], shown["FailedUsers"]) == (2, 1, 6)
     assert {(group, stream) for _, _, group, stream, _ in logs.written} == {
         (f"/aws/cognito/userpools/{pool}/pool", f"{job['JobId']}/import")
     }
@@ -343,6 +346,10 @@ async def test_an_import_from_csv() -> None:
         "(Example: email_verified to true).",
         "[SKIPPED] Line Number 6 - The user already exists.",
         "[FAILED] Line Number 7 - MFA is enabled for the user, who has no phone_number.",
+        "[FAILED] Line Number 8 - The User Record does not set any of the auto verified attributes to true. "
+        "(Example: email_verified to true).",
+        "[FAILED] Line Number 9 - The line has more columns than the header.",
+        "[FAILED] Line Number 10 - The user has no name.",
     ]
     app = await cloud.app(pool, "USER_PASSWORD_AUTH")
     with raises("PasswordResetRequiredException", "Password reset required for the user"):

@@ -582,3 +582,17 @@ async def test_a_device_that_proves_nothing(cloud: Cloud) -> None:
     assert await refusal(anna.answer(step, **proof)) == refused
     used = "NotAuthorizedException: Invalid session for the user, session can only be used once."
     assert await refusal(anna.answer(asked, SRP_A=wrong.get_auth_params()["SRP_A"], DEVICE_KEY=key)) == used
+
+
+async def test_no_app_is_set_up_where_the_pool_wants_none(cloud: Cloud) -> None:
+    """Who knows the password of a user without a number does not choose a second factor of his own."""
+    pool = await cloud.pool(SmsConfiguration=SMS["SmsConfiguration"], MfaConfiguration="ON")
+    anna = Anna(cloud, pool, await cloud.app(pool, "USER_PASSWORD_AUTH"))
+    await cloud.user(pool)
+    asked = await by_password(anna)
+    assert asked["ChallengeName"] == "MFA_SETUP"
+    assert asked["ChallengeParameters"]["MFAS_CAN_SETUP"] == '["SMS_MFA"]'
+    with raises("SoftwareTokenMFANotFoundException", "Software Token MFA has not been enabled by the userPool"):
+        await cloud.client("AssociateSoftwareToken", Session=asked["Session"])
+    with raises("NotAuthorizedException", "Invalid session for the user, software token is not verified."):
+        await anna.answer(asked)

@@ -283,6 +283,24 @@ def test_the_domain_as_a_host(server: Forecourt, idp: Any) -> None:
     assert httpx.get(f"{server.url}/assets/style.css", headers=headers).headers["content-type"].startswith("text/css")
 
 
+def test_a_custom_domain(server: Forecourt, idp: Any) -> None:
+    """As a host and below the path, and in the discovery document's addresses."""
+    pool, client, _ = hosted_pool(idp)
+    host = f"login.auth.{uuid.uuid4().hex[:12]}.example.com"
+    certificate = {"CertificateArn": f"arn:aws:acm:us-east-1:123456789012:certificate/{uuid.uuid4()}"}
+    idp.create_user_pool_domain(UserPoolId=pool, Domain=host, CustomDomainConfig=certificate)
+    query = f"client_id={client['ClientId']}&response_type=code&redirect_uri={CALLBACK}"
+    page = httpx.get(f"{server.url}/login?{query}", headers={"Host": f"{host}:443"})
+    assert 'action="/login?' in page.text
+    assert httpx.get(f"{server.url}/_aws/cognito/{host}/login?{query}").status_code == 200
+    found = httpx.get(f"{server.url}/{pool}/.well-known/openid-configuration").json()
+    for endpoint in ("authorization_endpoint", "token_endpoint", "userinfo_endpoint", "end_session_endpoint"):
+        path = found[endpoint].split("/_aws/", 1)[1]
+        assert httpx.get(f"{server.url}/_aws/{path}").status_code != 404
+    idp.delete_user_pool_domain(UserPoolId=pool, Domain=host)
+    assert httpx.get(f"{server.url}/login?{query}", headers={"Host": host}).status_code == 404
+
+
 def test_preflights_of_browser_apps(server: Forecourt, idp: Any) -> None:
     _, _, domain = hosted_pool(idp)
     answer = httpx.options(

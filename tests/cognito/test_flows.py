@@ -235,6 +235,29 @@ async def test_forgotten_password(cloud: Cloud) -> None:
         )
 
 
+async def test_the_second_factor_does_not_recover_the_password(cloud: Cloud) -> None:
+    """Where the pool says how passwords are recovered; without its word text messages come first, whatever else."""
+    sms = {"SnsCallerArn": "arn:aws:iam::000000000000:role/sms"}
+    order = [{"Name": "verified_phone_number", "Priority": 1}, {"Name": "verified_email", "Priority": 2}]
+    told = []
+    for setting in ({}, {"AccountRecoverySetting": {"RecoveryMechanisms": order}}):
+        pool = await cloud.pool(SmsConfiguration=sms, MfaConfiguration="OPTIONAL", **setting)
+        app = await cloud.app(pool)
+        await cloud.user(
+            pool,
+            email="anna@example.com",
+            email_verified="true",
+            phone_number="+15555550100",
+            phone_number_verified="true",
+        )
+        for enabled in (False, True):
+            preference = {"SMSMfaSettings": {"Enabled": enabled}}
+            await cloud("AdminSetUserMFAPreference", UserPoolId=pool, Username="anna", **preference)
+            details = (await cloud.client("ForgotPassword", ClientId=app, Username="anna"))["CodeDeliveryDetails"]
+            told.append(details["DeliveryMedium"])
+    assert told == ["SMS", "SMS", "SMS", "EMAIL"]
+
+
 async def test_user_auth_by_mail(cloud: Cloud) -> None:
     pool = await cloud.pool(
         Policies={"SignInPolicy": {"AllowedFirstAuthFactors": ["PASSWORD", "EMAIL_OTP"]}},

@@ -526,3 +526,29 @@ async def test_a_device_that_is_always_remembered_is_so_for_a_year_after_its_las
     cloud.clock.advance(366 * 86400)
     late, *_ = await first_factor(site, app)
     assert "location" not in late.headers
+
+
+@pytest.mark.parametrize(
+    ("domain", "taken"),
+    [
+        ("login.pets.example.com", True),
+        ("auth.example.com", False),
+        ("127.0.0.1", False),
+        ("cognito-idp.us-east-1.amazonaws.com", False),
+        ("api.forecourt.localhost", False),
+    ],
+)
+async def test_a_custom_domain_takes_no_host_of_the_aws_api(domain: str, taken: bool) -> None:
+    cloud = Cloud(public_url="https://auth.example.com:8443/")
+    pool = await cloud.pool()
+    certificate = "arn:aws:acm:us-east-1:123456789012:certificate/12345678-1234-1234-1234-123456789012"
+    await cloud(
+        "CreateUserPoolDomain", UserPoolId=pool, Domain=domain, CustomDomainConfig={"CertificateArn": certificate}
+    )
+    assert cloud.pools.owns(domain) is taken
+    await cloud.restart()
+    assert cloud.pools.owns(domain) is taken
+    await cloud("DeleteUserPoolDomain", UserPoolId=pool, Domain=domain)
+    assert not cloud.pools.owns(domain)
+    await cloud.pools.stop()
+    await cloud.store.close()

@@ -199,6 +199,27 @@ def test_a_token_of_another_user_does_not_open_an_identity(app: App) -> None:
     assert caught.value.response["Error"]["Code"] == "NotAuthorizedException"
 
 
+def test_a_pool_that_asks_the_user_pool_turns_disabled_users_away(app: App) -> None:
+    """A token says nothing of what happened to its user since."""
+    pools, users = app.forecourt.client("cognito-identity"), app.forecourt.client("cognito-idp")
+    token = app.sign_in("bob")
+    asked = {}
+    for checks in (False, True):
+        provider = {"ProviderName": app.provider, "ClientId": app.client_id, "ServerSideTokenCheck": checks}
+        asked[checks] = pools.create_identity_pool(
+            IdentityPoolName="checks", AllowUnauthenticatedIdentities=False, CognitoIdentityProviders=[provider]
+        )["IdentityPoolId"]
+        pools.get_id(IdentityPoolId=asked[checks], Logins={app.provider: token})
+    users.admin_disable_user(UserPoolId=app.user_pool, Username="bob")
+    try:
+        pools.get_id(IdentityPoolId=asked[False], Logins={app.provider: token})
+        with pytest.raises(ClientError) as caught:
+            pools.get_id(IdentityPoolId=asked[True], Logins={app.provider: token})
+        assert caught.value.response["Error"]["Code"] == "NotAuthorizedException"
+    finally:
+        users.admin_enable_user(UserPoolId=app.user_pool, Username="bob")
+
+
 def signed_get(app: App, path: str, keys: dict[str, str]) -> tuple[int, str]:
     request = AWSRequest("GET", f"{app.forecourt.url}/_aws/execute-api/{app.api}/prod{path}")
     credentials = Credentials(keys["aws_access_key_id"], keys["aws_secret_access_key"], keys["aws_session_token"])

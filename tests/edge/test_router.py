@@ -28,6 +28,10 @@ execute-api.us-east-1.amazonaws.com                   /dev                      
 myapp.auth.us-east-1.amazoncognito.com                /oauth2/authorize                                hosted myapp /oauth2/authorize
 localhost:4566                                        /_aws/cognito/myapp/login                        hosted myapp /login
 localhost:4566                                        /_aws/cognito/us-east-1_AbCd12345                hosted us-east-1_AbCd12345 /
+login.pets.example.com:4566                           /login                                           hosted login.pets.example.com /login
+LOGIN.auth.pets.example.com                           /login                                           hosted login.auth.pets.example.com /login
+login.cats.example.com                                /login                                           aws
+localhost:4566                                        /_aws/cognito/login.pets.example.com/login       hosted login.pets.example.com /login
 localhost:4566                                        /us-east-1_AbCd12345/.well-known/jwks.json       keys us-east-1_AbCd12345 /.well-known/jwks.json
 localhost:4566                                        /us-gov-west-1_Ab/.well-known/jwks.json          keys us-gov-west-1_Ab /.well-known/jwks.json
 localhost:4566                                        /bucket/.well-known/jwks.json                    aws
@@ -55,6 +59,9 @@ class Recorder:
 
     def __init__(self) -> None:
         self.asked = ""
+
+    def owns(self, host: str) -> bool:
+        return host in ("login.pets.example.com", "login.auth.pets.example.com")
 
     async def serve(self, domain: str, raw_path: bytes, *_: Any) -> None:
         self.asked = f"hosted {domain} {raw_path.decode()}"

@@ -391,3 +391,29 @@ async def test_nobody_but_aws_modifies_a_service_linked_role(world: World) -> No
     }
     answers = {operation: (await refused(world, operation, **name, **more))[0] for operation, more in calls.items()}
     assert answers == dict.fromkeys(calls, "UnmodifiableEntity")
+
+
+async def test_passwords_change_and_do_not_come_back(world: World) -> None:
+    ann = await world.user("ann")
+    first, second, third = ("Correct-Horse-1", "Correct-Horse-2", "Correct-Horse-3")
+    await world.iam_call("CreateLoginProfile", UserName="ann", Password=first)
+    await world.iam_call("UpdateAccountPasswordPolicy", MinimumPasswordLength=8, PasswordReusePrevention=2)
+
+    async def change(old: str, new: str) -> str:
+        try:
+            await world.call("iam", "ChangePassword", ann, OldPassword=old, NewPassword=new)
+        except ServiceError as refusal:
+            return str(refusal.code).removesuffix("Exception")
+        return ""
+
+    assert await change("guess", second) == "InvalidUserType"
+    assert await change(first, first) == "PasswordPolicyViolation"
+    assert await change(first, second) == ""
+    assert await change(first, third) == "InvalidUserType"
+    assert await change(second, first) == "PasswordPolicyViolation"
+    reset = {"UserName": "ann", "Password": first}
+    assert (await refused(world, "UpdateLoginProfile", **reset))[0] == "PasswordPolicyViolation"
+    assert await change(second, third) == ""
+    await world.iam_call("UpdateLoginProfile", **reset)
+    with pytest.raises(ServiceError):
+        await world.call("iam", "ChangePassword", OldPassword=first, NewPassword=second)

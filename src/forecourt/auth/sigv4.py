@@ -99,6 +99,8 @@ class Signature(NamedTuple):
     expires: int | None
     # The value of `x-amz-content-sha256`: a digest, `UNSIGNED-PAYLOAD`, `STREAMING-…`; empty where absent
     content_sha256: str
+    # The request's headers as they were read for it: values by name
+    headers: Mapping[bytes, bytes]
 
     @property
     def scope(self) -> str:
@@ -138,18 +140,21 @@ def _read_header(request: SignedRequest, headers: dict[bytes, bytes]) -> Signatu
     authorization = headers[b"authorization"].decode("latin-1")
     head, _, signature = authorization.rpartition("Signature=")
     claim = _claim(head) if signature and "," not in signature and len(head) < _LONGEST_REMEMBERED else None
-    timestamp = _timestamp(headers)
+    amz_date = headers.get(b"x-amz-date")
+    timestamp = amz_date.decode("latin-1") if amz_date else _date(headers)
     if claim is None or not timestamp:
         fields = _fields(authorization)
         _check_whole(authorization, fields, timestamp)
         claim, signature = (fields["Credential"], fields["SignedHeaders"]), fields["Signature"]
+    token, digest = headers.get(b"x-amz-security-token"), headers.get(b"x-amz-content-sha256")
     return _signature(
         *claim,
         signature.strip(),
         timestamp,
-        headers.get(b"x-amz-security-token", b"").decode("latin-1"),
+        token.decode("latin-1") if token else "",
         None,
-        headers.get(b"x-amz-content-sha256", b"").decode("latin-1"),
+        digest.decode("latin-1") if digest else "",
+        headers,
     )
 
 
@@ -224,6 +229,7 @@ def _read_query(request: SignedRequest, headers: Mapping[bytes, bytes]) -> Signa
         fields.get("X-Amz-Security-Token", ""),
         _expires(fields.get("X-Amz-Expires", str(SKEW_SECONDS))),
         fields.get("X-Amz-Content-Sha256") or headers.get(b"x-amz-content-sha256", b"").decode("latin-1"),
+        headers,
     )
 
 
@@ -244,15 +250,16 @@ def _signature(
     token: str,
     expires: int | None,
     content_sha256: str,
+    headers: Mapping[bytes, bytes],
 ) -> Signature:
     key, date, region, service = _credential(credential)
-    if not _TIMESTAMP.match(timestamp):
-        raise Refused(Reason.INCOMPLETE, "Date must be in ISO-8601 'basic format'. Got "
-                      f"'{timestamp[:40]}'. See http://en.wikipedia.org/wiki/ISO_8601")  # fmt: skip
+    epoch(timestamp)
     if timestamp[:8] != date:
         raise Refused(Reason.MISMATCH, "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date "
                       f"from HTTP: '{date[:20]}' != '{timestamp[:8]}', from '{timestamp}'.")  # fmt: skip
-    return Signature(key, date, region, service, signed_headers, signature, timestamp, token, expires, content_sha256)
+    return Signature(
+        key, date, region, service, signed_headers, signature, timestamp, token, expires, content_sha256, headers
+    )
 
 
 @lru_cache(maxsize=4096)
@@ -269,9 +276,8 @@ def _credential(text: str) -> tuple[str, str, str, str]:
     return key, date, region, service
 
 
-def _timestamp(headers: Mapping[bytes, bytes]) -> str:
-    if amz_date := headers.get(b"x-amz-date"):
-        return amz_date.decode("latin-1")
+def _date(headers: Mapping[bytes, bytes]) -> str:
+    """Of the `Date` header, where there is no `X-Amz-Date`."""
     date = headers.get(b"date", b"").decode("latin-1")
     if not date or _TIMESTAMP.match(date):
         return date
@@ -287,12 +293,13 @@ def _timestamp(headers: Mapping[bytes, bytes]) -> str:
 def verify(signature: Signature, request: SignedRequest, secret: str, now: float) -> None:
     """Returns where the request was signed with `secret`, is current and unchanged. Raises `Refused`."""
     check_time(signature, now)
-    headers = _collected(request.headers)
+    headers = signature.headers
     check_signed_headers(signature, headers)
     canonical = canonical_request(signature, request, headers, payload_hash(signature, request.body))
     expected = sign(signing_key(secret, signature.date, signature.region, signature.service),
                     string_to_sign(signature, canonical))  # fmt: skip
-    if not hmac.compare_digest(expected.encode(), signature.signature.encode("utf-8", "replace")):
+    given = signature.signature
+    if not given.isascii() or not hmac.compare_digest(expected, given):
         raise Refused(
             Reason.MISMATCH,
             "The request signature we calculated does not match the signature you provided. Check your AWS Secret "
@@ -447,6 +454,8 @@ def sign(key: bytes, text: bytes) -> str:
 def epoch(timestamp: str) -> float:
     """Seconds of `YYYYMMDDTHHMMSSZ`. Raises `Refused` where it is not a date."""
     try:
+        if not _TIMESTAMP.match(timestamp):
+            raise ValueError
         return datetime(
             int(timestamp[0:4]), int(timestamp[4:6]), int(timestamp[6:8]),
             int(timestamp[9:11]), int(timestamp[11:13]), int(timestamp[13:15]), tzinfo=UTC,

@@ -10,11 +10,12 @@
 | any                                    | `/_aws/lambda-url/{url}/…`                       | the function's URL     |
 | any                                    | `/_aws/lambda-code/{token}`                      | a function's zip       |
 | `{prefix}.auth.{region}.{anything}`    | `/…`                                             | the pool's hosted UI   |
+| a pool's custom domain                 | `/…`                                             | the pool's hosted UI   |
 | any                                    | `/_aws/cognito/{domain or pool}/…`               | the pool's hosted UI   |
 | any                                    | `/{poolId}/.well-known/…`                        | the pool's public keys |
 | any other                              |                                                  | the AWS API            |
 
-Custom domains and WebSocket APIs will find their place in this table.
+Custom domains of APIs and WebSocket APIs will find their place in this table.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ _EXECUTE_API_HOST = re.compile(rb"^([a-z0-9]{3,64})\.execute-api\.", re.IGNORECA
 _HOSTED_UI_HOST = re.compile(rb"^([a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)\.auth\.", re.IGNORECASE)
 _EXECUTE_API_PATH = re.compile(rb"^/_aws/execute-api/([A-Za-z0-9]{3,64})(/.*)?$", re.DOTALL)
 _USER_REQUEST_PATH = re.compile(rb"^/restapis/([A-Za-z0-9]{3,64})/([^/]+)/_user_request_(/.*)?$", re.DOTALL)
-_COGNITO_PATH = re.compile(rb"^/_aws/cognito/([A-Za-z0-9_-]{1,128})(/.*)?$", re.DOTALL)
+_COGNITO_PATH = re.compile(rb"^/_aws/cognito/([A-Za-z0-9_.-]{1,128})(/.*)?$", re.DOTALL)
 _FUNCTION_URL_HOST = re.compile(rb"^([a-z0-9]{3,64})\.lambda-url\.", re.IGNORECASE)
 _FUNCTION_URL_PATH = re.compile(rb"^/_aws/lambda-url/([A-Za-z0-9]{3,64})(/.*)?$", re.DOTALL)
 _FUNCTION_CODE_PATH = re.compile(rb"^/_aws/lambda-code/([A-Za-z0-9_-]{1,512})$")
@@ -49,6 +50,10 @@ _WELL_KNOWN_PATH = re.compile(rb"^/([a-z]{2,}(?:-[a-z]+)+-\d_[A-Za-z0-9]+)(/\.we
 
 class HostedUi(Protocol):
     """The OAuth endpoints and pages of a user pool, and its public keys."""
+
+    def owns(self, host: str) -> bool:
+        """Whether a host name is a pool's custom domain."""
+        ...
 
     async def serve(self, domain: str, raw_path: bytes, scope: Scope, receive: Receive, send: Send) -> None: ...
 
@@ -123,6 +128,8 @@ class Router:
             return self._function_urls.download(found[1].decode(), scope, send)
         if found := _FUNCTION_URL_HOST.match(host):
             return self._function_urls.invoke(found[1].decode().lower(), raw_path, scope, receive, send)
+        if self._hosted_ui.owns(name := host.partition(b":")[0].decode("latin-1").lower()):
+            return self._hosted_ui.serve(name, raw_path, scope, receive, send)
         if found := _HOSTED_UI_HOST.match(host):
             return self._hosted_ui.serve(found[1].decode().lower(), raw_path, scope, receive, send)
         return self._aws(scope, receive, send)

@@ -209,16 +209,28 @@ def sign_up_attributes(settings: Mapping[str, Any]) -> list[str]:
 
 
 def recovery_attribute(settings: Mapping[str, Any], user: User) -> str:
-    """Which address a password is recovered by. Raises where there is none."""
+    """Which address a password is recovered by. Raises where there is none.
+
+    Where the pool says how, an address that is the user's second factor does not recover the first one as well.
+    """
     attributes = recovery_attributes(settings)
     if not attributes:
         raise NotAuthorizedException("Contact administrator to reset password.")
+    taken = _second_factors(settings, user)
     for attribute in attributes:
-        if user.attributes.get(attribute) and user.attributes.get(f"{attribute}_verified") == "true":
+        verified = user.attributes.get(attribute) and user.attributes.get(f"{attribute}_verified") == "true"
+        if verified and attribute not in taken:
             return attribute
     raise InvalidParameterException(
         "Cannot reset password for the user as there is no registered/verified email or phone_number"
     )
+
+
+def _second_factors(settings: Mapping[str, Any], user: User) -> set[str]:
+    if settings.get("MfaConfiguration", "OFF") == "OFF" or "AccountRecoverySetting" not in settings:
+        return set()
+    enabled = {*user.mfa.enabled, *(["SMS_MFA"] if user.mfa_options else [])}
+    return {attribute for attribute, factor in _FACTOR_OF.items() if factor in enabled}
 
 
 def recovery_attributes(settings: Mapping[str, Any]) -> list[str]:
@@ -228,4 +240,5 @@ def recovery_attributes(settings: Mapping[str, Any]) -> list[str]:
     return [m["Name"].removeprefix("verified_") for m in mechanisms if m["Name"] != "admin_only"]
 
 
+_FACTOR_OF = {"phone_number": "SMS_MFA", "email": "EMAIL_OTP"}
 _LEGACY_RECOVERY = [{"Name": "verified_phone_number", "Priority": 1}, {"Name": "verified_email", "Priority": 2}]

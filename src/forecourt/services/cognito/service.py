@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import re
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from forecourt.base.asgi import Receive, Scope, Send
 from forecourt.base.call import CallContext, Caller, operations
@@ -54,6 +56,8 @@ from forecourt.store.sealing import Sealer
 
 _log = logging.getLogger("forecourt.cognito")
 _SWEEP_SECONDS = 300.0
+# Hosts by which the AWS API is called: an address, AWS's names, this machine.
+_NEVER_OURS = re.compile(r"\.(\d+|localhost|amazonaws\.com(\.cn)?|on\.aws)$")
 
 
 class UserPools:
@@ -78,6 +82,7 @@ class UserPools:
     ) -> None:
         public_url = public_url.rstrip("/")
         self._clock = clock
+        self._public_host = urlsplit(public_url).hostname or ""
         self.records = Records(store, sealer, clock, ids)
         self._hashing = Hashing()
         delivery = Delivery(self.records, logs, caller, ids)
@@ -137,6 +142,10 @@ class UserPools:
         """What the local mailbox holds: `mailbox.messages()`."""
         return self.courier.mailbox
 
+    def owns(self, host: str) -> bool:
+        """Whether a host name is a pool's custom domain. One account's domain takes the AWS API from no other."""
+        return host in self.records.custom_domains and host != self._public_host and not _NEVER_OURS.search(host)
+
     async def serve(self, domain: str, raw_path: bytes, scope: Scope, receive: Receive, send: Send) -> None:
         """The OAuth endpoints and pages of a pool, found by its domain or its id."""
         await self._hosted.serve(domain, raw_path, scope, receive, send)
@@ -151,6 +160,7 @@ class UserPools:
 
     async def start(self) -> None:
         self._sweeper = asyncio.create_task(self._sweep())
+        await self.records.load_domains()
         await self.kit.threat.start()
         await self._imports.resume()
 

@@ -63,16 +63,30 @@ class Records:
         # Who made a sealed token: this process, or one before it.
         self.maker = ids.lower(12)
         self._touched: dict[str, None] = {}
+        # Whole host names; a prefix has no dot.
+        self.custom_domains: set[str] = set()
         store.changes.subscribe(Pool, lambda _: self._pools.clear())
         store.changes.subscribe(Client, lambda _: self._clients.clear())
         store.changes.subscribe(SigningKey, lambda _: self._keys.clear())
         store.changes.subscribe(Group, lambda _: self._with_groups.clear())
+        store.changes.subscribe(Domain, self._note_domains)
         store.changes.subscribe(User, self._forget_users)
         store.changes.subscribe(Spent, self._note_touched)
 
     def forget(self) -> None:
         for cache in (self._pools, self._clients, self._keys, self._with_groups, self._users, self._touched):
             cache.clear()
+        self.custom_domains.clear()
+
+    async def load_domains(self) -> None:
+        self.custom_domains.update(domain.name for domain in await self.store.list(Domain) if "." in domain.name)
+
+    def _note_domains(self, changed: Iterable[Change]) -> None:
+        for change in changed:
+            if change.deleted:
+                self.custom_domains.discard(change.key[0])
+            elif "." in change.key[0]:
+                self.custom_domains.add(change.key[0])
 
     def _forget_users(self, changed: Iterable[Change]) -> None:
         for change in changed:

@@ -5,8 +5,9 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/permissions.html
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterator, Mapping
 from time import perf_counter
+from typing import Any
 
 from forecourt.auth.errors import AuthenticationFailed
 from forecourt.auth.policy import Effect, Policy
@@ -38,17 +39,22 @@ def with_iam(handler: Handler, ports: Ports, policy: Policy | None) -> Handler:
     """`policy`: the API's resource policy."""
 
     async def admitted(request: MethodRequest) -> MethodRequest:
+        checks = {**request.checks}
+        known: dict[str, Any] = {}
         started = perf_counter()
         try:
-            principal = await _authenticate(request, ports)
+            try:
+                principal = await _authenticate(request, ports)
+            finally:
+                checks["authenticate.latency"] = _milliseconds(started)
+            known = {"principal": principal, "identity": _identity_of(principal)}
+            started = perf_counter()
+            try:
+                await _authorize(request, principal, ports, policy)
+            finally:
+                checks["authorize.latency"] = _milliseconds(started)
         finally:
-            request = request.checked("authenticate.latency", started)
-        request = request.with_(principal=principal, identity=_identity(principal))
-        started = perf_counter()
-        try:
-            await _authorize(request, principal, ports, policy)
-        finally:
-            request = request.checked("authorize.latency", started)
+            request = request.with_(checks=checks, **known)
         return request
 
     async def wait(admission: Begun[MethodRequest]) -> MethodResponse:
@@ -85,12 +91,54 @@ async def _authorize(request: MethodRequest, principal: Principal, ports: Ports,
     if ports.authorizer is None:
         return
     try:
-        await ports.authorizer.authorize(principal, ACTION, method_arn(request), circumstances(request))
+        await ports.authorizer.authorize(principal, ACTION, method_arn(request), _Circumstances(request))
     except AccessDenied as refusal:
         explicit = "explicit deny" in refusal.message
         if explicit or effect is not Effect.ALLOW:
             own = Effect.EXPLICIT_DENY if explicit else Effect.IMPLICIT_DENY
             raise denied(principal, request, because(own, "identity-based")) from refusal
+
+
+class _Circumstances(Mapping[str, Any]):
+    """Worked out when a policy asks for them, which most do not."""
+
+    __slots__ = ("_found", "_request")
+
+    def __init__(self, request: MethodRequest) -> None:
+        self._request = request
+        self._found: Mapping[str, Any] | None = None
+
+    def _all(self) -> Mapping[str, Any]:
+        if self._found is None:
+            self._found = circumstances(self._request)
+        return self._found
+
+    def __getitem__(self, key: str) -> Any:
+        return self._all()[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all())
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+
+def _milliseconds(started: float) -> int:
+    return int((perf_counter() - started) * 1000)
+
+
+# Of the principals that IAM and the sessions remember, each with itself: their ids are theirs for as long.
+_IDENTITIES: dict[int, tuple[Principal, dict[str, str | None]]] = {}
+_REMEMBERED = 10_000
+
+
+def _identity_of(principal: Principal) -> dict[str, str | None]:
+    found = _IDENTITIES.get(id(principal))
+    if found is None:
+        if len(_IDENTITIES) >= _REMEMBERED:
+            _IDENTITIES.clear()
+        found = _IDENTITIES[id(principal)] = (principal, _identity(principal))
+    return found[1]
 
 
 def _identity(principal: Principal) -> dict[str, str | None]:

@@ -52,7 +52,7 @@ class Logins:
                 return await self._saml(pool, provider, token)
             claims = jwt.read(token)
             if clients := [found for found in pool.cognito_providers if _same_pool(found.ProviderName, provider)]:
-                return await self._user_pool(provider, clients, token, claims)
+                return await self._user_pool(pool, provider, clients, token, claims)
             if provider in pool.login_providers:
                 return await self._public(pool, provider, claims)
             arn = next((arn for arn in pool.oidc_providers if arn.partition("/")[2] == provider), None)
@@ -64,7 +64,9 @@ class Logins:
         except TokenRejected as rejected:
             raise NotAuthorizedException(_words(rejected)) from None
 
-    async def _user_pool(self, provider: str, clients: list[CognitoProvider], token: str, found: jwt.Jwt) -> Login:
+    async def _user_pool(
+        self, pool: IdentityPool, provider: str, clients: list[CognitoProvider], token: str, found: jwt.Jwt
+    ) -> Login:
         issuer = str(found.claims.get("iss", ""))
         if issuer.rpartition("/")[2] != provider.rpartition("/")[2]:
             raise NotAuthorizedException("Invalid login token. Issuer doesn't match providerName")
@@ -76,10 +78,24 @@ class Logins:
         if claims.get("token_use") != "id":
             raise NotAuthorizedException("Invalid login token. Not a valid OpenId Connect identity token.")
         audience = _audience(claims, [client.ClientId for client in clients])
+        if any(client.ServerSideTokenCheck for client in clients if client.ClientId == audience):
+            await self._check_user(pool, provider, claims)
         subject = str(claims.get("sub", ""))
         return Login(
             provider, subject, claims, f"{provider}:{audience}", (provider, f"{provider}:CognitoSignIn:{subject}")
         )
+
+    async def _check_user(self, pool: IdentityPool, provider: str, claims: Mapping[str, Any]) -> None:
+        """ServerSideTokenCheck: the user pool is asked whether the user is still there, and enabled."""
+        id = provider.rpartition("/")[2]
+        context = CallContext(principal=root(pool.account), region=id.partition("_")[0], request_id="")
+        params = {"UserPoolId": id, "Username": str(claims.get("cognito:username", ""))}
+        try:
+            user = await self._caller.call(context, "cognito-idp", "AdminGetUser", params)
+        except ServiceError:
+            user = {}
+        if not user.get("Enabled"):
+            raise NotAuthorizedException("Invalid login token. The user is disabled or does not exist.")
 
     async def _public(self, pool: IdentityPool, provider: str, found: jwt.Jwt) -> Login:
         issuer = _OIDC_ISSUERS.get(provider)

@@ -11,20 +11,19 @@ from __future__ import annotations
 import asyncio
 import csv
 import hmac
-import io
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
-
-import msgspec
 
 from forecourt.base.call import CallContext, operation
 from forecourt.base.errors import ServiceError
 from forecourt.base.ports import LogSink
 from forecourt.services.cognito import errors, schema
 from forecourt.services.cognito.auth.kit import Kit
-from forecourt.services.cognito.model import ImportJob, MfaPreference, Pool, User
-from forecourt.services.cognito.pools import paging
+from forecourt.services.cognito.model import ImportJob, Pool
+from forecourt.services.cognito.pools import import_rows, paging
+from forecourt.services.cognito.pools.import_rows import Result, Row
 from forecourt.services.cognito.store import insert_user, token_hash
 from forecourt.services.cognito.users.attributes import refresh_aliases
 from forecourt.services.cognito.users.sign_up import draft_user
@@ -33,25 +32,12 @@ from forecourt.store import AlreadyExists, Tx
 if TYPE_CHECKING:
     from types_boto3_cognito_idp import type_defs as t
 
+_log = logging.getLogger("forecourt.cognito.imports")
 LARGEST_CSV = 100_000_000
 _EXPIRES_SECONDS = 15 * 60
 # A job that nobody starts.
 _WAITS_SECONDS = 86400
 _BATCH = 200
-_UNVERIFIED = (
-    "The User Record does not set any of the auto verified attributes to true. (Example: email_verified to true)."
-)
-
-
-class Result(msgspec.Struct, frozen=True):
-    """What became of one line: `word` is SUCCEEDED, SKIPPED or FAILED."""
-
-    word: str
-    reason: str
-
-
-_SUCCEEDED = Result("SUCCEEDED", "The import succeeded.")
-_SKIPPED = Result("SKIPPED", "The user already exists.")
 
 
 class ImportsApi:
@@ -65,7 +51,7 @@ class ImportsApi:
     @operation("GetCSVHeader")
     async def get_csv_header(self, context: CallContext, request: t.GetCSVHeaderRequestTypeDef) -> dict[str, Any]:
         pool = await self._records.pool(context, request["UserPoolId"])
-        return {"UserPoolId": pool.id, "CSVHeader": header(pool)}
+        return {"UserPoolId": pool.id, "CSVHeader": import_rows.header(pool)}
 
     @operation("CreateUserImportJob")
     async def create_user_import_job(
@@ -157,7 +143,14 @@ class ImportsApi:
 
     async def _run(self, pool: Pool, job: ImportJob) -> None:
         try:
-            rows = await asyncio.to_thread(_rows, pool, job.csv)
+            await self._import_all(pool, job)
+        except Exception:
+            _log.exception("an import of users failed")
+            await self._change(job, status="Failed", message="internal_error", completed_at=self._records.clock.now())
+
+    async def _import_all(self, pool: Pool, job: ImportJob) -> None:
+        try:
+            rows = await asyncio.to_thread(import_rows.read, pool, job.csv)
         except (UnicodeDecodeError, csv.Error, errors.InvalidParameterException) as error:
             await self._change(job, status="Failed", message=_one_word(error), completed_at=self._records.clock.now())
             return
@@ -170,7 +163,7 @@ class ImportsApi:
         done = {"status": "Succeeded", "message": "import_succeeded", "completed_at": self._records.clock.now()}
         await self._change(job, csv=b"", **done)
 
-    def _import_batch(self, tx: Tx, pool: Pool, job: ImportJob, rows: list[dict[str, Any]]) -> list[Result] | None:
+    def _import_batch(self, tx: Tx, pool: Pool, job: ImportJob, rows: list[Row]) -> list[Result] | None:
         """Users and the job's counts in one transaction. None where the job was stopped."""
         current = tx.get(ImportJob, job.pool_id, job.id)
         if current is None or current.status != "InProgress":
@@ -194,25 +187,25 @@ class ImportsApi:
             text = f"[{result.word}] Line Number {line} - {result.reason}"
             self._logs.write(pool.account, pool.region, group, stream, now, text)
 
-    def _import(self, tx: Tx, pool: Pool, row: Mapping[str, str]) -> Result:
+    def _import(self, tx: Tx, pool: Pool, row: Row) -> Result:
         """One line. What is wrong with it concerns this line only."""
         try:
-            user = draft_user(self._kit, pool, row.get("cognito:username") or _address(pool, row), _attributes(row))
+            user = draft_user(self._kit, pool, import_rows.username(pool, row), import_rows.attributes(row))
             schema.check_values(pool.schema, {n: v for n, v in user.attributes.items() if n != "sub"})
             schema.check_required(pool.schema, user.attributes)
             if "true" not in (user.attributes.get("email_verified"), user.attributes.get("phone_number_verified")):
-                return Result("FAILED", _UNVERIFIED)
+                return import_rows.UNVERIFIED
             user.status = "RESET_REQUIRED"
-            user.mfa = _second_factor(row, user)
+            user.mfa = import_rows.second_factor(row, user)
             refresh_aliases(pool, user)
             insert_user(tx, user)
         except errors.UsernameExistsException:
-            return _SKIPPED
+            return import_rows.SKIPPED
         except ServiceError as error:
             return Result("FAILED", error.message.strip())
-        except (AlreadyExists, KeyError):
-            return Result("FAILED", "The user has no name.")
-        return _SUCCEEDED
+        except AlreadyExists:
+            return import_rows.SKIPPED
+        return import_rows.SUCCEEDED
 
     async def _job(self, pool: Pool, job_id: str) -> ImportJob:
         job = await self._records.store.get(ImportJob, pool.id, job_id)
@@ -248,48 +241,6 @@ class ImportsApi:
             "FailedUsers": job.failed,
             **{name: value for name, value in optional.items() if value is not None},
         }
-
-
-def header(pool: Pool) -> list[str]:
-    names = [attribute["Name"] for attribute in pool.schema if not attribute["DeveloperOnlyAttribute"]]
-    kept = [name for name in names if name not in ("sub", "identities")]
-    return ["cognito:mfa_enabled", "cognito:username", *kept]
-
-
-def _rows(pool: Pool, data: bytes) -> list[dict[str, Any]]:
-    rows = list(csv.DictReader(io.StringIO(data.decode("utf-8-sig"))))
-    _check_header(pool, rows)
-    return rows
-
-
-def _check_header(pool: Pool, rows: list[dict[str, Any]]) -> None:
-    unknown = set(rows[0] if rows else ()) - set(header(pool))
-    if unknown:
-        raise errors.InvalidParameterException(f"unknown columns: {sorted(map(str, unknown))}")
-
-
-def _attributes(row: Mapping[str, str]) -> dict[str, str]:
-    return {
-        name: value.lower() if name.endswith("_verified") else value
-        for name, value in row.items()
-        if value and not name.startswith("cognito:")
-    }
-
-
-def _second_factor(row: Mapping[str, str], user: User) -> MfaPreference:
-    """`cognito:mfa_enabled` is text messages', which need a number."""
-    if row.get("cognito:mfa_enabled", "").lower() != "true":
-        return MfaPreference()
-    if not user.attributes.get("phone_number"):
-        raise errors.InvalidParameterException("MFA is enabled for the user, who has no phone_number.")
-    return MfaPreference(["SMS_MFA"], "SMS_MFA")
-
-
-def _address(pool: Pool, row: Mapping[str, str]) -> str:
-    for kind in pool.settings.get("UsernameAttributes", ()):
-        if row.get(kind):
-            return row[kind]
-    raise KeyError("cognito:username")
 
 
 def _one_word(error: Exception) -> str:

@@ -12,7 +12,7 @@ from forecourt.services.cognito.auth import flow
 from forecourt.services.cognito.auth.attempt import Attempt
 from forecourt.services.cognito.auth.kit import PURPOSE, Kit
 from forecourt.services.cognito.auth.totp import SEED_PURPOSE, verify_first_code
-from forecourt.services.cognito.model import Passkey, Spent, Totp, User
+from forecourt.services.cognito.model import Passkey, Pending, Pool, Totp, User
 from forecourt.services.cognito.pools import paging
 from forecourt.services.cognito.store import spend
 from forecourt.services.cognito.triggers import Occasion
@@ -141,6 +141,7 @@ class OwnAccountApi:
         seed = self._records.ids.bytes(totp.SEED_BYTES)
         if session := request.get("Session"):
             attempt = await self._setup_attempt(session)
+            _check_app_allowed(await self._records.find_pool(attempt.pool_id))
             attempt = msgspec.structs.replace(
                 attempt, id=self._records.ids.uuid(), seed=seed, seed_verified=False, unspent=""
             )
@@ -148,9 +149,8 @@ class OwnAccountApi:
         if not request.get("AccessToken"):
             raise errors.InvalidParameterException("Either AccessToken or Session is required.")
         bearer = await self._bearers.bearer(request["AccessToken"])
-        if not bearer.pool.mfa.get("SoftwareTokenMfaConfiguration", {}).get("Enabled"):
-            raise errors.SoftwareTokenMFANotFoundException("Software Token MFA has not been enabled by the userPool")
-        pending = Spent(
+        _check_app_allowed(bearer.pool)
+        pending = Pending(
             id=_pending_id(bearer.user),
             expires_at=self._records.clock.now() + 3600,
             body=self._records.sealer.seal(seed, SEED_PURPOSE),
@@ -186,7 +186,7 @@ class OwnAccountApi:
         return {"Status": "SUCCESS"}
 
     async def _verify_pending(self, user: User, code: str, name: str) -> None:
-        pending = await self._records.store.get(Spent, _pending_id(user))
+        pending = await self._records.store.get(Pending, _pending_id(user))
         if pending is None or not pending.body or pending.expires_at <= self._records.clock.now():
             raise errors.SoftwareTokenMFANotFoundException("Software Token MFA is not associated for the user.")
         await self._records.count_attempt(pending.id, pending.expires_at, _TRIES)
@@ -195,7 +195,7 @@ class OwnAccountApi:
 
         def put(tx: Tx, current: User) -> None:
             current.totp = Totp(sealed=sealed_seed, last_step=step, device_name=name)
-            tx.delete(Spent, pending.id)
+            tx.delete(Pending, pending.id)
 
         await self._records.change_user(user, put)
 
@@ -245,7 +245,7 @@ class OwnAccountApi:
         from forecourt.services.cognito.auth import passkey
 
         challenge = self._records.ids.bytes(passkey.CHALLENGE_BYTES)
-        pending = Spent(
+        pending = Pending(
             id=f"passkey:{bearer.user.sub}",
             expires_at=self._records.clock.now() + 60 * _PASSKEY_MINUTES,
             body=challenge,
@@ -266,7 +266,7 @@ class OwnAccountApi:
         from forecourt.services.cognito.auth import passkey
 
         now = self._records.clock.now()
-        pending = await self._records.store.get(Spent, f"passkey:{bearer.user.sub}")
+        pending = await self._records.store.get(Pending, f"passkey:{bearer.user.sub}")
         if pending is None or pending.expires_at <= now:
             raise errors.WebAuthnChallengeNotFoundException("The challenge is unknown or has expired.")
         document = await passkey.register(self._kit, bearer.pool, bearer.user, credential, pending.body, now)
@@ -275,7 +275,7 @@ class OwnAccountApi:
             if len(tx.list(Passkey, document.pool_id, document.user_key)) >= _MOST_PASSKEYS:
                 raise errors.LimitExceededException(f"A user can have up to {_MOST_PASSKEYS} passkeys.")
             tx.insert(document)
-            if not tx.delete(Spent, pending.id):
+            if not tx.delete(Pending, pending.id):
                 raise errors.WebAuthnChallengeNotFoundException("The challenge is unknown or has expired.")
 
         try:
@@ -331,6 +331,11 @@ class OwnAccountApi:
 
 def _pending_id(user: User) -> str:
     return f"totp:{user.sub}"
+
+
+def _check_app_allowed(pool: Pool | None) -> None:
+    if pool is None or not pool.mfa.get("SoftwareTokenMfaConfiguration", {}).get("Enabled"):
+        raise errors.SoftwareTokenMFANotFoundException("Software Token MFA has not been enabled by the userPool")
 
 
 def _check_passkeys_allowed(bearer: Bearer) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 
 from argon2 import PasswordHasher
@@ -133,7 +134,7 @@ class UsersApi(IamApi):
     async def create_login_profile(self, context: CallContext, request: Request) -> Result:
         password = request.get("Password") or ""
         await self._check_password(context, password)
-        hashed = _HASHER.hash(password)
+        hashed = await asyncio.to_thread(_HASHER.hash, password)
         now = self.kit.clock.now()
 
         def change(user: User, _: Tx) -> User:
@@ -152,10 +153,11 @@ class UsersApi(IamApi):
 
     @operation("UpdateLoginProfile")
     async def update_login_profile(self, context: CallContext, request: Request) -> Result:
-        password = request.get("Password")
+        password, hashed = request.get("Password"), None
         if password is not None:
             await self._check_password(context, password)
-        hashed = _HASHER.hash(password) if password is not None else None
+            await self._check_reuse(context, request["UserName"], password)
+            hashed = await asyncio.to_thread(_HASHER.hash, password)
 
         def change(user: User, _: Tx) -> None:
             login = _login_of(user)
@@ -180,20 +182,33 @@ class UsersApi(IamApi):
     async def change_password(self, context: CallContext, request: Request) -> Result:
         if context.principal.kind != "user":
             raise InvalidUserTypeException("Only IAM Users can change their own password")
+        name = context.principal.name
+        held = _login_of(await self.directory.get(User, context.account, name)).password_hash
+        if not await asyncio.to_thread(_matches, held, request["OldPassword"]):
+            raise InvalidUserTypeException("The old password was incorrect.")
         await self._check_password(context, request["NewPassword"])
-        hashed = _HASHER.hash(request["NewPassword"])
+        await self._check_reuse(context, name, request["NewPassword"])
+        hashed = await asyncio.to_thread(_HASHER.hash, request["NewPassword"])
 
         def change(user: User, _: Tx) -> None:
             login = _login_of(user)
-            try:
-                _HASHER.verify(login.password_hash, request["OldPassword"])
-            except Argon2Error:
-                raise InvalidUserTypeException("The old password was incorrect.") from None
+            if login.password_hash != held:
+                raise InvalidUserTypeException("The old password was incorrect.")
             login.history = [login.password_hash, *login.history][:24]
             login.password_hash, login.reset_required = hashed, False
 
-        await self.directory.change(User, context.account, context.principal.name, change)
+        await self.directory.change(User, context.account, name, change)
         return {}
+
+    async def _check_reuse(self, context: CallContext, name: str, password: str) -> None:
+        """Raises `PasswordPolicyViolation` for one of the last passwords, the one that counts among them."""
+        policy = (await self.directory.account(context.account)).password_policy
+        if policy is None or not policy.PasswordReusePrevention:
+            return
+        login = _login_of(await self.directory.get(User, context.account, name))
+        for former in [login.password_hash, *login.history][: policy.PasswordReusePrevention]:
+            if await asyncio.to_thread(_matches, former, password):
+                raise PasswordPolicyViolationException("Password does not conform to the account password policy.")
 
     async def _check_password(self, context: CallContext, password: str) -> None:
         policy = (await self.directory.account(context.account)).password_policy or PasswordPolicy(8)
@@ -228,6 +243,13 @@ def own_name(context: CallContext, name: str | None) -> str:
     if context.principal.kind != "user":
         raise ValidationError("Must specify userName when calling with non-User credentials")
     return context.principal.name
+
+
+def _matches(hashed: str, password: str) -> bool:
+    try:
+        return _HASHER.verify(hashed, password)
+    except Argon2Error:
+        return False
 
 
 def _login_of(user: User) -> LoginProfile:
