@@ -13,6 +13,7 @@ ARN as the place of its state and history, so that no history is rewritten; see 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -58,95 +59,120 @@ def _log_in_order(connection: sa.Connection) -> None:
 
 
 def _move_executions(connection: sa.Connection) -> None:
-    for key, body in _pages(connection, _documents, _documents.c.kind == "stepfunctions.ExecutionState"):
-        _move(connection, key, _decode(body))
+    work = _work_rows(connection)
+    for states in _pages(connection, _documents, _documents.c.kind == "stepfunctions.ExecutionState"):
+        _move(connection, [(key, _decode(body)) for key, body in states], work)
     for kind in ("stepfunctions.ExecutionState", "stepfunctions.FrameState"):
         connection.execute(sa.delete(_documents).where(_documents.c.kind == kind))
     connection.execute(sa.delete(_tasks).where(_tasks.c.queue == "states.work"))
-    for key, body in _pages(connection, _tasks, _tasks.c.queue == "states.timers"):
-        _name_execution(connection, key, body)
+    for timers in _pages(connection, _tasks, _tasks.c.queue == "states.timers"):
+        _change(connection, "states.timers", [(key, key, _named(key, body)) for key, body in timers])
     by_tabs = sa.and_(_tasks.c.queue == "states.retention", _tasks.c.key.contains("\t"))
-    for key, _ in _pages(connection, _tasks, by_tabs):
-        _name_expiring(connection, key)
+    for ended in _pages(connection, _tasks, by_tabs):
+        _change(connection, "states.retention", [_expiring(key) for key, _ in ended])
 
 
-def _pages(connection: sa.Connection, table: sa.TableClause, which: sa.ColumnElement[bool]) -> Iterator[Any]:
+def _pages(connection: sa.Connection, table: sa.TableClause, which: sa.ColumnElement[bool]) -> Iterator[list[Any]]:
     """Keys and bodies in the order of the keys; what is behind may change meanwhile."""
     page = sa.select(table.c.key, table.c.body).where(which).order_by(table.c.key).limit(_AT_ONCE)
-    rows = connection.execute(page).all()
+    rows = list(connection.execute(page))
     while rows:
-        yield from rows
-        rows = connection.execute(page.where(table.c.key > rows[-1][0])).all()
+        yield rows
+        rows = list(connection.execute(page.where(table.c.key > rows[-1][0])))
 
 
-def _move(connection: sa.Connection, key: bytes, state: dict[str, Any]) -> None:
-    execution = [state[part] for part in ("account", "region", "machine", "name")]
-    arn = _arn(*execution)
-    pending = _pending(connection, arn)
-    works = {work[_FRAME]: _encode(work) for work in pending if work[_KIND] != "go-on"}
-    split = state.get("split", False)
-    moved = {
-        "place": arn,
-        "execution": execution,
-        "data": state["data"],
-        "entries": _entries(connection, arn),
-        "split": split,
-        "goes_on": len(works) < len(pending),
-        "work": b"" if split else b"".join(works.values()),
-    }
-    _insert(connection, "stepfunctions.State", (arn,), moved)
-    if split:
-        _move_frames(connection, key, arn, works)
-    if pending:
-        deliveries = {work[_NONCE]: work[_DELIVERIES] for work in pending if work[_DELIVERIES]}
-        row = {"queue": "states.unfinished", "key": arn, "due_at": 0.0, "body": _encode(deliveries)}
-        connection.execute(sa.insert(_tasks).values(row))
+def _work_rows(connection: sa.Connection) -> dict[str, list[str]]:
+    """By the execution's ARN: the keys of its pending work."""
+    found: dict[str, list[str]] = {}
+    for (key,) in connection.execute(sa.select(_tasks.c.key).where(_tasks.c.queue == "states.work")):
+        found.setdefault(key.rpartition("/")[0], []).append(key)
+    return found
 
 
-def _move_frames(connection: sa.Connection, key: bytes, arn: str, works: dict[int, bytes]) -> None:
+def _move(connection: sa.Connection, states: list[tuple[bytes, dict[str, Any]]], work: dict[str, list[str]]) -> None:
+    arns = [_arn(*_execution(state)) for _, state in states]
+    entries, pending_of = _entries(connection, arns), _pending(connection, arns, work)
+    documents, marks = [], []
+    for (key, state), arn in zip(states, arns, strict=True):
+        pending = pending_of.get(arn, [])
+        works = {one[_FRAME]: _encode(one) for one in pending if one[_KIND] != "go-on"}
+        split = state.get("split", False)
+        moved = {
+            "place": arn,
+            "execution": _execution(state),
+            "data": state["data"],
+            "entries": entries.get(f"states/{arn}", 0),
+            "split": split,
+            "goes_on": len(works) < len(pending),
+            "work": b"" if split else b"".join(works.values()),
+        }
+        documents.append(_document("stepfunctions.State", (arn,), moved))
+        if split:
+            documents += _frames(connection, key, arn, works)
+        if pending:
+            deliveries = {one[_NONCE]: one[_DELIVERIES] for one in pending if one[_DELIVERIES]}
+            marks.append({"queue": "states.unfinished", "key": arn, "due_at": 0.0, "body": _encode(deliveries)})
+    connection.execute(sa.insert(_documents), documents)
+    if marks:
+        connection.execute(sa.insert(_tasks), marks)
+
+
+def _frames(connection: sa.Connection, key: bytes, arn: str, works: dict[int, bytes]) -> Iterator[dict[str, Any]]:
     within = keys.covering(key)
-    which = sa.and_(
-        _documents.c.kind == "stepfunctions.FrameState", _documents.c.key >= within.low, _documents.c.key < within.high
-    )
-    for _, body in _pages(connection, _documents, which):
+    of_execution = sa.and_(_documents.c.key >= within.low, _documents.c.key < within.high)
+    which = sa.and_(_documents.c.kind == "stepfunctions.FrameState", of_execution)
+    for _, body in chain.from_iterable(_pages(connection, _documents, which)):
         frame = _decode(body)
         name = frame["frame"]
         # What ends with "+" is a frame's input, kept beside it
         work = works.get(int(name), b"") if name.isdecimal() else b""
         moved = {"place": arn, "frame": name, "data": frame["data"], "work": work}
-        _insert(connection, "stepfunctions.Frame", (arn, name), moved)
+        yield _document("stepfunctions.Frame", (arn, name), moved)
 
 
-def _insert(connection: sa.Connection, kind: str, key: tuple[str, ...], document: dict[str, Any]) -> None:
-    row = {"kind": kind, "key": keys.encode(key), "body": _encode(document)}
-    connection.execute(sa.insert(_documents).values(row))
+def _document(kind: str, key: tuple[str, ...], document: dict[str, Any]) -> dict[str, Any]:
+    return {"kind": kind, "key": keys.encode(key), "body": _encode(document)}
 
 
-def _pending(connection: sa.Connection, arn: str) -> list[list[Any]]:
-    of_execution = sa.and_(_tasks.c.key > f"{arn}/", _tasks.c.key < f"{arn}0")  # "0" follows "/"
-    found = connection.execute(sa.select(_tasks.c.body).where(_tasks.c.queue == "states.work", of_execution))
-    return [_decode(body) for (body,) in found]
+def _pending(connection: sa.Connection, arns: list[str], work: dict[str, list[str]]) -> dict[str, list[list[Any]]]:
+    """By ARN: its pending work."""
+    rows = [key for arn in arns for key in work.get(arn, ())]
+    found: dict[str, list[list[Any]]] = {}
+    for start in range(0, len(rows), _AT_ONCE):
+        these = sa.and_(_tasks.c.queue == "states.work", _tasks.c.key.in_(rows[start : start + _AT_ONCE]))
+        for key, body in connection.execute(sa.select(_tasks.c.key, _tasks.c.body).where(these)):
+            found.setdefault(key.rpartition("/")[0], []).append(_decode(body))
+    return found
 
 
-def _entries(connection: sa.Connection, arn: str) -> int:
-    query = sa.select(sa.func.max(_events.c.sequence)).where(_events.c.stream == f"states/{arn}")
-    return connection.execute(query).scalar() or 0
+def _entries(connection: sa.Connection, arns: list[str]) -> dict[str, int]:
+    stream = _events.c.stream
+    query = sa.select(stream, sa.func.max(_events.c.sequence)).where(stream.in_([f"states/{arn}" for arn in arns]))
+    return dict(list(connection.execute(query.group_by(stream))))
 
 
-def _name_execution(connection: sa.Connection, key: str, body: bytes) -> None:
+def _change(connection: sa.Connection, queue: str, rows: list[tuple[str, str, bytes]]) -> None:
+    """(key, new key, new body)"""
+    this = sa.and_(_tasks.c.queue == queue, _tasks.c.key == sa.bindparam("old"))
+    change = sa.update(_tasks).where(this).values(key=sa.bindparam("new"), body=sa.bindparam("named"))
+    connection.execute(change, [{"old": old, "new": new, "named": body} for old, new, body in rows])
+
+
+def _expiring(key: str) -> tuple[str, str, bytes]:
+    """The row of an ended execution: its key, by tabs, becomes its ARN, and its parts the body."""
+    execution = key.split("\t")
+    return key, _arn(*execution), _encode(execution)
+
+
+def _named(key: str, body: bytes) -> bytes:
     """A timer's body: (frame, kind) becomes (frame, kind, execution)."""
     arn = key.rsplit("/", 2)[0]
     _, _, _, region, account, _, machine, name = arn.split(":", 7)
-    named = _encode([*_decode(body), [account, region, machine, name]])
-    this = sa.and_(_tasks.c.queue == "states.timers", _tasks.c.key == key)
-    connection.execute(sa.update(_tasks).where(this).values(body=named))
+    return _encode([*_decode(body), [account, region, machine, name]])
 
 
-def _name_expiring(connection: sa.Connection, key: str) -> None:
-    """The row of an ended execution: its key, by tabs, becomes its ARN, and its parts the body."""
-    parts = key.split("\t")
-    this = sa.and_(_tasks.c.queue == "states.retention", _tasks.c.key == key)
-    connection.execute(sa.update(_tasks).where(this).values(key=_arn(*parts), body=_encode(parts)))
+def _execution(state: dict[str, Any]) -> list[str]:
+    return [state[part] for part in ("account", "region", "machine", "name")]
 
 
 def _arn(account: str, region: str, machine: str, name: str) -> str:
