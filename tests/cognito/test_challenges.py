@@ -596,3 +596,50 @@ async def test_no_app_is_set_up_where_the_pool_wants_none(cloud: Cloud) -> None:
         await cloud.client("AssociateSoftwareToken", Session=asked["Session"])
     with raises("NotAuthorizedException", "Invalid session for the user, software token is not verified."):
         await anna.answer(asked)
+
+
+NOT_FOUND = "UserNotFoundException: User does not exist."
+NO_COMBINATION = "UserNotFoundException: Username/client id combination not found."
+INCORRECT = "NotAuthorizedException: Incorrect username or password."
+NO_CODE = "ExpiredCodeException: Invalid code provided, please request a code again."
+# Operation or flow -> what is said of nobody where the client hides users, and where it does not.
+OF_NOBODY: dict[str, tuple[str, str]] = {
+    "USER_PASSWORD_AUTH": (INCORRECT, NOT_FOUND),
+    "ADMIN_USER_PASSWORD_AUTH": (INCORRECT, NOT_FOUND),
+    "USER_SRP_AUTH": ("PASSWORD_VERIFIER", NOT_FOUND),
+    "CUSTOM_AUTH": ("PASSWORD_VERIFIER", NOT_FOUND),
+    "USER_AUTH": ("SELECT_CHALLENGE", NOT_FOUND),
+    "ConfirmSignUp": (NO_CODE, NO_COMBINATION),
+    "ResendConfirmationCode": ("EMAIL email", NO_COMBINATION),
+    "ForgotPassword": ("EMAIL email", NO_COMBINATION),
+    "ConfirmForgotPassword": (NO_CODE, NO_COMBINATION),
+}
+
+
+@pytest.mark.parametrize("hides", [True, False], ids=["ENABLED", "LEGACY"])
+@pytest.mark.parametrize("what", OF_NOBODY)
+async def test_what_is_said_of_nobody(cloud: Cloud, what: str, hides: bool) -> None:
+    anna = await anna_of(cloud, PreventUserExistenceErrors="ENABLED" if hides else "LEGACY")
+    shown = (await cloud("DescribeUserPool", UserPoolId=anna.pool))["UserPool"]
+    order = {"RecoveryMechanisms": [{"Name": "verified_email", "Priority": 1}]}
+    kept = {"LambdaConfig": shown["LambdaConfig"], "Policies": {"SignInPolicy": shown["Policies"]["SignInPolicy"]}}
+    await cloud(
+        "UpdateUserPool",
+        UserPoolId=anna.pool,
+        AutoVerifiedAttributes=["email"],
+        AccountRecoverySetting=order,
+        **kept,
+    )
+    parameters = {"USERNAME": "ghost", "PASSWORD": PASSWORD, "SRP_A": "1" * 600, "CHALLENGE_NAME": "SRP_A"}
+    call = {"Username": "ghost", "ConfirmationCode": "123456", "Password": PASSWORD}
+    names = {"ConfirmSignUp": ("Username", "ConfirmationCode"), "ConfirmForgotPassword": tuple(call)}
+    try:
+        if what.endswith("AUTH"):
+            told = (await anna.start(what, **parameters))["ChallengeName"]
+        else:
+            given = {name: call[name] for name in names.get(what, ("Username",))}
+            details = (await cloud.client(what, ClientId=anna.app, **given))["CodeDeliveryDetails"]
+            told = f"{details['DeliveryMedium']} {details['AttributeName']}"
+    except ServiceError as error:
+        told = f"{error.code}: {error.message}"
+    assert told == OF_NOBODY[what][0 if hides else 1]
