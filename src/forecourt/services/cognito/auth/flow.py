@@ -151,7 +151,7 @@ async def open_session(kit: Kit, session: str) -> Attempt:
         raise errors.invalid_session() from None
     if attempt.expires_at <= kit.records.clock.now():
         raise errors.expired_session()
-    if await kit.records.is_spent(attempt.id, attempt.maker):
+    if await kit.records.is_spent(attempt.id, attempt.expires_at, attempt.maker):
         raise errors.used_session()
     attempt.unspent = attempt.id
     return attempt
