@@ -12,7 +12,7 @@ from pycognito.aws_srp import AWSSRP, generate_hash_device
 from tests.cognito.conftest import PASSWORD, Cloud, raises
 
 from forecourt.base.errors import ServiceError
-from forecourt.services.cognito import secret_hash, totp
+from forecourt.services.cognito import secret_hash, tokens, totp
 
 Result = dict[str, Any]
 PHONE, MAIL = "+15555550100", "anna@example.com"
@@ -566,6 +566,34 @@ async def test_a_device_and_the_second_factor(cloud: Cloud, on_prompt: bool, sta
     assert "NewDeviceMetadata" in await after_sms(await by_password(anna))
     with raises("ResourceNotFoundException", "Device does not exist."):
         await cloud.client("GetDevice", **which)
+
+
+async def test_a_device_that_is_named_with_the_proof(cloud: Cloud) -> None:
+    """Amplify names the device when it answers PASSWORD_VERIFIER, or an MFA challenge, and not before."""
+    anna = await anna_of(cloud)
+    await Device().prepare(anna)
+    key = anna.device["key"]
+    proof = anna.proof()
+    asked = await anna.start("USER_SRP_AUTH", SRP_A=proof.get_auth_params()["SRP_A"], DEVICE_KEY="")
+    responses = proof.process_challenge(asked["ChallengeParameters"], {"USERNAME": "anna"})
+    asked = await anna.answer(asked, **{**responses, "DEVICE_KEY": key})
+    assert asked["ChallengeName"] == "DEVICE_SRP_AUTH"
+    assert "AuthenticationResult" in await Device().answer(anna, asked)
+    other = {**responses, "DEVICE_KEY": "us-east-1_11111111-2222-3333-4444-555555555555"}
+    proof = anna.proof()
+    asked = await anna.start("USER_SRP_AUTH", SRP_A=proof.get_auth_params()["SRP_A"], DEVICE_KEY="")
+    responses = proof.process_challenge(asked["ChallengeParameters"], {"USERNAME": "anna"})
+    result = await anna.answer(asked, **{**responses, "DEVICE_KEY": other["DEVICE_KEY"]})
+    assert "NewDeviceMetadata" in result["AuthenticationResult"]
+
+
+async def test_a_name_is_no_device(cloud: Cloud) -> None:
+    """Where the pool tracks none, what a client says of its device does not get into its tokens."""
+    pool = await cloud.pool()
+    app = await cloud.app(pool, "USER_PASSWORD_AUTH")
+    await cloud.user(pool)
+    result = (await cloud.sign_in(app, DEVICE_KEY="us-east-1_anything"))["AuthenticationResult"]
+    assert "device_key" not in tokens.peek(result["AccessToken"])
 
 
 async def test_a_device_that_proves_nothing(cloud: Cloud) -> None:

@@ -187,6 +187,9 @@ async def follow(kit: Kit, visit: Visit, judged: Judged, challenge: str = "") ->
     if not isinstance(judged, tuple):
         return judged
     attempt, user = judged
+    if not attempt.device_key:
+        # Some clients name their device with their answer.
+        attempt = msgspec.structs.replace(attempt, device_key=visit.parameters.get("DEVICE_KEY", ""))
     if attempt.flow == "CUSTOM_AUTH":
         attempt = custom.note(attempt, challenge)
     outcome = await _next(kit, visit, attempt, user)
