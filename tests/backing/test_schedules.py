@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -96,5 +96,45 @@ def test_a_rule_fires_as_time_passes_also_after_a_restart(tmp_path: Path) -> Non
         server.advance_clock(2 * 60)
         assert until(lambda: told(server, queue))
         server.client("events").disable_rule(Name="often")
+        server.advance_clock(10 * 60)
+        assert told(server, queue) == []
+
+
+def test_a_schedule_calls_its_target_in_its_zone_and_goes_when_it_is_done() -> None:
+    """With a server of its own: the clock is moved."""
+    with Forecourt() as server:
+        scheduler, sqs = server.client("scheduler"), server.client("sqs")
+        queue = sqs.create_queue(QueueName="due")["QueueUrl"]
+        window = {"Mode": "OFF"}
+        to_queue = {"Arn": "arn:aws:sqs:us-east-1:000000000000:due", "RoleArn": ROLE}
+        now = datetime.fromtimestamp(server.ask("/_forecourt/clock")["now"], UTC)
+        at = (now + timedelta(minutes=3)).astimezone(ZoneInfo("Asia/Tokyo"))
+        scheduler.create_schedule(
+            Name="once",
+            ScheduleExpression=f"at({at:%Y-%m-%dT%H:%M}:00)",
+            ScheduleExpressionTimezone="Asia/Tokyo",
+            FlexibleTimeWindow=window,
+            ActionAfterCompletion="DELETE",
+            Target={**to_queue, "Input": '{"of": "<aws.scheduler.schedule-arn>"}'},
+        )
+        any_operation = "arn:aws:scheduler:::aws-sdk:sqs:sendMessage"
+        message = json.dumps({"QueueUrl": queue, "MessageBody": '{"of": "anything"}'})
+        often = {
+            "Name": "often",
+            "ScheduleExpression": "rate(2 minutes)",
+            "FlexibleTimeWindow": window,
+            "Target": {"Arn": any_operation, "RoleArn": ROLE, "Input": message},
+        }
+        scheduler.create_schedule(**often)
+        server.advance_clock(4 * 60)
+        seen: list[str] = []
+        until(lambda: seen.extend(one["of"] for one in told(server, queue)) or len(seen) == 3)
+        once = "arn:aws:scheduler:us-east-1:000000000000:schedule/default/once"
+        assert sorted(seen) == ["anything", "anything", once]
+        assert [one["Name"] for one in scheduler.list_schedules()["Schedules"]] == ["often"]
+        scheduler.update_schedule(**often, State="DISABLED")
+        server.advance_clock(10 * 60)
+        scheduler.update_schedule(**often, State="ENABLED")
+        scheduler.delete_schedule(Name="often")
         server.advance_clock(10 * 60)
         assert told(server, queue) == []
