@@ -10,11 +10,15 @@ from typing import Any
 from forecourt.auth.actions.table import Demand, Params, Table
 from forecourt.auth.authorize import UNMAPPED
 from forecourt.base.call import CallContext
+from forecourt.base.errors import RemoteError
 
 
 def _queue(url: str) -> str:
-    """`http://localhost:4566/123456789012/name` to the end of the queue's ARN."""
-    account, name = url.rstrip("/").split("/")[-2:] if "/" in url else ("", url)
+    """`http://localhost:4566/123456789012/name`, or a name, to the end of the queue's ARN."""
+    if "?" in url or "#" in url:
+        # Who carries it out may read another name in it.
+        raise RemoteError("InvalidAddress", f"The address {url} is not valid for this endpoint.", 404)
+    account, name = url.rstrip("/").split("/")[-2:] if "/" in url else ("<account>", url)
     return f"{account}:{name}"
 
 
