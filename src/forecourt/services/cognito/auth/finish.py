@@ -76,7 +76,7 @@ def settle(tx: Tx, user: User, attempt: Attempt, now: float) -> None:
         raise errors.incorrect_credentials()
     if attempt.totp_step >= 0:
         if current.totp is None or attempt.totp_step <= current.totp.last_step:
-            raise errors.ExpiredCodeException("Your software token has already been used once.")
+            raise errors.used_software_token()
         current.totp.last_step = attempt.totp_step
         put_user(tx, current)
     if attempt.passkey_id:
