@@ -140,13 +140,15 @@ class Dispatcher:
         params: Mapping[str, Any],
         carry_out: Callable[[CallContext], Awaitable[_T]],
     ) -> _T:
-        """A call of a backing service, which is carried out once it is authorized: in the account that the resource
-        belongs to, where that is not the caller's."""
+        """A call of a backing service, carried out once it is authorized: in the account and the region that the
+        resource's ARN names, where those are not the caller's."""
         demands = await self.authorize(context, service, operation, params)
         self._inspect(context, service, operation, params)
-        owner = _owner(demands, context.account)
-        if owner != context.account:
-            context = msgspec.structs.replace(context, principal=root(owner))
+        account, region = _place(demands, context)
+        if account != context.account:
+            context = msgspec.structs.replace(context, principal=root(account))
+        if region != context.region:
+            context = msgspec.structs.replace(context, region=region)
         try:
             return await carry_out(context)
         finally:
@@ -163,14 +165,18 @@ class Dispatcher:
         )
 
 
-def _owner(demands: Sequence[Demand], caller: str) -> str:
-    """The account that the call is carried out in: one, or what is asked of the other would be done to it too."""
-    found = {_account_of(demand.resource) for demand in demands if not demand.action.startswith("iam:")} - {""}
+def _place(demands: Sequence[Demand], context: CallContext) -> tuple[str, str]:
+    """The account and region that the call is carried out in: one, or what is asked of one would be done in the
+    other."""
+    found = {place for demand in demands if (place := _place_of(demand, context)) is not None}
     if len(found) > 1:
-        raise NotImplementedYet("Forecourt does not carry out one call in several accounts: make one for each.")
-    return found.pop() if found else caller
+        raise NotImplementedYet("Forecourt does not carry out one call in several places: make one for each.")
+    return found.pop() if found else (context.account, context.region)
 
 
-def _account_of(resource: str) -> str:
-    parts = resource.split(":", 5)
-    return parts[4] if len(parts) == 6 and parts[4].isdigit() else ""
+def _place_of(demand: Demand, context: CallContext) -> tuple[str, str] | None:
+    """Of IAM, which is nowhere, and of an ARN that names no account (S3's), none."""
+    parts = demand.resource.split(":", 5)
+    if len(parts) != 6 or not parts[4].isdigit() or demand.action.startswith("iam:"):
+        return None
+    return parts[4], parts[3] or context.region

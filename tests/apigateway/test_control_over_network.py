@@ -85,7 +85,7 @@ def test_exports_and_sdks_are_bytes(rest: Any, zoo: str) -> None:
         accepts="application/yaml",
     )
     assert result["contentType"] == "application/yaml"
-    assert result["body"].read().startswith(b"openapi: 3.0.1")
+    assert result["body"].read().startswith(b'---\nopenapi: "3.0.1"')
     sdk = rest.get_sdk(restApiId=zoo, stageName="prod", sdkType="javascript")
     assert sdk["contentDisposition"].startswith("attachment; filename=")
     with zipfile.ZipFile(io.BytesIO(sdk["body"].read())) as archive:
@@ -212,7 +212,7 @@ def test_http_apis(v2: Any) -> None:
     assert stage["DeploymentId"]
     assert len(v2.get_routes(ApiId=api)["Items"]) == 3
     exported = v2.export_api(ApiId=api, Specification="OAS30", OutputType="YAML", StageName="$default")
-    assert exported["body"].read().startswith(b"openapi: 3.0.1")
+    assert exported["body"].read().startswith(b'---\nopenapi: "3.0.1"')
     route = v2.create_route(ApiId=api, RouteKey="GET /more")
     updated = v2.update_route(ApiId=api, RouteId=route["RouteId"], OperationName="more")
     assert updated["OperationName"] == "more"

@@ -590,6 +590,15 @@ async def test_a_request_authorizer_sees_the_request_and_needs_its_identity_sour
         assert event["methodArn"].endswith("/prod/GET/pets/1")
 
 
+@pytest.mark.parametrize("sources", [None, "", " , "], ids=["none", "empty", "a comma"])
+async def test_without_identity_sources_no_grant_is_kept_for_the_next_caller(sources: str | None) -> None:
+    async with gateway() as made:
+        made.services.functions["auth"] = lambda event: grant("Allow" if "X-Good" in event["headers"] else "Deny", "*")
+        await made.deploy({"GET /": guarded(mock())}, authorizers=[authorizer("REQUEST", identity_source=sources)])
+        assert (await made.ask("/", headers=[("X-Good", "1")])).status == 200
+        assert (await made.ask("/")).status == 403
+
+
 async def test_the_authorizer_may_say_whose_api_key_counts() -> None:
     async with gateway() as made:
         made.services.functions["auth"] = lambda event: grant(

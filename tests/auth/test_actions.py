@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from collections.abc import Iterator
@@ -347,6 +348,45 @@ HERE = "eu-west-1:111122223333"
             {"logGroupName": "g", "logStreamName": "s"},
             [f"logs:PutLogEvents arn:aws:logs:{HERE}:log-group:g:log-stream:s"],
         ),
+        (
+            "logs",
+            "GetLogEvents",
+            {"logGroupIdentifier": "arn:aws:logs:eu-west-2:444455556666:log-group:g:*", "logStreamName": "s"},
+            ["logs:GetLogEvents arn:aws:logs:eu-west-2:444455556666:log-group:g:log-stream:s"],
+        ),
+        (
+            "logs",
+            "FilterLogEvents",
+            {"logGroupIdentifier": "arn:aws:logs:eu-west-2:444455556666:log-group:g"},
+            ["logs:FilterLogEvents arn:aws:logs:eu-west-2:444455556666:log-group:g:log-stream:"],
+        ),
+        (
+            "logs",
+            "StartQuery",
+            {"logGroupNames": ["a", "b"]},
+            [f"logs:StartQuery arn:aws:logs:{HERE}:log-group:{name}:log-stream:" for name in "ab"],
+        ),
+        (
+            "kinesis",
+            "GetRecords",
+            {"ShardIterator": base64.b64encode(b"theirs:shardId-0:1").decode()},
+            [f"kinesis:GetRecords arn:aws:kinesis:{HERE}:stream/theirs"],
+        ),
+        (
+            "kinesis",
+            "GetRecords",
+            {
+                "ShardIterator": base64.b64encode(b"theirs:shardId-0:1").decode(),
+                "StreamARN": f"arn:aws:kinesis:{HERE}:stream/mine",
+            },
+            [f"kinesis:GetRecords arn:aws:kinesis:{HERE}:stream/{name}" for name in ("theirs", "mine")],
+        ),
+        (
+            "dynamodbstreams",
+            "GetRecords",
+            {"ShardIterator": f"arn:aws:dynamodb:{HERE}:table/t/stream/2026|1|AAAA"},
+            [f"dynamodb:GetRecords arn:aws:dynamodb:{HERE}:table/t/stream/2026"],
+        ),
         ("cloudwatch", "PutMetricData", {"Namespace": "App"}, ["cloudwatch:PutMetricData * cloudwatch:namespace=App"]),
         (
             "cloudwatch",
@@ -492,6 +532,7 @@ def test_every_service_with_a_table_exists() -> None:
 
 ADMIN = "arn:aws:iam::111122223333:role/admin"
 _IMPORTED = {"paths": {"/": {"get": {"x-amazon-apigateway-integration": {"type": "aws", "credentials": ADMIN}}}}}
+_LARGE = {**_IMPORTED, "info": {"description": "d " * 150_000}}
 
 
 def _shown_id(value: Any) -> str:
@@ -503,6 +544,13 @@ PASSES: list[tuple[str, str, Any, str]] = [
     ("apigateway", "ImportRestApi", {"body": json.dumps(_IMPORTED).replace("arn:aws", "\\u0061rn:aws").encode()},
      "apigateway"),
     ("apigateway", "PutRestApi", {"restApiId": "a", "body": yaml.safe_dump(_IMPORTED).encode()}, "apigateway"),
+    # Too large to be parsed for this
+    ("apigateway", "PutRestApi", {"restApiId": "a", "body": yaml.safe_dump(_LARGE).encode()}, "apigateway"),
+    ("apigateway", "ImportRestApi", {"body": json.dumps(_LARGE).replace("/", "\\/").encode()}, "apigateway"),
+    ("apigateway", "ImportRestApi", {"body": json.dumps(_LARGE).replace("arn:aws", "\\u0061rn:aws").encode()},
+     "apigateway"),
+    ("apigateway", "ImportRestApi", {"body": json.dumps(_LARGE, indent=1).replace("role/", "role\\\n  /").encode()},
+     "apigateway"),
     ("apigatewayv2", "ImportApi", {"Body": yaml.safe_dump(_IMPORTED)}, "apigateway"),
     ("apigatewayv2", "ReimportApi", {"ApiId": "a", "Body": f"components: {{x: {{authorizerCredentials: '{ADMIN}'}}}}"},
      "apigateway"),

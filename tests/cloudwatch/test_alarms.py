@@ -168,7 +168,7 @@ async def test_refusals(cloudwatch: Client) -> None:
     assert await refused(EvaluationPeriods=1441) == "ValidationError"
     assert await refused(TreatMissingData="perhaps") == "ValidationError"
     assert await refused(ComparisonOperator="GreaterThanUpperThreshold") == "NotImplementedException"
-    assert await refused("Statistic", ExtendedStatistic="tm99") == "InvalidParameterValueException"
+    assert await refused("Statistic", ExtendedStatistic="tm101") == "InvalidParameterValueException"
     assert (await cloudwatch("DescribeAlarms"))["MetricAlarms"] == []
     assert (await cloudwatch.refused("DeleteAlarms", AlarmNames=["nobody"]))[0] == "ResourceNotFound"
     assert (await cloudwatch.refused("SetAlarmState", AlarmName="x", StateValue="OK", StateReason=""))[0] == (

@@ -137,7 +137,7 @@ async def test_another_unit_has_no_datapoints(cloudwatch: Client) -> None:
             "up to 2,880 datapoints",
         ),
         ({"Statistics": []}, "MissingRequiredParameterException", "Must specify either"),
-        ({"ExtendedStatistics": ["tm90"]}, "InvalidParameterValueException", "tm90"),
+        ({"ExtendedStatistics": ["tm"]}, "InvalidParameterValueException", "tm"),
         ({"ExtendedStatistics": ["p101"]}, "InvalidParameterValueException", "p101"),
     ],
 )
@@ -242,6 +242,8 @@ async def test_get_metric_data(cloudwatch: Client) -> None:
     assert counts["Values"] == [10.0, 20.0]
     (p90,) = await cloudwatch.data(stat("p", "Count", "p90", 3600))
     assert p90["Values"] == [pytest.approx(1, rel=0.04)]
+    (rank,) = await cloudwatch.data(stat("r", "Count", "PR(:2)", 3600))
+    assert rank["Values"] == [100.0]
 
 
 async def test_data_is_paged(cloudwatch: Client) -> None:
@@ -271,7 +273,7 @@ async def test_data_is_paged(cloudwatch: Client) -> None:
         [{"Id": "a"}],
         [{"Id": "A", "Expression": "1"}],
         [{"Id": "a", "Expression": "1"}, {"Id": "a", "Expression": "1"}],
-        [stat("m", "Count", "tm90")],
+        [stat("m", "Count", "tm")],
     ],
     ids=lambda queries: json.dumps(queries)[:50],
 )

@@ -12,7 +12,7 @@ from pycognito.aws_srp import AWSSRP, generate_hash_device
 from tests.cognito.conftest import PASSWORD, Cloud, raises
 
 from forecourt.base.errors import ServiceError
-from forecourt.services.cognito import secret_hash, totp
+from forecourt.services.cognito import secret_hash, tokens, totp
 
 Result = dict[str, Any]
 PHONE, MAIL = "+15555550100", "anna@example.com"
@@ -568,6 +568,34 @@ async def test_a_device_and_the_second_factor(cloud: Cloud, on_prompt: bool, sta
         await cloud.client("GetDevice", **which)
 
 
+async def test_a_device_that_is_named_with_the_proof(cloud: Cloud) -> None:
+    """Amplify names the device when it answers PASSWORD_VERIFIER, or an MFA challenge, and not before."""
+    anna = await anna_of(cloud)
+    await Device().prepare(anna)
+    key = anna.device["key"]
+    proof = anna.proof()
+    asked = await anna.start("USER_SRP_AUTH", SRP_A=proof.get_auth_params()["SRP_A"], DEVICE_KEY="")
+    responses = proof.process_challenge(asked["ChallengeParameters"], {"USERNAME": "anna"})
+    asked = await anna.answer(asked, **{**responses, "DEVICE_KEY": key})
+    assert asked["ChallengeName"] == "DEVICE_SRP_AUTH"
+    assert "AuthenticationResult" in await Device().answer(anna, asked)
+    other = {**responses, "DEVICE_KEY": "us-east-1_11111111-2222-3333-4444-555555555555"}
+    proof = anna.proof()
+    asked = await anna.start("USER_SRP_AUTH", SRP_A=proof.get_auth_params()["SRP_A"], DEVICE_KEY="")
+    responses = proof.process_challenge(asked["ChallengeParameters"], {"USERNAME": "anna"})
+    result = await anna.answer(asked, **{**responses, "DEVICE_KEY": other["DEVICE_KEY"]})
+    assert "NewDeviceMetadata" in result["AuthenticationResult"]
+
+
+async def test_a_name_is_no_device(cloud: Cloud) -> None:
+    """Where the pool tracks none, what a client says of its device does not get into its tokens."""
+    pool = await cloud.pool()
+    app = await cloud.app(pool, "USER_PASSWORD_AUTH")
+    await cloud.user(pool)
+    result = (await cloud.sign_in(app, DEVICE_KEY="us-east-1_anything"))["AuthenticationResult"]
+    assert "device_key" not in tokens.peek(result["AccessToken"])
+
+
 async def test_a_device_that_proves_nothing(cloud: Cloud) -> None:
     anna = await anna_of(cloud)
     await Device().prepare(anna)
@@ -596,3 +624,50 @@ async def test_no_app_is_set_up_where_the_pool_wants_none(cloud: Cloud) -> None:
         await cloud.client("AssociateSoftwareToken", Session=asked["Session"])
     with raises("NotAuthorizedException", "Invalid session for the user, software token is not verified."):
         await anna.answer(asked)
+
+
+NOT_FOUND = "UserNotFoundException: User does not exist."
+NO_COMBINATION = "UserNotFoundException: Username/client id combination not found."
+INCORRECT = "NotAuthorizedException: Incorrect username or password."
+NO_CODE = "ExpiredCodeException: Invalid code provided, please request a code again."
+# Operation or flow -> what is said of nobody where the client hides users, and where it does not.
+OF_NOBODY: dict[str, tuple[str, str]] = {
+    "USER_PASSWORD_AUTH": (INCORRECT, NOT_FOUND),
+    "ADMIN_USER_PASSWORD_AUTH": (INCORRECT, NOT_FOUND),
+    "USER_SRP_AUTH": ("PASSWORD_VERIFIER", NOT_FOUND),
+    "CUSTOM_AUTH": ("PASSWORD_VERIFIER", NOT_FOUND),
+    "USER_AUTH": ("SELECT_CHALLENGE", NOT_FOUND),
+    "ConfirmSignUp": (NO_CODE, NO_COMBINATION),
+    "ResendConfirmationCode": ("EMAIL email", NO_COMBINATION),
+    "ForgotPassword": ("EMAIL email", NO_COMBINATION),
+    "ConfirmForgotPassword": (NO_CODE, NO_COMBINATION),
+}
+
+
+@pytest.mark.parametrize("hides", [True, False], ids=["ENABLED", "LEGACY"])
+@pytest.mark.parametrize("what", OF_NOBODY)
+async def test_what_is_said_of_nobody(cloud: Cloud, what: str, hides: bool) -> None:
+    anna = await anna_of(cloud, PreventUserExistenceErrors="ENABLED" if hides else "LEGACY")
+    shown = (await cloud("DescribeUserPool", UserPoolId=anna.pool))["UserPool"]
+    order = {"RecoveryMechanisms": [{"Name": "verified_email", "Priority": 1}]}
+    kept = {"LambdaConfig": shown["LambdaConfig"], "Policies": {"SignInPolicy": shown["Policies"]["SignInPolicy"]}}
+    await cloud(
+        "UpdateUserPool",
+        UserPoolId=anna.pool,
+        AutoVerifiedAttributes=["email"],
+        AccountRecoverySetting=order,
+        **kept,
+    )
+    parameters = {"USERNAME": "ghost", "PASSWORD": PASSWORD, "SRP_A": "1" * 600, "CHALLENGE_NAME": "SRP_A"}
+    call = {"Username": "ghost", "ConfirmationCode": "123456", "Password": PASSWORD}
+    names = {"ConfirmSignUp": ("Username", "ConfirmationCode"), "ConfirmForgotPassword": tuple(call)}
+    try:
+        if what.endswith("AUTH"):
+            told = (await anna.start(what, **parameters))["ChallengeName"]
+        else:
+            given = {name: call[name] for name in names.get(what, ("Username",))}
+            details = (await cloud.client(what, ClientId=anna.app, **given))["CodeDeliveryDetails"]
+            told = f"{details['DeliveryMedium']} {details['AttributeName']}"
+    except ServiceError as error:
+        told = f"{error.code}: {error.message}"
+    assert told == OF_NOBODY[what][0 if hides else 1]

@@ -136,7 +136,7 @@ async def test_totp_set_up_sign_in_and_replay(cloud: Cloud) -> None:
     with raises("CodeMismatchException", "Invalid code received for user"):
         await cloud.answer(app, first, SOFTWARE_TOKEN_MFA_CODE=f"{(int(code) + 1) % 1000000:06d}")
     assert "AuthenticationResult" in await cloud.answer(app, first, SOFTWARE_TOKEN_MFA_CODE=code)
-    with raises("CodeMismatchException"):
+    with raises("ExpiredCodeException", "Your software token has already been used once."):
         await cloud.answer(app, second, SOFTWARE_TOKEN_MFA_CODE=code)
 
 

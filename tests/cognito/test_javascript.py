@@ -6,7 +6,7 @@ import json
 import subprocess
 from pathlib import Path
 
-from tests.cognito.test_clients import make_client, make_pool
+from tests.cognito.test_clients import make_client, make_pool, make_user
 
 from forecourt.testing import Forecourt
 
@@ -40,3 +40,26 @@ def test_clients_of_the_node_world() -> None:
     assert (seen["amplify"], seen["amplifyUser"]) == ("DONE", "amplify")
     assert seen["amplifyAttributes"] == ["email", "email_verified", "sub"]
     assert seen["verified_id"] == seen["verified_access"]
+
+
+def test_amplify_remembers_a_device() -> None:
+    """It names the device with its answer to PASSWORD_VERIFIER; the device then proves itself by SRP."""
+    with Forecourt() as server:
+        idp = server.client("cognito-idp")
+        pool = make_pool(
+            idp,
+            DeviceConfiguration={"ChallengeRequiredOnNewDevice": True, "DeviceOnlyRememberedOnUserPrompt": True},
+            Policies={"SignInPolicy": {"AllowedFirstAuthFactors": ["PASSWORD", "EMAIL_OTP"]}},
+        )
+        client = make_client(
+            idp, pool, ExplicitAuthFlows=["ALLOW_USER_SRP_AUTH", "ALLOW_REFRESH_TOKEN_AUTH", "ALLOW_USER_AUTH"]
+        )["ClientId"]
+        make_user(idp, pool, email="anna@example.com", email_verified="true")
+        run = subprocess.run(
+            ["node", str(NODE / "devices.mjs"), server.url, pool, client], capture_output=True, text=True, timeout=90
+        )
+    assert run.returncode == 0, run.stderr
+    seen = json.loads(run.stdout)
+    assert len(seen["listed"]) == 1
+    assert (seen["again"], seen["same"], seen["left"]) == ("DONE", True, 0)
+    assert (seen["asked"], seen["done"]) == ("CONFIRM_SIGN_IN_WITH_EMAIL_CODE", "DONE")

@@ -91,6 +91,13 @@ CALLS: dict[str, tuple[str, Callable[[Any, dict[str, str]], tuple[Any, dict[str,
             },
         ),
     ),
+    "read a log": (
+        "logs",
+        lambda c, his: (
+            c.filter_log_events,
+            {"logGroupIdentifier": f"arn:aws:logs:{REGION}:{HIS}:log-group:/his"},
+        ),
+    ),
     "receive": ("sqs", lambda c, his: (c.receive_message, {"QueueUrl": his["queue"]})),
     "start": ("stepfunctions", lambda c, his: (c.start_execution, {"stateMachineArn": his["machine"]})),
 }

@@ -63,6 +63,20 @@ CASES = {
     "an action in the query string of JSON": Sent(
         "dynamodb", "POST", "/?Action=Scan", {**JSON, "x-amz-target": LIST}, '{"TableName": "amb-theirs"}'
     ),
+    "a queue's query string": Sent(
+        "sqs",
+        "POST",
+        "/",
+        {**JSON, "x-amz-target": "AmazonSQS.ReceiveMessage"},
+        json.dumps({"QueueUrl": f"{Q_THEIRS}?/{HOME}/amb-mine"}),
+    ),
+    "a table of another region": Sent(
+        "dynamodb",
+        "POST",
+        "/",
+        {**JSON, "x-amz-target": SCAN},
+        json.dumps({"TableName": f"arn:aws:dynamodb:ap-south-1:{HOME}:table/amb-theirs"}),
+    ),
     "a member twice": Sent(
         "dynamodb", "POST", "/", {**JSON, "x-amz-target": SCAN}, '{"TableName": "amb-theirs", "TableName": "amb-mine"}'
     ),
@@ -134,6 +148,7 @@ def me(enforced: Forecourt) -> dict[str, str]:
             allow("sqs:*", f"arn:aws:sqs:{REGION}:{HOME}:amb-mine"),
             allow("sns:*", MINE),
             allow("dynamodb:*", f"arn:aws:dynamodb:{REGION}:{HOME}:table/amb-mine"),
+            allow("dynamodb:*", f"arn:aws:dynamodb:ap-south-1:{HOME}:table/amb-theirs"),
             allow(["s3:GetObject", "s3:PutObject"], "arn:aws:s3:::amb-bucket/mine/*"),
             allow("s3:ListBucket", "arn:aws:s3:::amb-bucket", Condition={"StringLike": {"s3:prefix": "mine/*"}}),
         ),
@@ -165,3 +180,14 @@ def send(forecourt: Forecourt, keys: dict[str, str], case: Sent) -> httpx.Respon
     headers = [(header.encode(), str(value).encode()) for header, value in signed.headers.items()]
     url = httpx.URL(forecourt.url).copy_with(raw_path=case.target.encode())
     return httpx.Client().send(httpx.Request(case.method, url, headers=headers, content=case.body.encode()))
+
+
+def test_a_deny_on_a_queue_holds_for_its_bare_name(enforced: Forecourt, me: dict[str, str]) -> None:
+    queue = f"arn:aws:sqs:{REGION}:{HOME}:amb-theirs"
+    held_back = user(enforced, "bare", policy(allow("sqs:*"), {**allow("sqs:*", queue), "Effect": "Deny"}))
+    answer = send(
+        enforced,
+        held_back,
+        Sent("sqs", "POST", "/", {**JSON, "x-amz-target": "AmazonSQS.ReceiveMessage"}, '{"QueueUrl": "amb-theirs"}'),
+    )
+    assert answer.json()["message"].endswith("with an explicit deny in an identity-based policy")

@@ -27,7 +27,7 @@ async def s3(operation: str, params: dict[str, Any]) -> dict[str, Any]:
 
 
 async def items(key: str, **config: Any) -> list[Any]:
-    return [item async for item in read_items(s3, "getObject", {"Bucket": "data", "Key": key}, config, 100)]
+    return [item.value async for item in read_items(s3, "getObject", {"Bucket": "data", "Key": key}, config, 100)]
 
 
 async def test_athena_s_data_files_are_read_in_their_own_format() -> None:

@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow
@@ -15,6 +16,7 @@ import pytest
 import pytest_asyncio
 
 from forecourt.base.errors import RemoteError
+from forecourt.services.stepfunctions.asl.validate import load
 
 from .world import World, lambda_answer, lambda_error, world
 
@@ -217,7 +219,11 @@ async def test_tolerated_failures(w: World, limits: dict[str, Any], status: str)
         assert ended["error"] == "States.ExceedToleratedFailureThreshold"
         assert "MapRunFailed" in await w.types(ended["executionArn"])
     else:
-        assert ended["output"] == '["even","even"]'
+        # What failed stands among the results as it would in a file
+        odd, even, odd_as_well, even_as_well = json.loads(ended["output"])
+        assert (even, even_as_well) == ("even", "even")
+        assert (odd["Status"], odd["Error"], odd["Input"]) == ("FAILED", "Odd", "1")
+        assert odd_as_well["RedriveStatus"] == "REDRIVABLE_BY_MAP_RUN"
 
 
 async def test_concurrency_is_limited_and_can_be_raised(w: World) -> None:
@@ -329,3 +335,212 @@ async def test_children_that_are_over_leave_nothing_in_memory(w: World) -> None:
     execution = await w.start(await w.create(fan()), list(range(100)))
     assert (await w.until(execution))["status"] == "SUCCEEDED"
     assert not w.sfn._shell._waiters
+
+
+# --- where items come from, and what they are given -------------------------------------------------------------------
+
+SEEN = {"key.$": "$$.Map.Item.Source", "v.$": "$$.Map.Item.Value", "i.$": "$$.Map.Item.Index"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "sources"),
+    [
+        ({"ItemsPath": "$.list"}, ["STATE_DATA", "STATE_DATA"]),
+        ({"ItemReader": reader(InputType="JSON")}, ["S3://b/in", "S3://b/in"]),
+        ({"ItemReader": reader(LIST, "d/")}, ["S3://b", "S3://b"]),
+        ({"ItemReader": reader(LIST, "d/", InputType="JSON", Transformation="LOAD_AND_FLATTEN")},
+         ["S3://b/d/1", "S3://b/d/2"]),
+        ({"ItemReader": reader(key="athena", InputType="JSONL", ManifestType="ATHENA_DATA")},
+         ["S3://b/d/1", "S3://b/d/2"]),
+        ({"ItemReader": reader(key="inventory", ManifestType="S3_INVENTORY")}, ["S3://b/data.csv"]),
+    ],
+)  # fmt: skip
+async def test_sources_of_items(w: World, bucket: Bucket, fields: dict[str, Any], sources: list[str]) -> None:
+    bucket.update({"in": b"[1,2]", "d/1": b"[1]", "d/2": b"[2]", "athena": b"s3://b/d/1\ns3://b/d/2\n"})
+    bucket["inventory"] = b'{"fileSchema":"Bucket, Key","files":[{"key":"data.csv"}]}'
+    bucket["data.csv"] = b'"b","k"\n'
+    ended = await w.run(fan(ItemSelector=SEEN, **fields), {"list": [1, 2]})
+    assert [one["key"] for one in json.loads(ended["output"])] == sources
+
+
+async def test_items_of_an_inline_map_have_a_source(w: World) -> None:
+    processor = {"StartAt": "P", "States": {"P": {"Type": "Pass", "Parameters": {"s.$": "$$.Map.Item"}, "End": True}}}
+    state = {"Type": "Map", "ItemProcessor": processor, "End": True}
+    ended = await w.run({"StartAt": "M", "States": {"M": state}}, ["a"])
+    assert ended["output"] == '[{"s":{"Index":0,"Value":"a","Source":"STATE_DATA"}}]'
+
+
+@pytest.mark.parametrize("jsonata", [False, True])
+async def test_objects_are_mapped_over(w: World, jsonata: bool) -> None:
+    keyed = {"k.$": "$$.Map.Item.Key", "v.$": "$$.Map.Item.Value"}
+    language: dict[str, Any] = {"ItemsPath": "$.pets"}
+    if jsonata:
+        keyed = {"k": "{% $states.context.Map.Item.Key %}", "v": "{% $states.context.Map.Item.Value %}"}
+        language = {"Items": "{% $states.input.pets %}", "QueryLanguage": "JSONata"}
+    input = {"pets": {"rex": 1, "max": {"age": 2}}}
+    ended = await w.run(fan(**language), input)
+    assert json.loads(ended["output"]) == [{"Key": "rex", "Value": 1}, {"Key": "max", "Value": {"age": 2}}]
+    ended = await w.run(fan(ItemSelector=keyed, **language), input, "keyed")
+    assert json.loads(ended["output"]) == [{"k": "rex", "v": 1}, {"k": "max", "v": {"age": 2}}]
+
+
+async def test_listed_objects_are_described_in_step_functions_words(w: World, bucket: Bucket) -> None:
+    modified = datetime(2022, 11, 17, 15, 4, 41, tzinfo=UTC)
+    entry = {"ETag": '"05"', "Key": "k", "LastModified": modified, "Size": 1, "StorageClass": "STANDARD"}
+    w.services["s3", "ListObjectsV2"] = lambda params: {"Contents": [entry], "IsTruncated": False}
+    ended = await w.run(fan(ItemReader=reader(LIST)))
+    assert json.loads(ended["output"]) == [
+        {"Etag": '"05"', "Key": "k", "LastModified": 1668697481, "Size": 1, "StorageClass": "STANDARD"}
+    ]
+
+
+async def test_a_version_of_an_object_is_read(w: World) -> None:
+    w.services["s3", "GetObject"] = lambda params: {"Body": json.dumps([params]).encode()}
+    asked = {"Bucket": "b", "Key": "k", "VersionId": "v7", "ExpectedBucketOwner": "000000000000"}
+    ended = await w.run(fan(ItemReader={"Resource": READ, "Parameters": asked, "ReaderConfig": {"InputType": "JSON"}}))
+    assert json.loads(ended["output"]) == [asked]
+
+
+def compressed(data: bytes) -> bytes:
+    out = pyarrow.BufferOutputStream()
+    with pyarrow.CompressedOutputStream(out, "zstd") as stream:
+        stream.write(data)
+    return bytes(out.getvalue())
+
+
+CSV = {"InputType": "CSV", "CSVHeaderLocation": "FIRST_ROW"}
+
+
+@pytest.mark.parametrize(
+    ("data", "items"),
+    [
+        (compressed(b"a\n1\n"), [{"a": "1"}]),
+        # Backslashes escape; before anything else they vanish
+        (b'p,s\nC:\\\\x y,1\nq\\,r,2\n"say \\"\\"hi",3\n\\n,4\n',
+         [{"p": "C:\\x y", "s": "1"}, {"p": "q,r", "s": "2"}, {"p": 'say ""hi', "s": "3"}, {"p": "n", "s": "4"}]),
+        (b'a,b\n"one\ntwo","say ""hi"""\n', [{"a": "one\ntwo", "b": 'say "hi"'}]),
+        (b"a\n" + b"x" * 200_000 + b"\n", None),
+    ],
+)  # fmt: skip
+async def test_text_files(w: World, bucket: Bucket, data: bytes, items: list[Any] | None) -> None:
+    bucket["in"] = data
+    length = {"n.$": "States.Format('x')"} if items is None else None
+    fields = {"ItemSelector": length} if length else {}
+    ended = await w.run(fan(ItemReader=reader(**CSV), **fields))
+    assert json.loads(ended["output"]) == (items or [{"n": "x"}])
+
+
+async def test_broken_compression_fails_the_reader(w: World, bucket: Bucket) -> None:
+    for data in (b"\x1f\x8bnonsense", b"\x28\xb5\x2f\xfdnonsense"):
+        bucket["in"] = data
+        ended = await w.run(fan(ItemReader=reader(InputType="JSON")))
+        assert ended["error"] == "States.ItemReaderFailed"
+
+
+# --- what results are made of -----------------------------------------------------------------------------------------
+
+WRITE = {"Resource": "arn:aws:states:::s3:putObject", "Parameters": {"Bucket": "b", "Prefix": "out/"}}
+
+
+def files_of(bucket: Bucket, key: str) -> dict[str, Any]:
+    """What a manifest names, by kind."""
+    manifest = json.loads(bucket[key])
+    assert manifest["DestinationBucket"] == "b"
+    assert all(len(bucket[one["Key"]]) == one["Size"] for files in manifest["ResultFiles"].values() for one in files)
+    return {kind: [one["Key"] for one in files] for kind, files in manifest["ResultFiles"].items()}
+
+
+@pytest.mark.parametrize(
+    ("config", "text"),
+    [
+        ({"Transformation": "COMPACT"}, "[[1,2],3]"),
+        ({"Transformation": "FLATTEN"}, "[1,2,3]"),
+        ({"Transformation": "FLATTEN", "OutputType": "JSONL"}, "1\n2\n3\n"),
+    ],
+)
+async def test_results_in_other_forms(w: World, bucket: Bucket, config: dict[str, Any], text: str) -> None:
+    ended = await w.run(fan(ResultWriter={**WRITE, "WriterConfig": config}), [[1, 2], 3])
+    files = files_of(bucket, json.loads(ended["output"])["ResultWriterDetails"]["Key"])
+    assert [bucket[key].decode() for key in files["SUCCEEDED"]] == [text]
+    assert files["SUCCEEDED"][0].endswith("_0.jsonl" if "OutputType" in config else "_0.json")
+    # Without a place to write to, they are the state's output
+    ended = await w.run(fan(ResultWriter={"WriterConfig": config}), [[1, 2], 3], "in-place")
+    assert ended["output"] == (json.dumps(text) if "OutputType" in config else text)
+
+
+async def test_the_members_of_a_result(w: World) -> None:
+    ended = await w.run(fan(ResultWriter={"WriterConfig": {"Transformation": "NONE"}}), [7])
+    (one,) = json.loads(ended["output"])
+    run = await map_run(w, ended["executionArn"])
+    child = (await w.api("ListExecutions", mapRunArn=run["mapRunArn"]))["executions"][0]
+    assert one == {
+        "ExecutionArn": child["executionArn"], "Input": "7", "InputDetails": {"Included": True}, "Name": child["name"],
+        "Output": "7", "OutputDetails": {"Included": True}, "RedriveCount": 0, "RedriveStatus": "NOT_REDRIVABLE",
+        "RedriveStatusReason": "Execution is SUCCEEDED and cannot be redriven", "StartDate": "2023-11-14T22:13:20Z",
+        "StateMachineArn": child["stateMachineArn"], "Status": "SUCCEEDED", "StopDate": "2023-11-14T22:13:20Z",
+    }  # fmt: skip
+
+
+async def test_what_a_failed_run_leaves_and_its_redrive_adds(w: World, bucket: Bucket) -> None:
+    broken = True
+    w.services["lambda", "Invoke"] = lambda params: (
+        lambda_error("Odd", "x") if broken and params["Payload"] == b"2" else lambda_answer(1)
+    )
+    ended = await w.run(fan(child=CALL, MaxConcurrency=1, ResultWriter=WRITE), [1, 2, 3, 4])
+    assert ended["error"] == "States.ExceedToleratedFailureThreshold"
+    run = await map_run(w, ended["executionArn"])
+    counts = run["itemCounts"]
+    assert [counts[kind] for kind in ("total", "succeeded", "failed", "pending")] == [4, 1, 1, 2]
+    folder = f"out/{run['mapRunArn'].rpartition(':')[2]}"
+    first = files_of(bucket, f"{folder}/manifest.json")
+    assert first == {kind: [f"{folder}/{kind}_0.json"] for kind in ("FAILED", "PENDING", "SUCCEEDED")}
+    assert json.loads(bucket[f"{folder}/PENDING_0.json"]) == [
+        {"Input": "3", "InputDetails": {"Included": True}, "Status": "PENDING"},
+        {"Input": "4", "InputDetails": {"Included": True}, "Status": "PENDING"},
+    ]
+    broken = False
+    w.clock.advance(60)
+    await w.api("RedriveExecution", executionArn=ended["executionArn"])
+    ended = await w.until(ended["executionArn"], "SUCCEEDED")
+    again = f"{folder}/Redrive-1"
+    assert json.loads(ended["output"])["ResultWriterDetails"] == {"Bucket": "b", "Key": f"{again}/manifest.json"}
+    second = files_of(bucket, f"{again}/manifest.json")
+    assert second == {**first, "SUCCEEDED": [*first["SUCCEEDED"], f"{again}/SUCCEEDED_0.json"]}
+    assert [one["Input"] for one in json.loads(bucket[f"{again}/SUCCEEDED_0.json"])] == ["2", "3", "4"]
+
+
+async def test_a_stopped_run_leaves_its_results(w: World, bucket: Bucket) -> None:
+    wait = {"Type": "Wait", "Seconds": 99, "End": True}
+    definition = fan(child=wait, MaxConcurrency=1, ResultWriter=WRITE)
+    execution = await w.start(await w.create(definition), [1, 2])
+    for _ in range(500):
+        runs = (await w.api("ListMapRuns", executionArn=execution))["mapRuns"]
+        if runs and (await w.api("ListExecutions", mapRunArn=runs[0]["mapRunArn"]))["executions"]:
+            break
+        await asyncio.sleep(0.002)
+    await w.api("StopExecution", executionArn=execution)
+    folder = f"out/{runs[0]['mapRunArn'].rpartition(':')[2]}"
+    for _ in range(500):
+        if f"{folder}/manifest.json" in bucket:
+            break
+        await asyncio.sleep(0.002)
+    assert [one["Status"] for one in json.loads(bucket[f"{folder}/FAILED_0.json"])] == ["ABORTED"]
+    assert [one["Input"] for one in json.loads(bucket[f"{folder}/PENDING_0.json"])] == ["2"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "location"),
+    [
+        ({"ItemReader": reader(InputType="XML")}, "/ItemReader/ReaderConfig/InputType"),
+        ({"ItemReader": reader()}, "/ItemReader/ReaderConfig"),
+        ({"ItemReader": reader(InputType="CSV")}, "/ItemReader/ReaderConfig"),
+        ({"ItemReader": reader(InputType="CSV", CSVHeaderLocation="GIVEN")}, "/ItemReader/ReaderConfig"),
+        ({"ItemReader": reader(InputType="CSV", CSVHeaderLocation="FIRST_ROW", CSVDelimiter="BAR")},
+         "/ItemReader/ReaderConfig/CSVDelimiter"),
+        ({"ItemReader": reader(LIST, Transformation="LOAD_AND_FLATTEN")}, "/ItemReader/ReaderConfig"),
+        ({"ResultWriter": {"WriterConfig": {"OutputType": "CSV"}}}, "/ResultWriter/WriterConfig/OutputType"),
+    ],
+)  # fmt: skip
+def test_readers_and_writers_that_there_are_not(fields: dict[str, Any], location: str) -> None:
+    _, found = load(json.dumps(fan(**fields)))
+    assert [one.location for one in found] == [f"/States/M{location}"]

@@ -180,7 +180,7 @@ async def test_redrive_ends_after_fourteen_days(w: World) -> None:
     await w.until(execution)
     w.clock.advance(14 * 86_400 + 1)
     error = await refused(w.api("RedriveExecution", executionArn=execution))
-    assert error.message == "Execution has exceeded the redrivable period of 14 days"
+    assert error.message == "Execution redrivable period exceeded"
 
 
 async def test_listing_pages_and_filters(w: World) -> None:

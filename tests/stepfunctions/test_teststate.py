@@ -253,7 +253,7 @@ def test_a_state_of_a_whole_machine(sfn: SFNClient) -> None:
             {"input": VALUES, "maxConcurrency": 3, "toleratedFailurePercentage": 1.0},
         ),
         (
-            distributed(ItemsPath="$$.Execution"),
+            distributed(ItemsPath="$$.Execution.Name"),
             {"mock": {"result": [1]}},
             {"afterInputPath": "5"},
         ),
@@ -265,8 +265,8 @@ def test_what_is_shown(sfn: SFNClient, state: Any, given: Any, seen: Any) -> Non
 
 
 def test_items_that_are_none(sfn: SFNClient) -> None:
-    answer = outcome(sfn, distributed(ItemsPath="$$.Execution"), mock={"result": []})
-    said = 'Reference path "$.Execution" must point to array.'
+    answer = outcome(sfn, distributed(ItemsPath="$$.Execution.Name"), mock={"result": []})
+    said = 'Reference path "$.Execution.Name" must point to array.'
     assert answer == {"status": "FAILED", "error": "States.Runtime", "cause": said}
 
 

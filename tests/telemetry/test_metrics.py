@@ -17,7 +17,7 @@ from forecourt.base.ids import Ids
 from forecourt.telemetry import process_log, trace
 from forecourt.telemetry.metrics import MetricId, Metrics, by_period
 from forecourt.telemetry.prometheus import exposition
-from forecourt.telemetry.statistics import StatisticSet, bucket_of
+from forecourt.telemetry.statistics import StatisticSet, bucket_of, need_extended
 
 NOW = 1_800_000_000.0
 HERE = ("1", "us-east-1", "AWS/ApiGateway")
@@ -65,7 +65,7 @@ def test_a_percentile_is_right_to_four_percent(values: list[float], percent: flo
     kept = StatisticSet()
     for value in values:
         kept.add(value)
-    found = kept.statistic(f"p{percent}")
+    found = kept.statistic(f"p{percent:.10f}")
     assert found is not None
     rank = max(0, -int(-len(values) * percent / 100 // 1) - 1)
     neighbours = sorted(values)[max(0, rank - 1) : rank + 2]
@@ -215,3 +215,41 @@ def test_the_process_log_is_plain_where_asked() -> None:
     process_log.configure("info", stream, form="plain")
     logging.getLogger("forecourt.test").warning("careful", extra={"fields": {"port": 4566}})
     assert stream.getvalue().rstrip().endswith("WARNING  careful port=4566")
+
+
+EXTENDED = {
+    "p0": 10,
+    "p50": 50,
+    "p90": 90,
+    "p100": 100,
+    "IQM": 55,
+    "tm90": 50,
+    "TM(10%:90%)": 55,
+    "TM(:50)": 30,
+    "TM(50:)": 80,
+    "tc20": 2,
+    "TC(25:75)": 5,
+    "ts20": 30,
+    "TS(80%:)": 190,
+    "wm90": 54,
+    "PR(:30)": 30,
+    "PR(20:70)": 50,
+    "TM(200:300)": None,
+}
+
+
+@pytest.mark.parametrize("name", EXTENDED)
+def test_extended_statistics(name: str) -> None:
+    values = StatisticSet()
+    for value in range(10, 101, 10):
+        values.add(value)
+    found = values.statistic(name)
+    assert found == (None if EXTENDED[name] is None else pytest.approx(EXTENDED[name], rel=0.04))
+
+
+@pytest.mark.parametrize(
+    "name", ["p101", "px", "tm", "TM()", "TM(:)", "TM(90%:10%)", "PR(10%:20%)", "tm(1:2)", "Median"]
+)
+def test_what_is_no_statistic(name: str) -> None:
+    with pytest.raises(ValueError, match=r"not a|bound"):
+        need_extended(name)

@@ -230,7 +230,7 @@ def test_evaluate_is_bounded() -> None:
         Template.compile(costly).render({"text": "x" * 1000})
 
 
-@pytest.mark.parametrize("unit", ["#set($x=[1,2])", " #set($x=1)", "$a", "#if(1)#end", "$a.b(1)", "\n\t", "${", "##\n"])
+@pytest.mark.parametrize("unit", ["#set($x=[1,2])", "$a.b", "#if(1)#end", "\n\t", "${"])
 def test_reading_a_template_takes_time_in_proportion(unit: str) -> None:
     def seconds(size: int) -> float:
         text = unit * (size // len(unit))
@@ -238,8 +238,8 @@ def test_reading_a_template_takes_time_in_proportion(unit: str) -> None:
         Template.compile(text)
         return time.process_time() - started
 
-    seconds(10_000)
-    assert seconds(120_000) < 60 * max(seconds(10_000), 0.001)
+    seconds(2_000)
+    assert seconds(40_000) < 100 * max(seconds(2_000), 0.0005)
 
 
 def test_a_path_that_descends_takes_time_in_proportion() -> None:
@@ -261,3 +261,16 @@ def test_a_path_visits_a_million_nodes_at_most() -> None:
     wide = Input(f"[{','.join(['1'] * 1_000_001)}]", lambda: PARAMETERS)
     with pytest.raises(TemplateError):
         wide.path("$..x")
+
+
+@pytest.mark.parametrize(
+    "work", ["$input.path('$..x')", "$input.path('$[?(@.x)]')", "$util.parseJson($input.body).size()"]
+)
+def test_what_goes_through_a_document_is_paid_for(work: str) -> None:
+    """A loop about it ends as any other."""
+    body = f"[{','.join(['1'] * 100_000)}]"
+    template = Template.compile(f"#foreach($i in [1..1000])#set($n = {work})#end")
+    started = time.process_time()
+    with pytest.raises(TemplateError):
+        template.render({"input": Input(body, lambda: PARAMETERS), "util": Util()})
+    assert time.process_time() - started < 5

@@ -9,6 +9,7 @@ dropped and counted) and the number of statistic sets over all series (the oldes
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from math import log
 from typing import NamedTuple
@@ -206,8 +207,11 @@ def by_period(series: Series, start: float, end: float, period: int, origin: int
     Periods are counted from `origin` on.
     """
     sets: dict[int, list[StatisticSet]] = {}
-    for minute, values in series.sets.items():
-        at = minute * _MINUTE
-        if start <= at < end:
+    within = range(math.ceil(start / _MINUTE), math.ceil(end / _MINUTE))
+    minutes = [m for m in series.sets if m in within] if len(series.sets) < len(within) else within
+    for minute in minutes:
+        values = series.sets.get(minute)
+        if values is not None:
+            at = minute * _MINUTE
             sets.setdefault(origin + (at - origin) // period * period, []).append(values)
     return {at: merged(sets[at]) for at in sorted(sets)}

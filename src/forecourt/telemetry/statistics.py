@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from math import exp, log
 
+from forecourt.telemetry.extended import extended, steps
+
 _WIDTH = log(1.04)
 PER_WIDTH = 1 / _WIDTH
 # Buckets of positive values are numbered around this, those of negative values around its negative; 0 is for zero.
@@ -43,22 +45,18 @@ class StatisticSet:
             self.buckets[bucket] = self.buckets.get(bucket, 0.0) + count
 
     def statistic(self, name: str) -> float | None:
-        """`SampleCount`, `Average`, `Sum`, `Minimum`, `Maximum` or a percentile (`p99.9`), where it is known."""
+        """`SampleCount`, `Average`, `Sum`, `Minimum`, `Maximum` or an extended one (`p99.9`), where it is known."""
         if name in _STATISTICS:
             return _STATISTICS[name](self)
-        return self.percentile(percentile_of(name))
-
-    def percentile(self, percent: float) -> float | None:
         known = sum(self.buckets.values())
-        # CloudWatch gives percentiles only where it has the values, not of summaries.
+        # CloudWatch gives extended statistics only where it has the values, not of summaries.
         if known == 0 or known < self.count:
             return None
-        remaining = known * percent / 100
-        for bucket in sorted(self.buckets):
-            remaining -= self.buckets[bucket]
-            if remaining <= 1e-9:
-                break
-        return min(max(_middle(bucket), self.minimum), self.maximum)
+        values: dict[float, float] = {}
+        for bucket, count in self.buckets.items():
+            value = min(max(_middle(bucket), self.minimum), self.maximum)
+            values[value] = values.get(value, 0.0) + count
+        return extended(name)(steps(values))
 
 
 _STATISTICS: dict[str, Callable[[StatisticSet], float]] = {
@@ -71,14 +69,9 @@ _STATISTICS: dict[str, Callable[[StatisticSet], float]] = {
 STATISTICS = tuple(_STATISTICS)
 
 
-def percentile_of(name: str) -> float:
-    """The number in `p99.9`. Raises `ValueError` for anything else."""
-    if not name.startswith("p"):
-        raise ValueError(f"not a statistic: {name}")
-    percent = float(name[1:])
-    if not 0 <= percent <= 100:
-        raise ValueError(f"not a percentile: {name}")
-    return percent
+def need_extended(name: str) -> None:
+    """Raises `ValueError` for what is no extended statistic."""
+    extended(name)
 
 
 def bucket_of(value: float) -> int:

@@ -21,6 +21,11 @@ _SERVICE = "apigateway.amazonaws.com"
 _ROLE_MEMBERS = ("credentials", "authorizerCredentials", "CredentialsArn", "AuthorizerCredentialsArn")
 # What ImportRestApi, PutRestApi, ImportApi and ReimportApi read integrations and authorizers from.
 _DEFINITIONS = ("body", "Body")
+# A longer one is not parsed for its roles but searched.
+_MOST_PARSED = 256 * 1024
+_ROLE = re.compile(r"arn:aws[\w-]*:iam::\d{12}:role/[\w+=,.@/-]*")
+_ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8}))")
+_JOINED = re.compile(r"\\(?:(/)|\r?\n[ \t]*)")
 _ROLE_PATHS = ("/credentials", "/authorizerCredentials", "/cloudwatchRoleArn")
 
 
@@ -53,6 +58,8 @@ def _definition(body: Any) -> Any:
     import yaml
 
     text = body if isinstance(body, str) else body.decode("utf-8-sig", "replace")
+    if len(text) > _MOST_PARSED:
+        return {"credentials": _roles_of(text)}
     try:
         if text.lstrip()[:1] == "{":
             return json.loads(text)
@@ -61,6 +68,17 @@ def _definition(body: Any) -> Any:
         return yaml.load(text, Loader=yaml.CBaseLoader)
     except (ValueError, TypeError, yaml.YAMLError, RecursionError):
         return None
+
+
+def _roles_of(text: str) -> list[str]:
+    """Every role's ARN in a text that would keep the loop for seconds if it were parsed, wherever it stands in it.
+
+    Neither notation can write one with a break inside but by an escape, and those are undone first.
+    """
+    plain = _ESCAPE.sub(lambda found: chr(min(int(found[1] or found[2] or found[3], 16), 0xFFFF)), text)
+    found = _ROLE.findall(_JOINED.sub(lambda joined: joined[1] or "", plain))
+    # A comma or full stop at the end may be the ARN's, or the notation's.
+    return sorted({arn for given in found for arn in (given, given.rstrip(",."))})
 
 
 def _filled(path: str, params: Params) -> str:

@@ -10,11 +10,15 @@ from typing import Any
 from forecourt.auth.actions.table import Demand, Params, Table
 from forecourt.auth.authorize import UNMAPPED
 from forecourt.base.call import CallContext
+from forecourt.base.errors import RemoteError
 
 
 def _queue(url: str) -> str:
-    """`http://localhost:4566/123456789012/name` to the end of the queue's ARN."""
-    account, name = url.rstrip("/").split("/")[-2:] if "/" in url else ("", url)
+    """`http://localhost:4566/123456789012/name`, or a name, to the end of the queue's ARN."""
+    if "?" in url or "#" in url:
+        # Who carries it out may read another name in it.
+        raise RemoteError("InvalidAddress", f"The address {url} is not valid for this endpoint.", 404)
+    account, name = url.rstrip("/").split("/")[-2:] if "/" in url else ("<account>", url)
     return f"{account}:{name}"
 
 
@@ -68,7 +72,33 @@ EndpointArn                  {EndpointArn}
     conditions=_sns_conditions,
 )
 
-KINESIS = Table(
+
+class _Kinesis(Table):
+    """An iterator tells its stream: whoever reads needs that one, whatever stream the parameters name."""
+
+    def demands(self, operation: str, params: Params, context: CallContext) -> Iterator[Demand]:
+        if operation == "GetRecords":
+            stream = _iterated(str(params.get("ShardIterator") or ""))
+            if stream:
+                account, region = _owner(str(params.get("StreamARN") or ""), context)
+                told = {"StreamARN": f"arn:aws:kinesis:{region}:{account}:stream/{stream}"}
+                yield from super().demands(operation, told, context)
+            elif not params.get("StreamARN"):
+                yield Demand(UNMAPPED, "kinesis:GetRecords by an iterator that does not tell its stream", {})
+                return
+        if operation != "GetRecords" or params.get("StreamARN"):
+            yield from super().demands(operation, params, context)
+
+
+def _iterated(iterator: str) -> str:
+    """The stream that the embedded Kinesis (moto) begins its iterators with."""
+    try:
+        return base64.b64decode(iterator).decode().partition(":")[0]
+    except ValueError:
+        return ""
+
+
+KINESIS = _Kinesis(
     "kinesis",
     """
 @DeregisterStreamConsumer, @DescribeStreamConsumer, @SubscribeToShard  {ConsumerARN}

@@ -59,9 +59,11 @@ _STREAMS = Table(
     "dynamodb",
     """
 StreamArn       {StreamArn}
-@GetRecords     *
+ShardIterator   {ShardIterator}
 *               *
 """,
+    # An iterator begins with its stream's ARN, with AWS too.
+    normalize={"ShardIterator": lambda iterator: iterator.partition("|")[0]},
 )
 
 

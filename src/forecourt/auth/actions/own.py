@@ -144,18 +144,33 @@ CapacityProviderName capacity-provider:{{CapacityProviderName}}
 
 
 def _log_group(given: str) -> str:
-    """A name or an ARN, as it stands in an ARN."""
-    return re.sub(r"(:\*)?$", "", given.partition(":log-group:")[2]) if given.startswith("arn:") else given
+    """A name or an ARN as the beginning of a group's ARN: another account's or region's stays that one's."""
+    here = f"arn:aws:logs:<region>:<account>:log-group:{given}"
+    return re.sub(r":\*$", "", given) if given.startswith("arn:") else here
 
 
-LOGS = Table(
+class _Logs(Table):
+    """Of a stream: its group may be given by name or by identifier."""
+
+    _STREAMS = frozenset({"GetLogEvents", "PutLogEvents", "DeleteLogStream"})
+
+    def demands(self, operation: str, params: Params, context: CallContext) -> Iterator[Demand]:
+        if operation in self._STREAMS and not params.get("logGroupName"):
+            params = {**params, "logGroupName": params.get("logGroupIdentifier") or ""}
+        return super().demands(operation, params, context)
+
+
+LOGS = _Logs(
     "logs",
     """
 @DescribeLogGroups     log-group::log-stream:
-@GetLogEvents, @PutLogEvents, @DeleteLogStream   log-group:{logGroupName}:log-stream:{logStreamName}
+@GetLogEvents, @PutLogEvents, @DeleteLogStream   {logGroupName}:log-stream:{logStreamName}
 resourceArn            {resourceArn}
-logGroupName           log-group:{logGroupName}:log-stream:
-logGroupIdentifier     log-group:{logGroupIdentifier}:log-stream:
+resourceIdentifier     {resourceIdentifier}:log-stream:
+logGroupName           {logGroupName}:log-stream:
+logGroupIdentifier     {logGroupIdentifier}:log-stream:
+logGroupNames          {logGroupNames[]}:log-stream:
+logGroupIdentifiers    {logGroupIdentifiers[]}:log-stream:
 anomalyDetectorArn     {anomalyDetectorArn}
 destinationName        destination:{destinationName}
 deliverySourceName     delivery-source:{deliverySourceName}
@@ -166,7 +181,9 @@ deliveryDestinationName  delivery-destination:{deliveryDestinationName}
 PutSubscriptionFilter roleArn logs.amazonaws.com
 PutDestination roleArn logs.amazonaws.com
 """,
-    normalize={"logGroupIdentifier": _log_group, "logGroupName": _log_group},
+    normalize=dict.fromkeys(
+        ("logGroupIdentifier", "logGroupName", "logGroupNames", "logGroupIdentifiers", "resourceIdentifier"), _log_group
+    ),
 )
 
 

@@ -19,11 +19,15 @@ from forecourt.base.clock import Clock
 from forecourt.base.errors import NotImplementedYet
 from forecourt.base.ids import Ids
 from forecourt.base.ports import RoleSessions
+from forecourt.base.principal import root
 from forecourt.services.backing.deliveries import Courier, Parcel, encode, parcel
 from forecourt.services.backing.embedded import Embedded, Outcome
 from forecourt.services.backing.errors import Broken, InvalidRequest, StateUnreadable, WouldWait
 from forecourt.services.backing.journal import Entry, Journal
 from forecourt.services.backing.message import Headers, Request, Response, not_replayable, only_reads, without_chunks
+from forecourt.services.backing.rules import Rules
+from forecourt.services.backing.scheduler import Scheduler
+from forecourt.services.backing.schedules import Schedules, Source
 from forecourt.store import Store
 from forecourt.store.blobs import Blobs
 from forecourt.store.sealing import Sealer
@@ -73,6 +77,12 @@ class Backing:
             # Apart from other blobs: what is equal to a function's code must not go with a bucket's object.
             self._journal = Journal(keep.store, Blobs(keep.blobs.folder / "backing"), keep.sealer)
         self._courier = Courier(caller, roles, clock, ids or Ids(), self._journal)
+        self._ids = ids or Ids()
+        sources: dict[str, Source] = {
+            "events": Rules(self, self._as_root),
+            "scheduler": Scheduler(self, self._courier, self._as_root),
+        }
+        self._schedules = Schedules(keep.store if keep is not None else None, sources, clock)
         self._turn = asyncio.Lock()
         self._loaded = False
         self._changed = asyncio.Event()
@@ -84,9 +94,11 @@ class Backing:
     async def start(self) -> None:
         """moto is not loaded before it is needed; what it had handed on and was not delivered is."""
         await self._courier.resume()
+        await self._schedules.start()
 
     async def stop(self) -> None:
         self._closing = True
+        await self._schedules.stop()
         self._wake()
         if self._loaded and self._journal is not None and self._journal.entries:
             async with self._turn:
@@ -98,6 +110,7 @@ class Backing:
 
     async def reset(self) -> None:
         await self._courier.forget()
+        self._schedules.forget()
         async with self._turn:
             await self._embedded.on_thread(self._embedded.reset)
             if self._journal is not None:
@@ -147,9 +160,15 @@ class Backing:
             return await self._remote.run(request)
         await self._load()
         try:
-            return await self._wait_for(request)
+            response = await self._wait_for(request)
         except Broken as failure:
             raise _explained(failure) from failure
+        if response.status < 300:
+            await self._schedules.note(request)
+        return response
+
+    def _as_root(self, account: str, region: str) -> CallContext:
+        return CallContext(principal=root(account), region=region, request_id=self._ids.uuid())
 
     # -- moto ----------------------------------------------------------------------------------------------------------
 

@@ -188,9 +188,16 @@ def _start_for_service(account_id: str, region: str, sfn_arn: str, event: Any) -
     )
 
 
+def _is_for(rule: Any, event: Mapping[str, Any]) -> bool:
+    """A rule without a pattern takes no event but those of its own schedule (`schedules`); moto lets it take all."""
+    if rule.scheduled_expression and (event["source"], event["detail-type"]) == ("aws.events", "Scheduled Event"):
+        return rule.arn in event["resources"]
+    return bool(rule.event_pattern._pattern) and bool(rule.event_pattern.matches_event(event))
+
+
 def _send_to_targets(motos: Callable[..., None]) -> Callable[..., None]:
     def send_to_targets(self: Any, original_event: Any, transform_input: bool = True) -> None:
-        if self.state == "DISABLED" or not self.event_pattern.matches_event(original_event):
+        if self.state == "DISABLED" or not _is_for(self, original_event):
             return
         targets = self.targets
         for target in targets:

@@ -21,7 +21,6 @@ from urllib.parse import unquote_to_bytes
 from forecourt.base.clock import Clock
 from forecourt.base.errors import NotImplementedYet, UnknownOperation
 from forecourt.services.backing import bounds, bridges
-from forecourt.services.backing.client import signing_name
 from forecourt.services.backing.deliveries import Delivery
 from forecourt.services.backing.errors import Broken, WouldWait
 from forecourt.services.backing.journal import Entry
@@ -177,6 +176,8 @@ class Embedded:
         """What Forecourt asks for itself names a service as botocore's models do: moto goes by what is signed with."""
         if request.header(b"authorization") or self._moto_name(environ) is not None:
             return
+        from forecourt.services.backing.client import signing_name  # botocore: not at the start
+
         with suppress(UnknownOperation):
             environ["HTTP_AUTHORIZATION"] = _CREDENTIAL.format(request.region, signing_name(request.service))
 

@@ -18,7 +18,7 @@ from forecourt.services.cloudwatch.errors import (
 )
 from forecourt.services.cloudwatch.keep import MetricsKeeper
 from forecourt.telemetry.metrics import MetricId, Metrics, Series, by_period
-from forecourt.telemetry.statistics import StatisticSet, percentile_of
+from forecourt.telemetry.statistics import StatisticSet, need_extended
 
 if TYPE_CHECKING:
     from types_boto3_cloudwatch import type_defs as aws
@@ -156,7 +156,7 @@ def _check_range(start: float, end: float, period: int) -> None:
 
 def _check_percentile(name: str) -> None:
     try:
-        percentile_of(name)
+        need_extended(name)
     except ValueError:
         raise InvalidParameterValueException(
             f"The value {name} for parameter ExtendedStatistics is not supported."

@@ -10,7 +10,7 @@ from forecourt.services.cloudwatch.datum import dimensions, epoch
 from forecourt.services.cloudwatch.errors import InvalidNextToken, ValidationError
 from forecourt.services.cloudwatch.metric_math import BadExpression, Environment, Series, Value, evaluate
 from forecourt.telemetry.metrics import MetricId, Metrics, by_period
-from forecourt.telemetry.statistics import STATISTICS, percentile_of
+from forecourt.telemetry.statistics import STATISTICS, need_extended
 
 _MOST_QUERIES = 500
 _MOST_DATAPOINTS = 100_800
@@ -144,7 +144,7 @@ def _check_statistic(name: str) -> None:
     if name in STATISTICS:
         return
     try:
-        percentile_of(name)
+        need_extended(name)
     except ValueError:
         raise ValidationError(f"The value {name} for parameter MetricStat.Stat is not supported.") from None
 

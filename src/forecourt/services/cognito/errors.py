@@ -204,6 +204,10 @@ def expired_session() -> NotAuthorizedException:
     return NotAuthorizedException("Invalid session for the user, session is expired.")
 
 
+def used_software_token() -> ExpiredCodeException:
+    return ExpiredCodeException("Your software token has already been used once.")
+
+
 def invalid_access_token() -> NotAuthorizedException:
     return NotAuthorizedException("Invalid Access Token")
 

@@ -249,7 +249,7 @@ class Grant(Document):
     __kind__ = "cognito.Grant"
     __key__ = ("pool_id", "user_key", "id")
     __indexes__ = (
-        Index("by_refresh", values=lambda grant: [(h,) for h in grant.hashes()], unique=True),
+        Index("by_refresh", values=lambda grant: [(h,) for h in grant.hashes()]),
         Index("by_expiry", values=lambda grant: [(moment(grant.expires_at),)]),
     )
 
@@ -297,18 +297,28 @@ class Code(Document):
 
 
 class Spent(Document):
-    """What is used up once: a sealed token, with the number of tries that were made with it; or something that waits to
-    be confirmed (`body`: a TOTP seed, sealed; a passkey's challenge)."""
+    """A sealed token that was used, or tried. Its key begins with the token's end: what has expired stands first, and a
+    sign-in, which writes one, keeps no index for it."""
 
-    __kind__ = "cognito.Spent"
+    __kind__ = "cognito.SpentToken"
+    __key__ = ("until", "id")
+
+    until: str
+    id: str
+    attempts: int = 0
+    spent: bool = False
+
+
+class Pending(Document):
+    """What waits to be confirmed by its owner: a TOTP seed (sealed), a passkey's challenge."""
+
+    __kind__ = "cognito.Pending"
     __key__ = ("id",)
-    __indexes__ = (Index("by_expiry", values=lambda spent: [(moment(spent.expires_at),)]),)
+    __indexes__ = (Index("by_expiry", values=lambda pending: [(moment(pending.expires_at),)]),)
 
     id: str
     expires_at: float
-    attempts: int = 0
-    spent: bool = False
-    body: bytes = b""
+    body: bytes
 
 
 class Tally(Document):
@@ -499,4 +509,4 @@ OF_A_POOL: tuple[type[Document], ...] = (
     RiskConfiguration, Customization, Branding, Terms, ImportJob, BrowserSession, Tally,
 )  # fmt: skip
 OF_A_USER: tuple[type[Document], ...] = (Device, Grant, Code, Passkey, AuthEvent)
-EXPIRING: tuple[type[Document], ...] = (Grant, Code, Spent, BrowserSession, AuthorizationCode, AuthEvent, Tally)
+EXPIRING: tuple[type[Document], ...] = (Grant, Code, Pending, BrowserSession, AuthorizationCode, AuthEvent, Tally)

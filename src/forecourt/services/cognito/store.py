@@ -94,7 +94,7 @@ class Records:
 
     def _note_touched(self, changed: Iterable[Change]) -> None:
         for change in changed:
-            _keep(self._touched, change.key[0], None, _MOST_TOUCHED)
+            _keep(self._touched, change.key[1], None, _MOST_TOUCHED)
 
     # Pools, clients, keys ---------------------------------------------------------------------------------------
 
@@ -247,21 +247,22 @@ class Records:
 
     # Single use -------------------------------------------------------------------------------------------------
 
-    async def is_spent(self, token_id: str, maker: str) -> bool:
+    async def is_spent(self, token_id: str, expires_at: float, maker: str) -> bool:
         """Saves work that would come to nothing: what counts is the transaction that spends the token.
 
         Of a token that this process made, it knows whether the store has anything to tell.
         """
         if maker == self.maker and token_id not in self._touched:
             return False
-        spent = await self.store.get(Spent, token_id)
+        spent = await self.store.get(Spent, moment(expires_at), token_id)
         return spent is not None and spent.spent
 
     async def count_attempt(self, token_id: str, expires_at: float, most: int) -> None:
         """Notes one try with a token, before it is judged. Raises where there were too many."""
 
         def count(tx: Tx) -> None:
-            spent = tx.get(Spent, token_id) or Spent(id=token_id, expires_at=expires_at)
+            until = moment(expires_at)
+            spent = tx.get(Spent, until, token_id) or Spent(until, token_id)
             if spent.spent:
                 raise errors.used_session()
             if spent.attempts >= most:
@@ -279,6 +280,9 @@ class Records:
             while expired := await self._expired(kind, now):
                 await self.store.write(partial(_delete, documents=expired))
                 deleted += len(expired)
+        while spent := [s for s in await self.store.list(Spent, limit=_SWEEP_BATCH) if s.until < now]:
+            await self.store.write(partial(_delete, documents=spent))
+            deleted += len(spent)
         return deleted + await self._drop_outlived_keys()
 
     async def _drop_outlived_keys(self) -> int:
@@ -301,10 +305,14 @@ class Records:
 
 def spend(tx: Tx, token_id: str, expires_at: float) -> None:
     """Marks a sealed token as used. Raises where it was used before: then nothing of the change happens."""
-    found = tx.get(Spent, token_id)
-    if found is not None and found.spent:
-        raise errors.used_session()
-    tx.put(Spent(id=token_id, expires_at=expires_at, spent=True))
+    used = Spent(moment(expires_at), token_id, spent=True)
+    try:
+        tx.insert(used)
+    except AlreadyExists:
+        found = tx.get(Spent, used.until, used.id)
+        if found is not None and found.spent:
+            raise errors.used_session() from None
+        tx.put(used)
 
 
 def put_user(tx: Tx, user: User) -> None:

@@ -22,12 +22,12 @@ def code(seed: bytes, step: int) -> str:
     return f"{number % 1_000_000:06d}"
 
 
-def matching_step(seed: bytes, given: str, now: float, last_step: int = -1) -> int | None:
-    """The step whose code `given` is, if it is later than `last_step`."""
+def matching_step(seed: bytes, given: str, now: float) -> int | None:
+    """The latest step whose code `given` is."""
     current = int(now) // STEP_SECONDS
     steps = range(current - DRIFT_STEPS, current + DRIFT_STEPS + 1)
     matched = [step for step in steps if hmac.compare_digest(code(seed, step).encode(), given.encode())]
-    return next((step for step in matched if step > last_step), None)
+    return max(matched, default=None)
 
 
 def encode_seed(seed: bytes) -> str:

@@ -271,6 +271,11 @@ class MapRun(Document):
     results_written: int = 0
     redrive_count: int = 0
     redriven_at: float = 0.0
+    # Not begun yet, as far as their number is known
+    pending: int = 0
+    items_pending: int = 0
+    # What a ResultWriter wrote, by what it tells of: `[{"Key": …, "Size": …}]`
+    files: dict[str, list[dict[str, Any]]] = {}
 
     @property
     def arn(self) -> str:

@@ -96,6 +96,9 @@ class AuthorizerFunction:
     def __init__(self, authorizer: Authorizer, served: Served, ports: Ports, results: Results[object]) -> None:
         ttl = authorizer.authorizer_result_ttl_in_seconds
         self._ttl = _DEFAULT_TTL_SECONDS if ttl is None else min(ttl, _MOST_TTL_SECONDS)
+        if authorizer.type == "REQUEST" and not (authorizer.identity_source or "").strip(" ,"):
+            # Nothing tells one caller from another (a document may say so): what one is granted is not for the next.
+            self._ttl = 0
         self._function = function_of(authorizer.authorizer_uri or "", served.variables)
         self._context_of_call = caller_context(
             served, ports, authorizer.authorizer_credentials, f"authorizers/{authorizer.id}"

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-from functools import cache
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 
+from forecourt.services.apigateway.openapi.yaml_text import read_yaml
 from forecourt.services.apigateway.rest.errors import BadRequestException
-
-if TYPE_CHECKING:
-    import yaml
 
 Json: TypeAlias = dict[str, Any]
 
@@ -19,21 +16,6 @@ HTTP_METHODS = ("get", "put", "post", "delete", "patch", "options", "head")
 ANY_METHOD = "x-amazon-apigateway-any-method"
 EXTENSION = "x-amazon-apigateway-"
 _LONGEST_CHAIN = 20
-
-
-@cache
-def _loader() -> type[yaml.CSafeLoader]:
-    """YAML without its dates: `version: 2024-01-31` is text here as it is in JSON."""
-    # Imported for the first document: a start does not wait for it.
-    import yaml
-
-    class Loader(yaml.CSafeLoader):
-        yaml_implicit_resolvers = {
-            first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-            for first, resolvers in yaml.CSafeLoader.yaml_implicit_resolvers.items()
-        }
-
-    return Loader
 
 
 def parse(body: bytes, refusal: str) -> Json:
@@ -53,25 +35,15 @@ def _load(body: bytes) -> Any:
     text = body.decode("utf-8-sig")
     if text.lstrip()[:1] == "{":
         return json.loads(text, parse_int=lambda digits: _number(int(digits)))
-    import yaml
-
-    # Aliases can blow a small file up; the documents of this world use none.
-    if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=_loader())):
-        raise ValueError("aliases are not supported")
-    return _plain(yaml.load(text, Loader=_loader()))
+    return _plain(read_yaml(text))
 
 
 def _plain(node: Any) -> Any:
-    """YAML as JSON could have said it: keys are text (`200:` is a status code), and nothing is binary or a set."""
     if isinstance(node, dict):
-        return {key if isinstance(key, str) else json.dumps(key): _plain(value) for key, value in node.items()}
+        return {key: _plain(value) for key, value in node.items()}
     if isinstance(node, list):
         return [_plain(item) for item in node]
-    if isinstance(node, int):
-        return _number(node)
-    if node is None or isinstance(node, str | float):
-        return node
-    raise ValueError("neither text nor number")
+    return _number(node) if isinstance(node, int) else node
 
 
 def _number(value: int) -> int | float:

@@ -18,6 +18,7 @@ import msgspec
 from forecourt.services.apigateway.openapi import integrations
 from forecourt.services.apigateway.openapi.document import ANY_METHOD, EXTENSION, Json
 from forecourt.services.apigateway.openapi.swagger import as_swagger
+from forecourt.services.apigateway.openapi.yaml_text import write_yaml
 from forecourt.services.apigateway.rest.errors import BadRequestException
 from forecourt.services.apigateway.rest.model import Authorizer, DocumentationPart, Method, Stage, describe
 from forecourt.services.apigateway.rest.schemas import renamed_references
@@ -69,10 +70,7 @@ def export(
 
 def to_text(document: Json, content_type: str) -> bytes:
     if content_type == "application/yaml":
-        # Imported for the first document: a start does not wait for it.
-        import yaml
-
-        return yaml.safe_dump(document, sort_keys=False, allow_unicode=True).encode()
+        return write_yaml(document).encode()
     return json.dumps(document, indent=2).encode()
 
 

@@ -10,7 +10,15 @@ import operator
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from forecourt.services.apigateway.vtl.methods import WALKING, Refused, index_of, methods_of, property_of
+from forecourt.services.apigateway.vtl.methods import (
+    COSTLY,
+    WALKING,
+    Callables,
+    Refused,
+    index_of,
+    methods_of,
+    property_of,
+)
 from forecourt.services.apigateway.vtl.nodes import (
     Binary,
     Both,
@@ -205,7 +213,7 @@ def _index(target: Evaluate, part: Index) -> Evaluate:
 def _call(target: Evaluate, part: Call) -> Evaluate:
     name, arguments = part.name, [evaluator(argument) for argument in part.arguments]
 
-    walks = name in WALKING
+    walks, accounts = name in WALKING, name in COSTLY
 
     def evaluate(state: State) -> Any:
         value = target(state)
@@ -225,6 +233,9 @@ def _call(target: Evaluate, part: Call) -> Evaluate:
             state.charge(weigh(value) + weigh(result))
         elif type(result) is str and len(result) > 1023:
             state.charge(len(result) >> 10)
+        if accounts and isinstance(value, Callables):
+            work, value.work = value.work, 0
+            state.charge(work)
         return result
 
     return evaluate

@@ -64,9 +64,12 @@ class Input(Callables):
         if path == "$":
             return document
         try:
-            return _compiled(path).find(document)
+            compiled = _compiled(path)
+            found = compiled.find(document)
         except ValueError as error:
             raise TemplateError(str(error)) from error
+        self.work += compiled.visited >> 2
+        return found
 
     def params(self, name: str | None = None) -> Any:
         """Without a name all parameters by place; else the path's, the query's, the header's, in this order."""
@@ -110,8 +113,10 @@ class Util(Callables):
         return _TO_ESCAPE.sub(lambda found: _ESCAPES.get(found[0]) or _escape(found[0]), given)
 
     def parse_json(self, text: Any) -> Any:
+        given = text_of(text)
+        self.work += len(given) >> 7
         try:
-            return msgspec.json.decode(text_of(text))
+            return msgspec.json.decode(given)
         except msgspec.DecodeError:
             return None
 

@@ -36,11 +36,26 @@ Step = Callable[[Any], Iterator[Any]]
 _MOST_NODES = 1_000_000
 
 
+class Visits:
+    """How many nodes were gone through to find what was found."""
+
+    __slots__ = ("count",)
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def add(self, nodes: int) -> None:
+        self.count += nodes
+        if self.count > _MOST_NODES:
+            raise ValueError(f"a path visits more than {_MOST_NODES} nodes")
+
+
 class JsonPath:
     """Raises `ValueError` where the path is not one."""
 
     def __init__(self, text: str) -> None:
         self._steps: list[Step] = []
+        self._visits = Visits()
         self.definite = True
         self._function: Callable[[Any], Any] | None = None
         text = text.strip()
@@ -61,31 +76,36 @@ class JsonPath:
         if kind == "function":
             self._function = _FUNCTIONS[text]
             return
-        step, definite = _STEPS[kind](text)
+        counting = _COUNTING.get(kind)
+        step, definite = _STEPS[kind](text) if counting is None else (counting(text, self._visits), False)
         self._steps.append(step)
         self.definite &= definite
+
+    @property
+    def visited(self) -> int:
+        """By the last `find`."""
+        return self._visits.count
 
     def find(self, value: Any) -> Any:
         """The node of a definite path (None where it is missing), the list of nodes of any other.
 
         Raises `ValueError` where it is more than a million that are visited.
         """
-        nodes = [value]
+        nodes, visits = [value], self._visits
+        visits.count = 0
         for step in self._steps:
-            nodes = list(islice((found for node in nodes for found in step(node)), _MOST_NODES))
-            if len(nodes) == _MOST_NODES:
-                raise _too_many()
-        result = nodes if not self.definite else nodes[0] if nodes else None
+            if len(nodes) == 1:
+                nodes = list(step(nodes[0]))
+            else:
+                nodes = list(islice((found for node in nodes for found in step(node)), _MOST_NODES))
+                visits.add(len(nodes))
+        result: Any = nodes if not self.definite else nodes[0] if nodes else None
         if self._function is None:
             return result
         try:
             return self._function(result)
         except TypeError:
             return None
-
-
-def _too_many() -> ValueError:
-    return ValueError(f"a path visits more than {_MOST_NODES} nodes")
 
 
 def _member(name: str) -> tuple[Step, bool]:
@@ -155,39 +175,41 @@ def _star(text: str) -> tuple[Step, bool]:
     return _children, False
 
 
-def _deep(name: str) -> tuple[Step, bool]:
+def _deep(name: str, visits: Visits) -> Step:
     inner = _children if name == "*" else _named(name) if name else None
 
     def step(node: Any) -> Iterator[Any]:
-        pending, seen = [node], 0
+        pending = [node]
         while pending:
             current = pending.pop()
-            seen += 1
-            if seen > _MOST_NODES:
-                raise _too_many()
             yield from inner(current) if inner is not None else (current,)
+            children = list(_children(current))
+            visits.add(1)
             # The first child is looked at next.
-            pending += reversed(list(_children(current)))
+            pending += reversed(children)
 
-    return step, False
+    return step
 
 
-def _filter(text: str) -> tuple[Step, bool]:
+def _filter(text: str, visits: Visits) -> Step:
     test = compile_filter(text, lambda path: JsonPath("$" + path[1:]).find)
 
     def step(node: Any) -> Iterator[Any]:
-        return (child for child in _children(node) if test(child))
+        for child in _children(node):
+            visits.add(1)
+            if test(child):
+                yield child
 
-    return step, False
+    return step
 
 
 _STEPS: dict[str, Callable[[str], tuple[Step, bool]]] = {
-    "deep": _deep,
     "name": _member,
     "index": _index,
     "star": _star,
     "slice": _slice,
     "indexes": _indexes,
     "names": _names,
-    "filter": _filter,
 }
+# Whose work is not seen by what they find
+_COUNTING: dict[str, Callable[[str, Visits], Step]] = {"deep": _deep, "filter": _filter}

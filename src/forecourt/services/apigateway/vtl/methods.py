@@ -27,6 +27,8 @@ class Callables:
     """An object of ours whose marked methods a template may call by name (`$input`, `$util`)."""
 
     METHODS: Mapping[str, Method] = {}
+    # What its methods of `COSTLY` have cost and nobody has charged yet
+    work = 0
 
     def member(self, name: str) -> Any:
         """`$object.name`."""
@@ -322,6 +324,9 @@ _TABLES: tuple[tuple[Any, Mapping[str, Method]], ...] = (
     (Mapping, _MAP),
     (list, _LIST),
 )
+
+# Methods of `Callables` that account for their own work.
+COSTLY = frozenset({"path", "json", "parseJson"})
 
 # Methods whose time grows with what they are asked of.
 WALKING = frozenset(

@@ -16,7 +16,7 @@ from forecourt.services.cloudwatch.errors import (
     InvalidParameterValueException,
     ValidationError,
 )
-from forecourt.telemetry.statistics import STATISTICS, percentile_of
+from forecourt.telemetry.statistics import STATISTICS, need_extended
 
 _MISSING = ("breaching", "notBreaching", "ignore", "missing")
 _NOT_YET = ("ThresholdMetricId", "EvaluationWindow", "WarmUpConfiguration", "EvaluationCriteria", "EvaluationInterval",
@@ -73,7 +73,7 @@ def _check_source(request: Mapping[str, Any]) -> None:
 def _check_statistic(name: str) -> None:
     try:
         if name not in STATISTICS:
-            percentile_of(name)
+            need_extended(name)
     except ValueError:
         raise InvalidParameterValueException(
             f"The value {name} for parameter ExtendedStatistic is not supported."

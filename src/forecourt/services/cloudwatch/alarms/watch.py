@@ -51,6 +51,7 @@ class Watch:
                 await self._judge(alarm)
             except ServiceError as error:
                 _log.warning("the alarm %s could not be judged: %s", alarm.name, error)
+            await asyncio.sleep(0)  # there may be thousands, and others wait
 
     async def change(self, alarm: Alarm, state: str, reason: str, reason_data: str) -> None:
         """Moves the alarm to `state` and tells whom it may concern. Nothing where it is no longer what it was."""

@@ -41,26 +41,30 @@ class SignedIn(msgspec.Struct, frozen=True):
 async def sign_in(kit: Kit, visit: Visit, passed: Passed, scopes: Sequence[str] = (SIGN_IN_SCOPE,)) -> SignedIn:
     """Tokens for a client of the API."""
     user, attempt = passed.user, passed.attempt
-    new_device = await _new_device(kit, visit, user, attempt)
-    await post_authentication(kit, visit, user, new_device is not None)
+    known = await kit.device_of(attempt)
+    # A key for a device that the pool wants to track and does not know. What the client calls it otherwise is no claim.
+    tracked = "DeviceConfiguration" in visit.pool.settings
+    made = new_device(kit, visit, user) if tracked and known is None else None
+    device = made or known
+    await post_authentication(kit, visit, user, made is not None)
     refresh_token = kit.issuer.new_refresh_token()
     now = kit.records.clock.now()
     grant = kit.issuer.new_grant(visit.pool, visit.client, user, refresh_token, auth_time=int(now), scopes=list(scopes))
-    grant.device_key = new_device.device_key if new_device else attempt.device_key
+    grant.device_key = device.device_key if device else ""
     grant.event_id = attempt.event_id or grant.event_id
     grant.ip, grant.user_agent = visit.ip, visit.user_agent
     minted = await kit.issuer.mint(visit.occasion, visit.client, user, grant, _source(attempt))
 
     def commit(tx: Tx) -> AuthEvent | None:
         settle(tx, user, attempt, now)
-        if new_device is not None:
-            tx.put(new_device)
+        if made is not None:
+            tx.put(made)
         tx.put(grant)
         return kit.threat.record_success(tx, visit, user, attempt, grant.event_id)
 
     event = await kit.records.store.write(commit)
     kit.threat.succeeded(visit, user, event)
-    return SignedIn(minted, refresh_token, new_device)
+    return SignedIn(minted, refresh_token, made)
 
 
 def settle(tx: Tx, user: User, attempt: Attempt, now: float) -> None:
@@ -72,7 +76,7 @@ def settle(tx: Tx, user: User, attempt: Attempt, now: float) -> None:
         raise errors.incorrect_credentials()
     if attempt.totp_step >= 0:
         if current.totp is None or attempt.totp_step <= current.totp.last_step:
-            raise errors.ExpiredCodeException("Your software token has already been used once.")
+            raise errors.used_software_token()
         current.totp.last_step = attempt.totp_step
         put_user(tx, current)
     if attempt.passkey_id:
@@ -98,13 +102,6 @@ async def post_authentication(kit: Kit, visit: Visit, user: User, new_device: bo
     request = with_metadata(visit.occasion, {"userAttributes": user_attributes(user), "newDeviceUsed": new_device})
     source = "PostAuthentication_Authentication"
     await kit.triggers.fire(visit.occasion, "PostAuthentication", source, user.username, request, {})
-
-
-async def _new_device(kit: Kit, visit: Visit, user: User, attempt: Attempt) -> Device | None:
-    """A key for a device that the pool wants to track and does not know."""
-    if "DeviceConfiguration" not in visit.pool.settings or await kit.device_of(attempt) is not None:
-        return None
-    return new_device(kit, visit, user)
 
 
 def new_device(kit: Kit, visit: Visit, user: User) -> Device:

@@ -151,7 +151,7 @@ async def open_session(kit: Kit, session: str) -> Attempt:
         raise errors.invalid_session() from None
     if attempt.expires_at <= kit.records.clock.now():
         raise errors.expired_session()
-    if await kit.records.is_spent(attempt.id, attempt.maker):
+    if await kit.records.is_spent(attempt.id, attempt.expires_at, attempt.maker):
         raise errors.used_session()
     attempt.unspent = attempt.id
     return attempt
@@ -187,6 +187,9 @@ async def follow(kit: Kit, visit: Visit, judged: Judged, challenge: str = "") ->
     if not isinstance(judged, tuple):
         return judged
     attempt, user = judged
+    if not attempt.device_key:
+        # Some clients name their device with their answer.
+        attempt = msgspec.structs.replace(attempt, device_key=visit.parameters.get("DEVICE_KEY", ""))
     if attempt.flow == "CUSTOM_AUTH":
         attempt = custom.note(attempt, challenge)
     outcome = await _next(kit, visit, attempt, user)

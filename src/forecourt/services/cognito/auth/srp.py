@@ -124,7 +124,7 @@ async def check_round(kit: Kit, visit: Visit, attempt: Attempt, challenge: str) 
         raise errors.invalid_session()
     if attempt.expires_at <= kit.records.clock.now():
         raise errors.expired_session()
-    if await kit.records.is_spent(attempt.id, attempt.maker):
+    if await kit.records.is_spent(attempt.id, attempt.expires_at, attempt.maker):
         raise errors.incorrect_credentials()
 
 

@@ -29,10 +29,12 @@ async def answer(kit: Kit, visit: Visit, attempt: Attempt) -> tuple[Attempt, Use
     kit.threat.check_lockout(visit.pool, user.key)
     await kit.records.count_attempt(attempt.id, attempt.expires_at, TRIES)
     seed = kit.records.sealer.open(user.totp.sealed, SEED_PURPOSE)
-    step = totp.matching_step(seed, given, kit.records.clock.now(), user.totp.last_step)
+    step = totp.matching_step(seed, given, kit.records.clock.now())
     if step is None:
         await kit.threat.failed(visit, user.key, user)
         raise errors.CodeMismatchException(_WRONG)
+    if step <= user.totp.last_step:
+        raise errors.used_software_token()
     return msgspec.structs.replace(attempt, passed=[*attempt.passed, "SOFTWARE_TOKEN_MFA"], totp_step=step), user
 
 

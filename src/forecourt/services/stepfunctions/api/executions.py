@@ -220,9 +220,9 @@ class ExecutionsApi:
         if record.status == model.SUCCEEDED:
             return "Execution is SUCCEEDED and cannot be redriven"
         if self._clock.now() - record.stopped_at > _REDRIVABLE_SECONDS:
-            return "Execution has exceeded the redrivable period of 14 days"
+            return "Execution redrivable period exceeded"
         if record.last_event_id >= MOST_EVENTS - 1:
-            return "Execution event history count is not less than 24,999"
+            return "Execution history event limit exceeded"
         return None
 
 

@@ -97,15 +97,16 @@ class MapRunsApi:
 def _counts(run: MapRun, prefix: str) -> Answer:
     counts = {name: getattr(run, prefix + name) for name in ("succeeded", "failed", "timed_out", "aborted", "total")}
     over = counts["succeeded"] + counts["failed"] + counts["timed_out"] + counts["aborted"]
+    waiting = getattr(run, prefix + "pending")
     return {
-        "pending": 0,
+        "pending": waiting,
         "running": max(counts["total"] - over, 0),
         "succeeded": counts["succeeded"],
         "failed": counts["failed"],
         "timedOut": counts["timed_out"],
         "aborted": counts["aborted"],
-        "total": counts["total"],
-        "resultsWritten": run.results_written,
+        "total": counts["total"] + waiting,
+        "resultsWritten": run.results_written if prefix or not run.results_written else over,
         "failuresNotRedrivable": 0,
         "pendingRedrive": 0,
     }

@@ -14,22 +14,26 @@ from forecourt.services.stepfunctions.asl.data import to_text
 from forecourt.services.stepfunctions.asl.machine import Map
 from forecourt.services.stepfunctions.engine.flow import Failure
 from forecourt.services.stepfunctions.engine.model import Frame
-from forecourt.services.stepfunctions.engine.states.map import find_items, select_item
+from forecourt.services.stepfunctions.engine.states.map import find_items
 from forecourt.services.stepfunctions.engine.turn import Turn
 from forecourt.services.stepfunctions.errors import ValidationException
-from forecourt.services.stepfunctions.run.items import Gathering, parse_items
-from forecourt.services.stepfunctions.run.mapstate import limits, number
+from forecourt.services.stepfunctions.run.items import Gathering, Item, items_of, parse_items
+from forecourt.services.stepfunctions.run.mapstate import limits, number, selector
 
 _Configuration = dict[str, Any]
 
 
-def items_of(turn: Turn, frame: Frame, state: Map, configuration: _Configuration) -> list[Any] | None:
+def items_in(turn: Turn, frame: Frame, state: Map, configuration: _Configuration) -> list[Item] | None:
     """None where they come from a reader and no data is given. Raises `StatesError`."""
-    if state.reader is not None:
-        data = configuration.get("mapItemReaderData")
-        return None if data is None else list(parse_items(data.encode(), state.reader.config))
     scope = turn.scope(frame)
-    return find_items(state, scope, state.flow.effective_input(scope))
+    effective = state.flow.effective_input(scope)
+    if state.reader is None:
+        return list(items_of(find_items(state, scope, effective)))
+    data = configuration.get("mapItemReaderData")
+    if data is None:
+        return None
+    source = f"S3://{'/'.join(str(part) for part in state.reader.arguments(scope, effective).values())}"
+    return list(parse_items(data.encode(), state.reader.config, source))
 
 
 def inspect_map(
@@ -38,9 +42,9 @@ def inspect_map(
     """Members of `inspectionData`, until one cannot be told. Raises `StatesError`."""
     scope = turn.scope(frame)
     effective = state.flow.effective_input(scope)
-    items = items_of(turn, frame, state, configuration)
-    if items is not None and not state.jsonata and state.reader is None:
-        yield "afterItemsPath", to_text(items)
+    items = items_in(turn, frame, state, configuration)
+    if not state.jsonata and state.reader is None:
+        yield "afterItemsPath", to_text(find_items(state, scope, effective))
     # Measured on AWS: an unlimited concurrency is shown as 0, other limits only where the state has them
     yield "maxConcurrency", int(number(state.max_concurrency, scope, effective))
     if state.tolerated_failure_count is not None:
@@ -50,14 +54,15 @@ def inspect_map(
     if items is None:
         return
     if state.reader is not None and "ItemsPointer" in state.reader.config:
-        yield "afterItemsPointer", to_text(items)
+        yield "afterItemsPointer", to_text([item.input for item in items])
+    chosen = selector(state, scope, effective)
+    inputs = [chosen(index, item) for index, item in enumerate(items)]
     if state.item_selector is not None:
-        items = [select_item(turn, frame, state, index, item) for index, item in enumerate(items)]
-        yield "afterItemSelector", to_text(items)
+        yield "afterItemSelector", to_text(inputs)
     batching = limits(state, scope, effective)
     if batching is not None:
         gathering = Gathering(batching)
-        units = [*map(gathering.add, items), gathering.rest()]
+        units = [*map(gathering.add, inputs), gathering.rest()]
         yield "afterItemBatcher", to_text([unit.input for unit in units if unit is not None])
 
 
@@ -67,7 +72,7 @@ def failed_iterations(turn: Turn, frame: Frame, state: Map, configuration: _Conf
     Measured on AWS: where the state names no tolerance, the mocked result is its result nonetheless.
     """
     failed = configuration.get("mapIterationFailureCount", 0)
-    items = items_of(turn, frame, state, configuration)
+    items = items_in(turn, frame, state, configuration)
     if items is not None and failed > len(items):
         raise ValidationException("mapIterationFailureCount exceeds the number of the Map state's items")
     scope = turn.scope(frame)
@@ -75,7 +80,7 @@ def failed_iterations(turn: Turn, frame: Frame, state: Map, configuration: _Conf
     count = number(state.tolerated_failure_count, scope, effective)
     share = number(state.tolerated_failure_percentage, scope, effective)
     over_count = state.tolerated_failure_count is not None and failed > count
-    over_share = state.tolerated_failure_percentage is not None and failed * 100 > share * len(items or [None] * failed)
+    over_share = state.tolerated_failure_percentage is not None and failed * 100 > share * (len(items or ()) or failed)
     if not over_count and not over_share:
         return None
     cause = "The specified tolerated failure threshold was exceeded"

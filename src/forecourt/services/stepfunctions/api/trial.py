@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from forecourt.services.stepfunctions.api.testchecks import read_json, read_object
-from forecourt.services.stepfunctions.api.testmap import failed_iterations, inspect_map, items_of
+from forecourt.services.stepfunctions.api.testmap import failed_iterations, inspect_map, items_in
 from forecourt.services.stepfunctions.asl.data import Data, to_text
 from forecourt.services.stepfunctions.asl.errors import StatesError
 from forecourt.services.stepfunctions.asl.flow import JsonPathFlow
@@ -89,7 +89,7 @@ class Trial:
         """Measured on AWS: where a Map's items are none, the cause has no preamble."""
         try:
             if isinstance(self.state, Map):
-                items_of(turn, frame, self.state, self._configuration)
+                items_in(turn, frame, self.state, self._configuration)
         except StatesError as error:
             return Failure(error.error, error.cause)
         return None

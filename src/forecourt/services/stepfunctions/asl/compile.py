@@ -99,16 +99,20 @@ class _Compiler:
         processor = raw[field]
         config = processor.get("ProcessorConfig", {})
         selector = raw.get("ItemSelector", raw.get("Parameters") if not jsonata else None)
+        distributed = config.get("Mode") == "DISTRIBUTED"
+        items = settings.path(raw.get("ItemsPath"))
+        if "Items" in raw:
+            items = jsonata_value(raw["Items"], "Items", "object" if distributed else "")
         return m.Map(
             **{**common, "flow": compile_flow({k: v for k, v in raw.items() if k != "Parameters"}, jsonata)},
             processor=self.scope(processor, f"{location}/{field}"),
             items_path=raw.get("ItemsPath", "$"),
-            items=jsonata_value(raw["Items"], "Items") if "Items" in raw else settings.path(raw.get("ItemsPath")),
+            items=items,
             item_selector=_payload(selector, "ItemSelector", jsonata),
             max_concurrency=settings.limit(raw, "MaxConcurrency", jsonata),
             tolerated_failure_count=settings.limit(raw, "ToleratedFailureCount", jsonata),
             tolerated_failure_percentage=settings.percentage(raw, "ToleratedFailurePercentage", jsonata),
-            distributed=config.get("Mode") == "DISTRIBUTED",
+            distributed=distributed,
             execution_type=config.get("ExecutionType", "STANDARD"),
             label=raw.get("Label", ""),
             reader=_reader(raw.get("ItemReader"), jsonata),

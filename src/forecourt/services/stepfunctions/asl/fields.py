@@ -140,6 +140,14 @@ READER_CONFIG_FIELDS = {
 BATCHER_FIELDS = {
     "BatchInput", "MaxInputBytesPerBatch", "MaxInputBytesPerBatchPath", "MaxItemsPerBatch", "MaxItemsPerBatchPath"
 }  # fmt: skip
+READER_CONFIG = {
+    "InputType": ("CSV", "JSON", "JSONL", "MANIFEST", "PARQUET"),
+    "ManifestType": ("ATHENA_DATA", "S3_INVENTORY"),
+    "Transformation": ("NONE", "LOAD_AND_FLATTEN"),
+    "CSVDelimiter": ("COMMA", "PIPE", "SEMICOLON", "SPACE", "TAB"),
+    "CSVHeaderLocation": ("FIRST_ROW", "GIVEN"),
+}
+WRITER_CONFIG = {"OutputType": ("JSON", "JSONL"), "Transformation": ("NONE", "COMPACT", "FLATTEN")}
 WRITER_FIELDS = {"Arguments", "Parameters", "Resource", "WriterConfig"}
 
 # Pairs of which at most one may be set.

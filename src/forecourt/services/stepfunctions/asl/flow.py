@@ -135,8 +135,8 @@ _EXPECTED = {
 }
 
 
-def jsonata_value(raw: Any, field: str) -> Value:
-    """A field of a JSONata state; where it is an expression, its result's kind is checked."""
+def jsonata_value(raw: Any, field: str, other: str = "") -> Value:
+    """A field of a JSONata state; where it is an expression, its result's kind is checked (`other` is good as well)."""
     build = compile_jsonata(raw, field)
     expected = _EXPECTED.get(field.rsplit("/", 1)[-1])
     if expected is None or not is_expression(raw):
@@ -145,7 +145,7 @@ def jsonata_value(raw: Any, field: str) -> Value:
 
     def checked(scope: Scope, input: Any) -> Any:
         value = build(scope)
-        if (kind := json_kind(value)) != expected:
+        if (kind := json_kind(value)) not in (expected, other):
             raise StatesError(
                 errors.QUERY_EVALUATION_ERROR,
                 f"The JSONata expression '{text}' specified for the field '{field}' returned an unexpected result "

@@ -398,12 +398,30 @@ class _Validator:
         if "ItemReader" in raw and self.require(reader, ("Resource",), f"{location}/ItemReader"):
             config = reader.get("ReaderConfig", {})
             self.supported(config, fields.READER_CONFIG_FIELDS, f"{location}/ItemReader/ReaderConfig")
-            self.kinds(config, f"{location}/ItemReader/ReaderConfig", jsonata)
+            self.reader_config(reader, config, f"{location}/ItemReader/ReaderConfig", jsonata)
+        writer = raw.get("ResultWriter", {})
+        for field, known in fields.WRITER_CONFIG.items():
+            self.one_of(writer.get("WriterConfig", {}), field, known, f"{location}/ResultWriter/WriterConfig")
         batcher = raw.get("ItemBatcher", {})
         if "ItemBatcher" in raw and not any(key.startswith("Max") for key in batcher):
             self.report("MaxItemsPerBatch or MaxInputBytesPerBatch is required", f"{location}/ItemBatcher")
         if "Label" in raw:
             self.label(raw["Label"], f"{location}/Label")
+
+    def reader_config(self, reader: Raw, config: Raw, here: str, jsonata: bool) -> None:
+        if not self.kinds(config, here, jsonata):
+            return
+        for field, known in fields.READER_CONFIG.items():
+            self.one_of(config, field, known, here)
+        if config.get("InputType") == "CSV" and config.get("ManifestType") is None:
+            self.require(config, ("CSVHeaderLocation",), here)
+        if config.get("CSVHeaderLocation") == "GIVEN":
+            self.require(config, ("CSVHeaders",), here)
+        if reader["Resource"].endswith(":s3:getObject"):
+            if "ManifestType" not in config:
+                self.require(config, ("InputType",), here)
+        elif config.get("Transformation") == "LOAD_AND_FLATTEN":
+            self.require(config, ("InputType",), here)
 
     def label(self, label: str, here: str) -> None:
         if not 0 < len(label) <= _LONGEST_LABEL:

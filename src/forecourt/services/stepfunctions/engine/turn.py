@@ -169,6 +169,11 @@ def _map_item(execution: Execution, frame: Frame) -> dict[str, Any] | None:
     """The item of the innermost Map iteration around the frame."""
     while frame.parent:
         if frame.item is not None:
-            return {"Index": frame.index, "Value": frame.item.value}
+            return map_item(frame.index, frame.item.value)
         frame = execution.frames[frame.parent]
-    return {"Index": frame.index, "Value": frame.item.value} if frame.item is not None else None
+    return map_item(frame.index, frame.item.value) if frame.item is not None else None
+
+
+def map_item(index: int, value: Any) -> dict[str, Any]:
+    """`Map.Item` of an inline Map."""
+    return {"Index": index, "Value": value, "Source": "STATE_DATA"}

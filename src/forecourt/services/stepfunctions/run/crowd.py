@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import uuid
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import NamedTuple
 
 from forecourt.base.clock import Clock
@@ -20,7 +21,7 @@ from forecourt.services.stepfunctions.run.committer import Committer
 from forecourt.services.stepfunctions.run.express import Express
 from forecourt.services.stepfunctions.run.items import Unit
 from forecourt.services.stepfunctions.run.pending import Pending
-from forecourt.services.stepfunctions.run.results import Writer
+from forecourt.services.stepfunctions.run.results import Writer, contribution
 from forecourt.services.stepfunctions.run.shell import Shell
 from forecourt.services.stepfunctions.run.start import Revision, StartRequest
 from forecourt.store import Store
@@ -52,7 +53,10 @@ class Crowd:
         units: AsyncIterator[Unit],
         writer: Writer | None,
         pending: Pending,
+        form: tuple[str, bool],
+        known: int,
     ) -> None:
+        """`form` is how the results stand in the state's output, `known` how many items there are, if that is known."""
         self._means = means
         self.document = document
         self._revision = revision
@@ -61,7 +65,10 @@ class Crowd:
         self._pending = pending
         self._children: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
-        self._results: dict[int, Data] = {}
+        self._transformation, self._as_lines = form
+        self._held: Unit | None = None
+        document.pending, document.items_pending = (known, known) if known else (0, 0)
+        self._results: dict[int, list[str]] = {}
         self._result_bytes = 0
         self._broken: Exception | None = None
         self._saved_at = 0.0
@@ -75,9 +82,10 @@ class Crowd:
         index = 0
         try:
             async for unit in self._units:
+                self._held = unit
                 await self._room()
-                self.document.total += 1
-                self.document.items_total += unit.items
+                self._held = None
+                self._counted_as_begun(unit)
                 self._begin(index, unit)
                 index += 1
             while self._children:
@@ -87,6 +95,7 @@ class Crowd:
             raise StatesError(
                 errors.EXCEED_TOLERATED_FAILURE_THRESHOLD, "The specified tolerated failure threshold was exceeded"
             ) from None
+        self.document.pending = self.document.items_pending = 0
         result = await self._result()
         self.document.results_written = self.document.items_total
         await self.end(model.SUCCEEDED)
@@ -94,10 +103,10 @@ class Crowd:
 
     async def _result(self) -> Data:
         if self._writer is not None:
-            result = await self._writer.write(self._all_children())
-            return Data(result)
-        texts = [self._results[index].text for index in sorted(self._results)]
-        result_data = Data.of_text("[" + ",".join(texts) + "]")
+            return Data(await self._writer.write(self._all_children()))
+        texts = [text for index in sorted(self._results) for text in self._results[index]]
+        joined = "".join(f"{text}\n" for text in texts) if self._as_lines else "[" + ",".join(texts) + "]"
+        result_data = Data(joined) if self._as_lines else Data.of_text(joined)
         if result_data.too_large:
             raise StatesError(
                 errors.DATA_LIMIT_EXCEEDED,
@@ -107,11 +116,25 @@ class Crowd:
         return result_data
 
     async def _all_children(self) -> AsyncIterator[ExecutionRecord]:
-        """Page by page, in the order of their index."""
+        """In the order of their index; of a redriven run those that ended since."""
         for index in range(self.document.total):
             record = await self._means.store.get(ExecutionRecord, *self._request(index, Unit(None, 0)).key)
-            if record is not None:
+            if record is not None and record.stopped_at >= self.document.redriven_at:
                 yield record
+
+    async def _never_begun(self) -> AsyncIterator[str]:
+        """The inputs of the children that the run did not come to."""
+        if self._held is not None:
+            yield Data(self._held.input).text
+        async for unit in self._units:
+            yield Data(unit.input).text
+
+    def _counted_as_begun(self, unit: Unit) -> None:
+        document = self.document
+        document.total += 1
+        document.items_total += unit.items
+        document.pending = max(document.pending - 1, 0)
+        document.items_pending = max(document.items_pending - unit.items, 0)
 
     # --- children -----------------------------------------------------------------------------------------------------
 
@@ -175,9 +198,9 @@ class Crowd:
         else:
             record = await self._standard_child(request)
         self._count(record, unit)
-        if record.status == model.SUCCEEDED and self._writer is None and record.output is not None:
-            self._results[index] = Data.of_text(record.output)
-            self._result_bytes += len(record.output) + 1
+        if self._writer is None:
+            self._results[index] = contribution(record, self._transformation)
+            self._result_bytes += sum(len(text) + 1 for text in self._results[index])
 
     async def _standard_child(self, request: StartRequest) -> ExecutionRecord:
         try:
@@ -217,13 +240,18 @@ class Crowd:
         setattr(document, counter, getattr(document, counter) + 1)
         setattr(document, f"items_{counter}", getattr(document, f"items_{counter}") + unit.items)
 
-    async def end(self, status: str) -> None:
+    async def end(self, status: str, export: bool = False) -> None:
+        """`export`: what there are of results is written although the run did not succeed."""
         for task in list(self._children):
             task.cancel()
         self.document.status = status
         self.document.stopped_at = self._means.clock.now()
         try:
             await self._stop_children()
+            if export and self._writer is not None:
+                with suppress(StatesError):
+                    await self._writer.write(self._all_children(), self._never_begun())
+                    self.document.results_written = self.document.items_total
         finally:
             await self._save()
 

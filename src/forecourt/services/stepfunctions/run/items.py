@@ -10,7 +10,9 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from forecourt.base.errors import ServiceError
@@ -18,13 +20,43 @@ from forecourt.services.stepfunctions.asl import errors
 from forecourt.services.stepfunctions.asl.data import from_text, to_text
 from forecourt.services.stepfunctions.asl.errors import StatesError
 from forecourt.services.stepfunctions.integrations.casing import from_model
-from forecourt.services.stepfunctions.integrations.naming import operation_model
 
 # (operation, parameters) -> output, of S3 and as the state machine's role
 S3 = Callable[[str, dict[str, Any]], Awaitable[dict[str, Any]]]
 
 _DELIMITERS = {"COMMA": ",", "PIPE": "|", "SEMICOLON": ";", "SPACE": " ", "TAB": "\t"}
+_GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+# What of an ItemReader's Parameters names an object
+_OBJECT = ("Bucket", "Key", "VersionId", "ExpectedBucketOwner")
+STATE_DATA = "STATE_DATA"
+# An item of a text file may be of 8 MB
+csv.field_size_limit(8 * 1024 * 1024)
 MOST_ITEMS = 100_000_000
+
+
+class Item(NamedTuple):
+    """`key` where an object's members are mapped over; `source` is where the item comes from."""
+
+    value: Any
+    key: str | None = None
+    source: str = STATE_DATA
+
+    @property
+    def input(self) -> Any:
+        """What a child is given where no ItemSelector says otherwise."""
+        return self.value if self.key is None else {"Key": self.key, "Value": self.value}
+
+    def context(self, index: int) -> dict[str, Any]:
+        """As the context object shows it."""
+        key = {} if self.key is None else {"Key": self.key}
+        return {"Map": {"Item": {"Index": index, **key, "Value": self.value, "Source": self.source}}}
+
+
+def items_of(value: Any, source: str = STATE_DATA) -> Iterator[Item]:
+    """The elements of an array, or the members of an object."""
+    if isinstance(value, dict):
+        return (Item(member, key, source) for key, member in value.items())
+    return (Item(element, None, source) for element in value)
 
 
 def _failed(cause: str) -> StatesError:
@@ -33,7 +65,7 @@ def _failed(cause: str) -> StatesError:
 
 async def read_items(
     s3: S3, action: str, arguments: dict[str, Any], config: dict[str, Any], most: int
-) -> AsyncIterator[Any]:
+) -> AsyncIterator[Item]:
     """Raises `States.ItemReaderFailed`."""
     count = 0
     source = _listed(s3, arguments, config) if action == "listObjectsV2" else _object_items(s3, arguments, config)
@@ -44,8 +76,7 @@ async def read_items(
         yield item
 
 
-async def _listed(s3: S3, arguments: dict[str, Any], config: dict[str, Any]) -> AsyncIterator[Any]:
-    shape = _member_shape()
+async def _listed(s3: S3, arguments: dict[str, Any], config: dict[str, Any]) -> AsyncIterator[Item]:
     token: dict[str, Any] = {}
     while True:
         answer = await _call(s3, "ListObjectsV2", {**arguments, **token})
@@ -55,16 +86,19 @@ async def _listed(s3: S3, arguments: dict[str, Any], config: dict[str, Any]) -> 
                 async for item in _object_items(s3, one, config):
                     yield item
             else:
-                yield from_model(shape, entry)
+                yield Item(_described(entry), None, f"S3://{arguments.get('Bucket')}")
         if not answer.get("IsTruncated"):
             return
         token = {"ContinuationToken": answer.get("NextContinuationToken")}
 
 
-def _member_shape() -> Any:
-    operation = operation_model("s3", "listObjectsV2")
-    assert operation is not None
-    return operation.output_shape.members["Contents"].member  # type: ignore[union-attr]
+def _described(entry: dict[str, Any]) -> dict[str, Any]:
+    """An object's metadata in Step Functions' words: `Etag`, and its time in seconds."""
+    shown = {"Etag" if name == "ETag" else name: value for name, value in entry.items()}
+    modified = shown.get("LastModified")
+    if isinstance(modified, datetime):
+        shown["LastModified"] = int(modified.timestamp())
+    return {name: from_model(None, value) for name, value in shown.items()}
 
 
 async def _call(s3: S3, operation: str, params: dict[str, Any]) -> dict[str, Any]:
@@ -76,34 +110,54 @@ async def _call(s3: S3, operation: str, params: dict[str, Any]) -> dict[str, Any
         ) from error
 
 
-async def _object_items(s3: S3, arguments: dict[str, Any], config: dict[str, Any]) -> AsyncIterator[Any]:
+async def _object_items(s3: S3, arguments: dict[str, Any], config: dict[str, Any]) -> AsyncIterator[Item]:
     data = await read_object(s3, arguments)
     if config.get("ManifestType") == "ATHENA_DATA":
         files = _athena(s3, config, data)
-    elif config.get("InputType") == "MANIFEST":
+    elif config.get("InputType") == "MANIFEST" or config.get("ManifestType") == "S3_INVENTORY":
         files = _inventory(s3, arguments, data)
     else:
-        for item in parse_items(data, config):
+        for item in parse_items(data, config, _uri(arguments)):
             yield item
         return
     async for item in files:
         yield item
 
 
-def parse_items(data: bytes, config: dict[str, Any]) -> Iterator[Any]:
+def _uri(arguments: dict[str, Any]) -> str:
+    return f"S3://{arguments.get('Bucket')}/{arguments.get('Key')}"
+
+
+def parse_items(data: bytes, config: dict[str, Any], source: str) -> Iterator[Item]:
     """The items in one object's data. Raises `States.ItemReaderFailed`."""
     kind = config.get("InputType", "JSON")
+    if kind == "JSON":
+        return items_of(_json(data, config), source)
     read = _FORMATS.get(kind)
     if read is None:
         raise _failed(f"The InputType '{kind}' is not supported")
-    return read(data, config)
+    return items_of(read(data, config), source)
 
 
 async def read_object(s3: S3, arguments: dict[str, Any]) -> bytes:
-    answer = await _call(s3, "GetObject", {"Bucket": arguments.get("Bucket"), "Key": arguments.get("Key")})
+    asked = {name: arguments[name] for name in _OBJECT if arguments.get(name) is not None}
+    answer = await _call(s3, "GetObject", asked)
     body = answer.get("Body", b"")
     data: bytes = body if isinstance(body, bytes) else bytes(body.read())
-    return gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
+    try:
+        return _unpacked(data)
+    except (OSError, EOFError, zlib.error) as error:
+        raise _failed(f"The compressed object {_uri(arguments)} cannot be read") from error
+
+
+def _unpacked(data: bytes) -> bytes:
+    if data[:2] == _GZIP:
+        return gzip.decompress(data)
+    if data[:4] == _ZSTD:
+        import pyarrow
+
+        return bytes(pyarrow.input_stream(pyarrow.BufferReader(data), compression="zstd").read())
+    return data
 
 
 def _text(data: bytes) -> str:
@@ -113,19 +167,16 @@ def _text(data: bytes) -> str:
         raise _failed("Attempted to read a file that is not UTF-8 encoded text") from error
 
 
-def _json(data: bytes, config: dict[str, Any]) -> Iterator[Any]:
+def _json(data: bytes, config: dict[str, Any]) -> Any:
     try:
         value = from_text(_text(data))
     except ValueError as error:
         raise _failed("Attempting to map over a file that is not valid JSON") from error
     if pointer := config.get("ItemsPointer"):
         value = _follow(value, pointer)
-    if isinstance(value, dict):
-        # An object is mapped over as its entries
-        return iter([{"Key": key, "Value": item} for key, item in value.items()])
-    if not isinstance(value, list):
+    if not isinstance(value, (dict, list)):
         raise _failed("Attempting to map over non-iterable node.")
-    return iter(value)
+    return value
 
 
 def _follow(value: Any, pointer: str) -> Any:
@@ -154,15 +205,18 @@ def _csv(data: bytes, config: dict[str, Any]) -> Iterator[Any]:
     delimiter = _DELIMITERS.get(config.get("CSVDelimiter", "COMMA"))
     if delimiter is None:
         raise _failed(f"The CSVDelimiter '{config.get('CSVDelimiter')}' is not supported")
-    rows = csv.reader(io.StringIO(_text(data)), delimiter=delimiter)
+    rows = csv.reader(io.StringIO(_text(data), newline=""), delimiter=delimiter, escapechar="\\")
     if config.get("CSVHeaderLocation") == "GIVEN":
         headers = config.get("CSVHeaders") or []
     else:
         headers = next(rows, [])
-    for row in rows:
-        if row:
-            padded = row + [""] * (len(headers) - len(row))
-            yield dict(zip(headers, padded, strict=False))
+    try:
+        for row in rows:
+            if row:
+                padded = row + [""] * (len(headers) - len(row))
+                yield dict(zip(headers, padded, strict=False))
+    except csv.Error as error:
+        raise _failed(f"Attempting to map over a file that is not valid CSV: {error}") from error
 
 
 def _parquet(data: bytes, config: dict[str, Any]) -> Iterator[Any]:
@@ -179,25 +233,25 @@ def _parquet(data: bytes, config: dict[str, Any]) -> Iterator[Any]:
 
 
 _FORMATS: dict[str, Callable[[bytes, dict[str, Any]], Iterator[Any]]] = {
-    "JSON": _json,
     "JSONL": _json_lines,
     "CSV": _csv,
     "PARQUET": _parquet,
 }
 
 
-async def _athena(s3: S3, config: dict[str, Any], data: bytes) -> AsyncIterator[Any]:
+async def _athena(s3: S3, config: dict[str, Any], data: bytes) -> AsyncIterator[Item]:
     """Athena's list of data files; `InputType` is the format of these."""
     kind = config.get("InputType", "MANIFEST")
     inner = {name: value for name, value in config.items() if name != "ManifestType"}
     inner["InputType"] = "CSV" if kind == "MANIFEST" else kind
     for line in _text(data).splitlines():
         bucket, _, key = line.strip().removeprefix("s3://").partition("/")
-        for item in parse_items(await read_object(s3, {"Bucket": bucket, "Key": key}), inner):
+        place = {"Bucket": bucket, "Key": key}
+        for item in parse_items(await read_object(s3, place), inner, _uri(place)):
             yield item
 
 
-async def _inventory(s3: S3, arguments: dict[str, Any], data: bytes) -> AsyncIterator[Any]:
+async def _inventory(s3: S3, arguments: dict[str, Any], data: bytes) -> AsyncIterator[Item]:
     """An S3 inventory: its CSV files list objects."""
     try:
         manifest = from_text(_text(data))
@@ -207,7 +261,8 @@ async def _inventory(s3: S3, arguments: dict[str, Any], data: bytes) -> AsyncIte
         raise _failed("Attempting to map over a file that is not a valid S3 inventory manifest") from error
     given = {"CSVHeaderLocation": "GIVEN", "CSVHeaders": headers}
     for key in files:
-        for item in _csv(await read_object(s3, {"Bucket": arguments.get("Bucket"), "Key": key}), given):
+        place = {"Bucket": arguments.get("Bucket"), "Key": key}
+        for item in items_of(_csv(await read_object(s3, place), given), _uri(place)):
             yield item
 
 
@@ -229,7 +284,7 @@ class BatchLimits(NamedTuple):
 
 
 async def batches(
-    items: AsyncIterator[Any], select: Callable[[int, Any], Any], limits: BatchLimits | None
+    items: AsyncIterator[Item], select: Callable[[int, Item], Any], limits: BatchLimits | None
 ) -> AsyncIterator[Unit]:
     """Each item through the ItemSelector, alone or gathered into batches."""
     index = 0

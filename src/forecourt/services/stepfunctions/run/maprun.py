@@ -12,6 +12,7 @@ import json
 from typing import Any
 
 from forecourt.base.clock import Clock
+from forecourt.services.stepfunctions.asl import errors
 from forecourt.services.stepfunctions.asl.errors import StatesError
 from forecourt.services.stepfunctions.asl.machine import Machine, Map
 from forecourt.services.stepfunctions.asl.scope import Scope
@@ -82,11 +83,11 @@ class MapRuns:
 
     async def _failed(self, pending: Pending, run: Crowd | None, error: str, cause: str) -> events.MapRunEnded:
         if run is not None:
-            await run.end(model.FAILED)
+            await run.end(model.FAILED, export=error == errors.EXCEED_TOLERATED_FAILURE_THRESHOLD)
         return events.MapRunEnded(pending.frame, pending.nonce, model.FAILED, None, error, cause)
 
     def _abort(self, run: Crowd) -> None:
-        task = asyncio.create_task(run.end(model.ABORTED))
+        task = asyncio.create_task(run.end(model.ABORTED, export=True))
         self._aborting.add(task)
         task.add_done_callback(self._aborting.discard)
 
@@ -104,14 +105,16 @@ class MapRuns:
         async def s3(operation: str, params: dict[str, Any]) -> dict[str, Any]:
             return await self._calls.raw(job, "s3", operation, params)
 
+        given = mapstate.given_items(pending, state, scope, effective)
         units = batches(
-            mapstate.items(s3, pending, state, scope, effective),
+            mapstate.items(s3, given, state, scope, effective),
             mapstate.selector(state, scope, effective),
             mapstate.limits(state, scope, effective),
         )
         writer = mapstate.writer(s3, state, scope, effective, document)
         means = Means(self._store, self._committer, self._shell, self._express, self._clock)
-        return Crowd(means, document, revision, units, writer, pending)
+        known = len(given) if given is not None and state.batcher is None else 0
+        return Crowd(means, document, revision, units, writer, pending, mapstate.form(state), known)
 
     async def _document(
         self, pending: Pending, execution: Execution, state: Map, scope: Scope, effective: Any

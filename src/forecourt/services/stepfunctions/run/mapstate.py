@@ -12,7 +12,7 @@ from forecourt.services.stepfunctions.engine.model import Execution
 from forecourt.services.stepfunctions.engine.states.map import find_items
 from forecourt.services.stepfunctions.integrations import Job
 from forecourt.services.stepfunctions.model import MapRun
-from forecourt.services.stepfunctions.run.items import MOST_ITEMS, S3, BatchLimits, read_items
+from forecourt.services.stepfunctions.run.items import MOST_ITEMS, S3, BatchLimits, Item, items_of, read_items
 from forecourt.services.stepfunctions.run.pending import Pending
 from forecourt.services.stepfunctions.run.results import Writer
 
@@ -22,13 +22,13 @@ def number(value: Any, scope: Scope, effective: Any) -> float:
     return 0 if value is None else float(value(scope, effective))
 
 
-def selector(state: Map, scope: Scope, effective: Any) -> Callable[[int, Any], Any]:
+def selector(state: Map, scope: Scope, effective: Any) -> Callable[[int, Item], Any]:
     chosen = state.item_selector
     if chosen is None:
-        return lambda index, item: item
+        return lambda index, item: item.input
 
-    def select(index: int, item: Any) -> Any:
-        return chosen(scope.with_context({"Map": {"Item": {"Index": index, "Value": item}}}), effective)
+    def select(index: int, item: Item) -> Any:
+        return chosen(scope.with_context(item.context(index)), effective)
 
     return select
 
@@ -45,10 +45,16 @@ def limits(state: Map, scope: Scope, effective: Any) -> BatchLimits | None:
     )
 
 
-async def items(s3: S3, pending: Pending, state: Map, scope: Scope, effective: Any) -> AsyncIterator[Any]:
+def given_items(pending: Pending, state: Map, scope: Scope, effective: Any) -> Any:
+    """The array or object that is mapped over; None where a reader has the items."""
+    if state.reader is not None:
+        return None
+    return Data.of_text(pending.items).value if pending.items else find_items(state, scope, effective)
+
+
+async def items(s3: S3, given: Any, state: Map, scope: Scope, effective: Any) -> AsyncIterator[Item]:
     if state.reader is None:
-        given = Data.of_text(pending.items).value if pending.items else find_items(state, scope, effective)
-        for item in given:
+        for item in items_of(given):
             yield item
         return
     reader = state.reader
@@ -63,6 +69,12 @@ def writer(s3: S3, state: Map, scope: Scope, effective: Any, run: MapRun) -> Wri
     if given is None or given.resource is None or given.arguments is None:
         return None
     return Writer(s3, given.arguments(scope, effective), given.config, run)
+
+
+def form(state: Map) -> tuple[str, bool]:
+    """How the results stand in the state's output: their transformation, and whether they are lines of text."""
+    config = state.writer.config if state.writer is not None else {}
+    return config.get("Transformation", "COMPACT"), config.get("OutputType", "JSON") == "JSONL"
 
 
 def processor_definition(machine: Machine, location: str) -> dict[str, Any]:

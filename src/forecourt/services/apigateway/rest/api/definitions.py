@@ -55,12 +55,15 @@ class DefinitionsApi(Noun):
             )
         extensions = (request.get("parameters") or {}).get("extensions")
         parts = await self._documentation(context, stage)
-        document = export(snapshot, stage, request["exportType"], extensions, parts)
+
+        def body() -> bytes:
+            return to_text(export(snapshot, stage, request["exportType"], extensions, parts), content_type)
+
         name = f"{snapshot.name}-{stage.stage_name}-{request['exportType']}.{content_type.rpartition('/')[2]}"
         return {
             "contentType": content_type,
             "contentDisposition": f'attachment; filename="{name}"',
-            "body": to_text(document, content_type),
+            "body": await asyncio.to_thread(body),
         }
 
     async def deployed(self, context: CallContext, request: Request) -> tuple[Stage, Snapshot]:

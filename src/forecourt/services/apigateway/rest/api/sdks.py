@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import zipfile
 from collections.abc import Callable, Mapping
@@ -82,12 +83,17 @@ class SdksApi(Noun):
                 f"SDK generation is not supported for type '{kind}'. Valid options are {','.join(_GENERATORS)}"
             )
         endpoint = _endpoint(context, snapshot.rest_api_id, stage.stage_name)
-        files = generate(snapshot.name, operations_of(snapshot), schemas_of(snapshot), endpoint, context.region)
+
+        def body() -> bytes:
+            return _zip(
+                generate(snapshot.name, operations_of(snapshot), schemas_of(snapshot), endpoint, context.region)
+            )
+
         stamp = self.tools.clock.utcnow().strftime("%Y-%m-%d_%H-%MZ")
         return {
             "contentType": "application/octet-stream",
             "contentDisposition": f'attachment; filename="{kind}_{stamp}.zip"',
-            "body": _zip(files),
+            "body": await asyncio.to_thread(body),
         }
 
 

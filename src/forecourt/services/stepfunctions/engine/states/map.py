@@ -18,7 +18,7 @@ from forecourt.services.stepfunctions.engine.recovery import attempt, fail_state
 from forecourt.services.stepfunctions.engine.registry import CHILD_DONE, CHILD_STOPPED, ENTER
 from forecourt.services.stepfunctions.engine.states import distributed
 from forecourt.services.stepfunctions.engine.states.parallel import leave_fan
-from forecourt.services.stepfunctions.engine.turn import Turn
+from forecourt.services.stepfunctions.engine.turn import Turn, map_item
 
 # "MaxConcurrency 0" means as many as possible, which is up to 40 iterations of an inline Map
 _MOST_CONCURRENT = 40
@@ -27,7 +27,7 @@ _MOST_CONCURRENT = 40
 def enter_map(turn: Turn, frame: Frame, state: Map) -> None:
     scope = turn.scope(frame)
     effective = state.flow.effective_input(scope)
-    items: list[Any] | None = None
+    items: Any = None
     if state.reader is None:
         try:
             items = find_items(state, scope, effective)
@@ -46,9 +46,10 @@ def enter_map(turn: Turn, frame: Frame, state: Map) -> None:
     start_iterations(turn, frame, state)
 
 
-def find_items(state: Map, scope: Any, effective: Any) -> list[Any]:
+def find_items(state: Map, scope: Any, effective: Any) -> Any:
+    """An array; a distributed Map goes over the members of an object as well."""
     items = state.items(scope, effective) if state.items is not None else effective
-    if isinstance(items, list):
+    if isinstance(items, list) or (state.distributed and isinstance(items, dict)):
         return items
     if state.jsonata:
         raise StatesError(
@@ -99,7 +100,7 @@ def select_item(turn: Turn, frame: Frame, state: Map, index: int, item: Any) -> 
     """An iteration's input: the item, or what ItemSelector makes of it."""
     if state.item_selector is None:
         return item
-    scope = turn.scope(frame).with_context({"Map": {"Item": {"Index": index, "Value": item}}})
+    scope = turn.scope(frame).with_context({"Map": {"Item": map_item(index, item)}})
     return state.item_selector(scope, state.flow.effective_input(scope))
 
 
