@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -341,7 +341,14 @@ def issuer() -> Any:
     thread.join()
 
 
-async def with_jwt(made: Gateway, issuer_url: str, scopes: list[str] | None = None) -> None:
+async def with_jwt(
+    made: Gateway,
+    issuer_url: str,
+    scopes: list[str] | None = None,
+    *,
+    audience: str = "app",
+    keys: Sequence[str] = ("$default",),
+) -> None:
     made.services.functions["f"] = lambda event: event["requestContext"]["authorizer"]
     authorizer = model.Authorizer(
         **IN_API,
@@ -349,10 +356,10 @@ async def with_jwt(made: Gateway, issuer_url: str, scopes: list[str] | None = No
         name="au",
         authorizer_type="JWT",
         identity_source=["$request.header.Authorization"],
-        jwt_configuration=model.JwtConfiguration(audience=["app"], issuer=issuer_url),
+        jwt_configuration=model.JwtConfiguration(audience=[audience], issuer=issuer_url),
     )
     route = {"authorization_type": "JWT", "authorizer_id": "au", "authorization_scopes": scopes}
-    await deploy(made, {"$default": function("f")}, route=route, authorizers=[authorizer])
+    await deploy(made, {key: function("f") for key in keys}, route=route, authorizers=[authorizer])
 
 
 async def bearer(made: Gateway, token: str) -> Any:
@@ -410,6 +417,27 @@ async def test_who_comes_while_the_keys_are_fetched_waits_for_them(issuer: Issue
         assert ([answer.status for answer in answers], issuer.asked) == ([200] * 10, 2)
 
 
+async def test_keys_are_fetched_once_for_all_routes_and_deployments(issuer: Issuer) -> None:
+    async with gateway() as made:
+        issuer.asked = 0
+        for n in range(2):
+            await with_jwt(made, issuer.url, keys=["GET /a", "GET /b"])
+            for path in ("/a", "/b"):
+                token = issuer.token(n=n, path=path)
+                headers = [("Authorization", f"Bearer {token}")]
+                assert (await made.ask(path, headers=headers, stage="")).status == 200
+        assert issuer.asked == 2
+
+
+async def test_what_was_remembered_ends_with_the_authorizers_form(issuer: Issuer) -> None:
+    """A token that an audience let in is looked at anew when the audience has changed."""
+    async with gateway() as made:
+        token = issuer.token()
+        for audience, status in (("app", 200), ("other", 401), ("app", 200)):
+            await with_jwt(made, issuer.url, audience=audience)
+            assert (await bearer(made, token)).status == status
+
+
 async def test_the_issuers_keys_change(issuer: Issuer) -> None:
     """A key that is not known is looked for again, at most once a minute."""
     async with gateway() as made:
@@ -447,6 +475,19 @@ async def test_an_issuer_that_is_slow_or_huge(issuer: Issuer, reply: bytes | Non
         asked = len(served.received)
         assert (await bearer(made, token)).status == 401
         assert len(served.received) == asked
+
+
+async def test_an_issuer_that_comes_up_late(issuer: Issuer) -> None:
+    async with backend() as served, gateway() as made:
+        served.reply = b"HTTP/1.1 503 Down\r\nContent-Length: 0\r\n\r\n"
+        await with_jwt(made, served.url)
+        token = issuer.token(iss=served.url)
+        refused = await bearer(made, token)
+        assert "OIDC discovery endpoint communication error" in (refused.header("www-authenticate") or "")
+        found = json.dumps({"jwks_uri": f"{issuer.url}/keys"}).encode()
+        served.reply = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(found), found)
+        made.clock.advance(6)
+        assert (await bearer(made, token)).status == 200
 
 
 # -- Lambda authorizers

@@ -169,6 +169,10 @@ async def test_refusals(cloudwatch: Client) -> None:
     assert await refused(TreatMissingData="perhaps") == "ValidationError"
     assert await refused(ComparisonOperator="GreaterThanUpperThreshold") == "NotImplementedException"
     assert await refused("Statistic", ExtendedStatistic="tm101") == "InvalidParameterValueException"
+    assert await refused(AlarmActions=["somebody"]) == "ValidationError"
+    unknown = [{"Id": "e", "Expression": "nobody * 2"}]
+    of_one = ("Namespace", "MetricName", "Statistic", "Period")
+    assert await refused(*of_one, Metrics=unknown) == "ValidationError"
     assert (await cloudwatch("DescribeAlarms"))["MetricAlarms"] == []
     assert (await cloudwatch.refused("DeleteAlarms", AlarmNames=["nobody"]))[0] == "ResourceNotFound"
     assert (await cloudwatch.refused("SetAlarmState", AlarmName="x", StateValue="OK", StateReason=""))[0] == (

@@ -14,6 +14,7 @@ from forecourt.base.call import Authorizer, Caller
 from forecourt.base.clock import Clock
 from forecourt.base.ids import Ids
 from forecourt.base.ports import LogSink, RoleSessions, TokenVerifier
+from forecourt.services.apigateway.authorizers.jwks import IssuerKeys
 from forecourt.services.apigateway.authorizers.results import AuthorizerCaches
 from forecourt.services.apigateway.limits import ACCOUNT_LIMIT, Limit, Throttles, Usage
 from forecourt.services.apigateway.plan.backends import Backends
@@ -76,6 +77,7 @@ class ApiGateway:
             meter=Meter(metrics, clock),
             roles=roles,
             tokens=tokens,
+            issuer_keys=IssuerKeys(self._upstream, clock),
             authenticator=authenticator,
             authorizer=authorizer,
             aws=aws,

@@ -1,6 +1,7 @@
 """An OpenID Connect issuer's keys: found by discovery, kept for two hours, looked for again when a key is not known.
 
-Whoever needs keys that are being fetched waits for that one fetch; after it nobody asks again for a minute.
+Whoever needs keys that are being fetched waits for that one fetch; after it nobody asks again for a minute, or for five
+seconds where it failed.
 https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html
 """
 
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -15,13 +17,16 @@ from urllib.parse import urlsplit
 import msgspec
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from forecourt.services.apigateway.plan.ports import Ports
+from forecourt.base.clock import Clock
+from forecourt.services.apigateway.plan.backends import Sender
 from forecourt.upstream import InvalidRequest, Origin, Request, UpstreamError
 
 _FETCH_SECONDS = 1.5
 _MOST_BYTES = 150_000
 _KEYS_KEPT_SECONDS = 7200.0
 _ASK_AGAIN_SECONDS = 60.0
+_ASK_AGAIN_AFTER_FAILURE_SECONDS = 5.0
+_MOST_ISSUERS = 1_000
 # What AWS says of an issuer that does not answer, too late, or with what is not asked for
 _DISCOVERY_FAILED = "OIDC discovery endpoint communication error"
 _KEYS_FAILED = "JWKS communication error"
@@ -38,9 +43,10 @@ class _Unanswered(Exception):
 class Keys:
     """An issuer's keys by their id."""
 
-    def __init__(self, issuer: str, ports: Ports) -> None:
+    def __init__(self, issuer: str, upstream: Sender, clock: Clock) -> None:
         self._issuer = issuer.rstrip("/")
-        self._ports = ports
+        self._upstream = upstream
+        self._clock = clock
         self._keys: dict[str, rsa.RSAPublicKey] = {}
         self._asked_at = float("-inf")
         self._asking: asyncio.Task[None] | None = None
@@ -49,9 +55,10 @@ class Keys:
 
     async def find(self, key_id: str) -> rsa.RSAPublicKey:
         """Raises `KeyUnavailable`."""
-        now = self._ports.clock.now()
+        now = self._clock.now()
         waited = now - self._asked_at
-        if waited > _KEYS_KEPT_SECONDS or (key_id not in self._keys and waited > _ASK_AGAIN_SECONDS):
+        pause = _ASK_AGAIN_AFTER_FAILURE_SECONDS if self._failure else _ASK_AGAIN_SECONDS
+        if waited > _KEYS_KEPT_SECONDS or (key_id not in self._keys and waited > pause):
             self._asked_at = now
             self._asking = asyncio.create_task(self._ask())
         if self._asking is not None and key_id not in self._keys:
@@ -81,15 +88,31 @@ class Keys:
                 origin, parts = Origin.parse(url), urlsplit(url)
                 headers = [(b"host", origin.authority.encode()), (b"accept", b"application/json")]
                 target = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
-                response = await self._ports.upstream.send(
-                    origin, Request(b"GET", target.encode(), headers), _FETCH_SECONDS
-                )
+                response = await self._upstream.send(origin, Request(b"GET", target.encode(), headers), _FETCH_SECONDS)
                 content = await response.read(_MOST_BYTES)
             if response.status != 200:
                 raise _Unanswered
             return cast("dict[str, Any]", msgspec.json.decode(content))
         except (UpstreamError, InvalidRequest, TimeoutError, ValueError) as error:
             raise _Unanswered from error
+
+
+class IssuerKeys:
+    """The keys of all issuers that authorizers trust: shared by them, and by the plans that follow one another."""
+
+    def __init__(self, upstream: Sender, clock: Clock) -> None:
+        self._upstream = upstream
+        self._clock = clock
+        self._keys: OrderedDict[str, Keys] = OrderedDict()
+
+    def of(self, issuer: str) -> Keys:
+        keys = self._keys.get(issuer)
+        if keys is None:
+            keys = self._keys[issuer] = Keys(issuer, self._upstream, self._clock)
+            if len(self._keys) > _MOST_ISSUERS:
+                # Whoever uses it still has it.
+                self._keys.popitem(last=False)
+        return keys
 
 
 def _public(key: Mapping[str, Any]) -> rsa.RSAPublicKey | None:

@@ -76,7 +76,7 @@ def with_jwt(
     issuer = (configuration.issuer if configuration else None) or ""
     audience = frozenset((configuration.audience if configuration else None) or ())
     source = compile_source((authorizer.identity_source or ["$request.header.Authorization"])[0], served.variables)
-    keys = Keys(issuer, ports)
+    keys = ports.issuer_keys.of(issuer)
     needed = tuple(scopes or ())
     needed_scopes = frozenset(needed)
     clock = ports.clock

@@ -71,7 +71,7 @@ def compile_jwt(
     algorithms = frozenset(configuration.default_algorithms if configuration else ())
     issuers = {
         given.issuer: _Issuer(
-            Keys(given.issuer, ports), frozenset(given.audiences or ()), given.additional_claims or ()
+            ports.issuer_keys.of(given.issuer), frozenset(given.audiences or ()), given.additional_claims or ()
         )
         for given in (configuration.issuers if configuration else ())
     }

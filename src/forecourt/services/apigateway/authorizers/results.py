@@ -7,6 +7,7 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 _MOST_RESULTS = 10_000
+_MOST_FORMS = 2
 
 
 class Results(Generic[T]):
@@ -34,18 +35,28 @@ class Results(Generic[T]):
 
 
 class AuthorizerCaches:
-    """The results of all authorizers; they outlive the plans that use them."""
+    """The results of all authorizers; they outlive the plans that use them, but not a change of the authorizer.
+
+    A stage and its canary may have two forms of one authorizer: so many are kept of each.
+    """
 
     def __init__(self) -> None:
-        self._caches: dict[tuple[str, str, str], Results[object]] = {}
+        self._caches: dict[tuple[str, str, str], OrderedDict[bytes, Results[object]]] = {}
 
-    def of(self, api_id: str, stage: str, authorizer_id: str) -> Results[object]:
-        return self._caches.setdefault((api_id, stage, authorizer_id), Results())
+    def of(self, api_id: str, stage: str, authorizer_id: str, form: bytes) -> Results[object]:
+        """`form`: the authorizer as it is configured."""
+        forms = self._caches.setdefault((api_id, stage, authorizer_id), OrderedDict())
+        results = forms.setdefault(form, Results())
+        forms.move_to_end(form)
+        if len(forms) > _MOST_FORMS:
+            forms.popitem(last=False)
+        return results
 
     def flush(self, api_id: str, stage: str) -> None:
-        for key, results in self._caches.items():
+        for key, forms in self._caches.items():
             if key[:2] == (api_id, stage):
-                results.clear()
+                for results in forms.values():
+                    results.clear()
 
     def reset(self) -> None:
         self._caches.clear()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+import msgspec
 from msgspec.structs import replace
 
 from forecourt.auth.policy import Policy, PolicyInvalid
@@ -186,7 +187,8 @@ class _Compiler:
         return handler if self._policy is None and method.authorization_type == "NONE" else bounded(handler)
 
     def _by_authorizer(self, handler: Handler, method: Method, authorizer: Authorizer) -> Handler:
-        results = self._shared.authorizer_results.of(self.served.api_id, self.served.stage, authorizer.id)
+        name = self.served.api_id, self.served.stage, authorizer.id
+        results = self._shared.authorizer_results.of(*name, msgspec.json.encode(authorizer))
         scopes = method.authorization_scopes
         if authorizer.type == "COGNITO_USER_POOLS":
             return with_user_pools(handler, authorizer, scopes, self.served, self._ports, results)

@@ -257,7 +257,8 @@ class _Compiler:
         authorizer = self._authorizers.get(route.authorizer_id or "")
         if authorizer is None:
             return _misconfigured(f"authorizer {route.authorizer_id} is not there")
-        results = self._shared.authorizer_results.of(self.served.api_id, self.served.stage, authorizer.authorizer_id)
+        name = self.served.api_id, self.served.stage, authorizer.authorizer_id
+        results = self._shared.authorizer_results.of(*name, msgspec.json.encode(authorizer))
         if authorizer.authorizer_type == "JWT":
             scopes = route.authorization_scopes
             return with_jwt(handler, authorizer, scopes, self.served, self._ports, results)

@@ -11,6 +11,7 @@ from forecourt.base.call import Authorizer, CallContext, Caller
 from forecourt.base.clock import Clock
 from forecourt.base.ids import Ids
 from forecourt.base.ports import LogSink, RoleSessions, TokenVerifier
+from forecourt.services.apigateway.authorizers.jwks import IssuerKeys
 from forecourt.services.apigateway.plan.backends import Backends, Sender
 from forecourt.services.apigateway.plan.messages import Headers, MethodRequest, MethodResponse
 from forecourt.services.apigateway.plan.meter import Meter
@@ -52,6 +53,8 @@ class Ports:
     roles: RoleSessions
     # Of user pools; None where there are none
     tokens: TokenVerifier | None
+    # Of issuers elsewhere
+    issuer_keys: IssuerKeys
     # Who signed a request, and whether they may; None: AWS_IAM cannot be served
     authenticator: Authenticator | None
     authorizer: Authorizer | None

@@ -10,7 +10,7 @@ from forecourt.base.call import CallContext, operation
 from forecourt.base.clock import Clock
 from forecourt.base.paging import decode_token, encode_token
 from forecourt.services.cloudwatch.alarms.model import Alarm, AlarmEvent
-from forecourt.services.cloudwatch.alarms.settings import settings_of
+from forecourt.services.cloudwatch.alarms.settings import ACTIONS, settings_of
 from forecourt.services.cloudwatch.alarms.store import AlarmStore
 from forecourt.services.cloudwatch.alarms.watch import Watch
 from forecourt.services.cloudwatch.datum import dimensions, epoch
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from types_boto3_cloudwatch import type_defs as aws
 
 _PAGE = 100
-_ACTIONS = ("OKActions", "AlarmActions", "InsufficientDataActions")
 
 
 class AlarmsApi:
@@ -47,6 +46,7 @@ class AlarmsApi:
             transitioned_at=now,
             tags=_tags(request.get("Tags", ())),
         )
+        self._watch.points(alarm)  # an expression that can't be worked out is refused
         await self._alarms.put(alarm)
 
     @operation("DescribeAlarms")
@@ -164,7 +164,7 @@ def _tags(given: Any) -> dict[str, str]:
 
 
 def _wanted(alarm: Alarm, request: Mapping[str, Any]) -> bool:
-    actions = [arn for member in _ACTIONS for arn in alarm.settings.get(member, ())]
+    actions = [arn for member in ACTIONS for arn in alarm.settings.get(member, ())]
     return (
         alarm.name in (request.get("AlarmNames") or (alarm.name,))
         and alarm.state == request.get("StateValue", alarm.state)
@@ -186,7 +186,7 @@ def _view(alarm: Alarm) -> dict[str, Any]:
         "AlarmName": alarm.name,
         "AlarmArn": alarm.arn,
         "ActionsEnabled": True,
-        **{member: [] for member in _ACTIONS},
+        **{member: [] for member in ACTIONS},
         **of_one_metric,
         **alarm.settings,
         "AlarmConfigurationUpdatedTimestamp": alarm.configured_at,

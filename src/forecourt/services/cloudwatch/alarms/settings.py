@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from forecourt.base.arn import Arn
 from forecourt.base.errors import NotImplementedYet
 from forecourt.services.cloudwatch.alarms.judge import COMPARISONS
 from forecourt.services.cloudwatch.alarms.points import period, queries
@@ -21,6 +22,7 @@ from forecourt.telemetry.statistics import STATISTICS, need_extended
 _MISSING = ("breaching", "notBreaching", "ignore", "missing")
 _NOT_YET = ("ThresholdMetricId", "EvaluationWindow", "WarmUpConfiguration", "EvaluationCriteria", "EvaluationInterval",
             "ActionConfiguration")  # fmt: skip
+ACTIONS = ("OKActions", "AlarmActions", "InsufficientDataActions")
 _OF_ONE_METRIC = ("MetricName", "Namespace", "Dimensions", "Period", "Statistic", "ExtendedStatistic", "Unit")
 _NOT_KEPT = ("AlarmName", "Tags")
 _DAY, _WEEK, _HOUR = 86_400, 7 * 86_400, 3600
@@ -37,6 +39,7 @@ def settings_of(request: Mapping[str, Any]) -> dict[str, Any]:
         raise NotImplementedYet("Forecourt does not detect anomalies.")
     _check_source(request)
     _check_periods(request)
+    _check_actions(request)
     treated = request.get("TreatMissingData", "missing")
     if treated not in _MISSING:
         raise ValidationError(
@@ -78,6 +81,14 @@ def _check_statistic(name: str) -> None:
         raise InvalidParameterValueException(
             f"The value {name} for parameter ExtendedStatistic is not supported."
         ) from None
+
+
+def _check_actions(request: Mapping[str, Any]) -> None:
+    for arn in (arn for member in ACTIONS for arn in request.get(member, ())):
+        try:
+            Arn.parse(arn)
+        except ValueError:
+            raise ValidationError(f"Invalid arn syntax: {arn}") from None
 
 
 def _check_periods(request: Mapping[str, Any]) -> None:

@@ -45,6 +45,10 @@ class Watch:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
+    def points(self, alarm: Alarm) -> list[Point]:
+        """Raises `ServiceError`."""
+        return points(alarm, self._metrics, self._clock.now())
+
     async def look(self) -> None:
         for alarm in await self._alarms.all():
             try:
@@ -69,7 +73,7 @@ class Watch:
             self._task = asyncio.get_running_loop().create_task(self.look())
 
     async def _judge(self, alarm: Alarm) -> None:
-        verdict = judge(rule(alarm), points(alarm, self._metrics, self._clock.now()), alarm.state)
+        verdict = judge(rule(alarm), self.points(alarm), alarm.state)
         if verdict.state != alarm.state:
             data = _reason_data(alarm, verdict.points, self._clock.now())
             await self.change(alarm, verdict.state, verdict.reason, data)
