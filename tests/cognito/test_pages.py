@@ -261,6 +261,12 @@ def test_choosing_a_factor_and_remembering_the_device(chromium: webdriver.Chrome
             "SmsConfiguration": {"SnsCallerArn": "arn:aws:iam::000000000000:role/sms", "ExternalId": "x"}
         },
     )
+    make_user(pages.idp, pages.pool, "ben")
+    pages.open()
+    pages.fill(username="ben", password=PASSWORD)
+    pages.press()
+    assert pages.heading() == "Secure your account"
+    pages.see("mfa-address")
     mail, phone = "device@page.example.com", "+15555550199"
     make_user(
         pages.idp, pages.pool, email=mail, email_verified="true", phone_number=phone, phone_number_verified="true"

@@ -55,6 +55,13 @@ class ChallengeResult(msgspec.Struct):
     challengeMetadata: str | None = None
 
 
+class NewAddress(msgspec.Struct, frozen=True):
+    """An address that its owner named in MFA_SETUP and that waits for its code."""
+
+    attribute: str
+    value: str
+
+
 class Attempt(msgspec.Struct, kw_only=True):
     id: str
     pool_id: str
@@ -73,6 +80,7 @@ class Attempt(msgspec.Struct, kw_only=True):
     device_key: str = ""
     # Keyed hash of a code that was sent.
     code_hash: bytes = b""
+    new_address: NewAddress | None = None
     # A TOTP seed that is being set up, and whether its first code was right.
     seed: bytes = b""
     seed_verified: bool = False

@@ -11,10 +11,12 @@ import hmac
 import msgspec
 
 from forecourt.services.cognito import errors, messages
-from forecourt.services.cognito.auth.attempt import Attempt, Challenge, Visit
+from forecourt.services.cognito.auth.attempt import Attempt, Challenge, NewAddress, Visit
 from forecourt.services.cognito.auth.kit import Kit, required
 from forecourt.services.cognito.messenger import Errand
-from forecourt.services.cognito.model import User
+from forecourt.services.cognito.model import MfaPreference, User
+from forecourt.services.cognito.users.attributes import refresh_aliases
+from forecourt.store import Tx
 
 TRIES = 5
 DIGITS = {"SMS_MFA": 6, "EMAIL_OTP": 8, "SMS_OTP": 6}
@@ -51,7 +53,22 @@ async def answer(kit: Kit, visit: Visit, attempt: Attempt, name: str) -> tuple[A
         await kit.threat.failed(visit, attempt.user_key or attempt.username, user)
         raise errors.CodeMismatchException("Invalid code or auth state for the user.")
     kit.check_status(user)
-    return msgspec.structs.replace(attempt, passed=[*attempt.passed, name], code_hash=b""), user
+    if attempt.new_address is not None:
+        user = await _keep_address(kit, visit, user, attempt.new_address, name)
+    return msgspec.structs.replace(attempt, passed=[*attempt.passed, name], code_hash=b"", new_address=None), user
+
+
+async def _keep_address(kit: Kit, visit: Visit, user: User, address: NewAddress, factor: str) -> User:
+    """The code of MFA_SETUP reached it: it is the user's, and his second factor."""
+
+    def put(tx: Tx, current: User) -> None:
+        named = {address.attribute: address.value, f"{address.attribute}_verified": "true"}
+        current.attributes = {**current.attributes, **named}
+        refresh_aliases(visit.pool, current)
+        enabled = list(dict.fromkeys([*current.mfa.enabled, factor]))
+        current.mfa = MfaPreference(enabled, current.mfa.preferred or factor)
+
+    return (await kit.records.change_user(user, put))[0]
 
 
 def _hash(kit: Kit, visit: Visit, attempt: Attempt, code: str) -> bytes:

@@ -130,7 +130,7 @@ class Pages:
                 return await self._remember(page, session, form.get("answer", ""))
             if name == "NEW_PASSWORD_REQUIRED" and form.get("password") != form.get("repeat"):
                 raise errors.InvalidPasswordException(self._texts(page)["mismatch"])
-            if name == "MFA_SETUP":
+            if name == "MFA_SETUP" and "code" in form:
                 session = await self._verified_setup(form)
             visit = self._visit(page, _responses(name, form))
             outcome = await flow.respond(self._kit, visit, name, session)
@@ -200,6 +200,14 @@ class Pages:
             values["choices"] = [choice for choice in offered if choice != "PASSWORD_SRP"]
             return await self._show(page, "select", **values)
         if name == "MFA_SETUP":
+            offered = msgspec.json.decode(shown["MFAS_CAN_SETUP"], type=list[str])
+            values["addresses"] = [
+                fields.field(attribute, self._texts(page))
+                for factor, attribute in (("EMAIL_OTP", "email"), ("SMS_MFA", "phone_number"))
+                if factor in offered
+            ]
+            if "SOFTWARE_TOKEN_MFA" not in offered:
+                return await self._show(page, "mfa_address", **values)
             # Imported for the first QR code: a start does not wait for it.
             import segno
 
@@ -430,4 +438,5 @@ def _responses(name: str, form: Mapping[str, str]) -> dict[str, str]:
     if name in _CODES:
         return {f"{name}_CODE": form.get("code", "").strip()}
     given = {"ANSWER": "answer", "PASSWORD": "password", "CREDENTIAL": "credential"}
+    given |= {"EMAIL": "email", "PHONE_NUMBER": "phone_number"}
     return {key: form[field] for key, field in given.items() if field in form}
