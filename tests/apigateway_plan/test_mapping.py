@@ -142,3 +142,13 @@ async def test_a_body_that_cannot_be_read_has_no_paths(body: bytes) -> None:
         await deploy_http(made, {"POST /": http(behind.url, request_parameters=mapping)})
         assert (await made.ask("/", "POST", [("X-A", "own")], body, stage="")).status == 200
         assert behind.received[0].header("x-a") == "own"
+
+
+async def test_a_response_that_is_passed_on_as_it_comes_is_looked_into() -> None:
+    async with gateway() as made, backend() as behind:
+        body = json.dumps({"id": 7, "padding": "x" * 80_000}).encode()
+        behind.reply = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+        mapping = {"200": {"overwrite:header.x-id": "$response.body.id"}}
+        await deploy_http(made, {"GET /": http(behind.url, response_parameters=mapping)})
+        answer = await made.ask("/", stage="")
+        assert (answer.header("x-id"), answer.body) == ("7", body)

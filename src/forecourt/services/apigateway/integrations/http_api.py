@@ -411,14 +411,17 @@ def _with_response_parameters(handler: Handler, integration: Integration, served
         status: compile_changes(parameters, served.variables)
         for status, parameters in integration.response_parameters.items()
     }
+    looks_inside = "response.body" in str(integration.response_parameters)
 
     async def change(request: MethodRequest) -> MethodResponse:
         response = await handler(request)
         changes = by_status.get(str(response.status))
         if changes is None:
             return response
-        body = response.body if isinstance(response.body, bytes) else b""
-        seen = Seen(request, response.headers, body)
+        if looks_inside and not isinstance(response.body, bytes):
+            whole = b"".join([part async for part in response.body])
+            response = msgspec.structs.replace(response, body=whole, length=None)
+        seen = Seen(request, response.headers, response.body if isinstance(response.body, bytes) else b"")
         pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in response.headers]
         headers = [(n.encode(), v.encode()) for n, v in apply_to_pairs(pairs, changes, "header", seen)]
         status = response.status
