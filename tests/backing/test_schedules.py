@@ -138,3 +138,18 @@ def test_a_schedule_calls_its_target_in_its_zone_and_goes_when_it_is_done() -> N
         scheduler.delete_schedule(Name="often")
         server.advance_clock(10 * 60)
         assert told(server, queue) == []
+
+
+def test_a_target_that_cannot_be_called_does_not_keep_the_others() -> None:
+    with Forecourt() as server:
+        scheduler, sqs = server.client("scheduler"), server.client("sqs")
+        queue = sqs.create_queue(QueueName="others")["QueueUrl"]
+        every = {"ScheduleExpression": "rate(1 minute)", "FlexibleTimeWindow": {"Mode": "OFF"}}
+        for name, arn in (
+            ("a-nowhere", "arn:aws:nowhere:us-east-1:000000000000:x"),
+            ("b-not-an-arn", "somebody"),
+            ("c-queue", "arn:aws:sqs:us-east-1:000000000000:others"),
+        ):
+            scheduler.create_schedule(**every, Name=name, Target={"Arn": arn, "RoleArn": ROLE, "Input": '{"of": 1}'})
+        server.advance_clock(60)
+        assert until(lambda: told(server, queue))

@@ -170,5 +170,5 @@ class Schedules:
         for minute, planned in due:
             try:
                 await self._sources[planned.service].fire(planned, minute)
-            except ServiceError as error:
+            except (ServiceError, ValueError, KeyError) as error:
                 _log.warning("%s was due and could not be fired: %s", planned.arn, error)
