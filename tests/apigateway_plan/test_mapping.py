@@ -152,3 +152,5 @@ async def test_a_response_that_is_passed_on_as_it_comes_is_looked_into() -> None
         await deploy_http(made, {"GET /": http(behind.url, response_parameters=mapping)})
         answer = await made.ask("/", stage="")
         assert (answer.header("x-id"), answer.body) == ("7", body)
+        behind.reply, behind.close_after_reply = behind.reply[:70_000], True
+        assert (await made.ask("/", stage="")).status == 503

@@ -9,7 +9,7 @@ import asyncio
 import base64
 import binascii
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 from urllib.parse import quote_plus
 
@@ -17,7 +17,7 @@ import msgspec
 
 from forecourt.services.apigateway.http.model import DEFAULT_ROUTE, Integration
 from forecourt.services.apigateway.integrations.binary import BinaryMediaTypes
-from forecourt.services.apigateway.integrations.forwarding import body_for_client, forwarding
+from forecourt.services.apigateway.integrations.forwarding import as_gateway_error, body_for_client, forwarding
 from forecourt.services.apigateway.integrations.headers import (
     NOT_TO_BACKEND,
     PLAIN_CONNECTION,
@@ -50,7 +50,7 @@ from forecourt.services.apigateway.plan.errors import GatewayError, configuratio
 from forecourt.services.apigateway.plan.messages import Headers, MethodRequest, MethodResponse, Served
 from forecourt.services.apigateway.plan.ports import Handler, Ports
 from forecourt.services.apigateway.plan.reach import http_way
-from forecourt.upstream import Origin, Request, end_to_end
+from forecourt.upstream import Origin, Request, UpstreamError, end_to_end
 
 _EVERYTHING = BinaryMediaTypes(["*/*"])
 # Of a client's headers: what the gateway sends anew, or not at all
@@ -419,8 +419,7 @@ def _with_response_parameters(handler: Handler, integration: Integration, served
         if changes is None:
             return response
         if looks_inside and not isinstance(response.body, bytes):
-            whole = b"".join([part async for part in response.body])
-            response = msgspec.structs.replace(response, body=whole, length=None)
+            response = msgspec.structs.replace(response, body=await _whole(response.body), length=None)
         seen = Seen(request, response.headers, response.body if isinstance(response.body, bytes) else b"")
         pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in response.headers]
         headers = [(n.encode(), v.encode()) for n, v in apply_to_pairs(pairs, changes, "header", seen)]
@@ -433,3 +432,10 @@ def _with_response_parameters(handler: Handler, integration: Integration, served
         return msgspec.structs.replace(response, status=status, headers=headers)
 
     return change
+
+
+async def _whole(parts: AsyncIterator[bytes]) -> bytes:
+    try:
+        return b"".join([part async for part in parts])
+    except UpstreamError as error:
+        raise as_gateway_error(error) from error
