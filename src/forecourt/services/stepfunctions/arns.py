@@ -13,6 +13,15 @@ from forecourt.services.stepfunctions.model import ExecutionKey
 _BAD_NAME = re.compile('[\\s<>{}\\[\\]?*"#%\\\\^|~`$&,;:/\x00-\x1f\x7f-\x9f\ufffe\uffff]')
 
 
+_ROLE = re.compile(r"arn:[a-z-]+:iam::[0-9]{12}:role/.+")
+
+
+def check_role(arn: str) -> None:
+    """Raises `InvalidArn`."""
+    if not _ROLE.fullmatch(arn):
+        raise InvalidArn(f"Invalid Role Arn: '{arn}'")
+
+
 class MachineArn(NamedTuple):
     account: str
     region: str

@@ -176,7 +176,7 @@ class ExecutionsApi:
         """(account, region, under what the executions are listed)."""
         if (machine_arn := request.get("stateMachineArn")) is None:
             if (map_run_arn := request.get("mapRunArn")) is None:
-                raise ValidationException("Either stateMachineArn or mapRunArn must be specified")
+                raise ValidationException("Must provide a StateMachine ARN or MapRun ARN")
             parsed = parse_map_run(map_run_arn)
             return parsed.account, parsed.region, map_run_arn
         if request.get("mapRunArn") is not None:

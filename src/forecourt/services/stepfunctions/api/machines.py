@@ -10,7 +10,7 @@ from forecourt.base.ids import Ids
 from forecourt.services.stepfunctions.api.configuration import encryption_of, logging_of, tags_of, tracing_of
 from forecourt.services.stepfunctions.api.definitions import require_valid, validation_result
 from forecourt.services.stepfunctions.api.versions import publish
-from forecourt.services.stepfunctions.arns import check_name, parse_execution, parse_machine
+from forecourt.services.stepfunctions.arns import check_name, check_role, parse_execution, parse_machine
 from forecourt.services.stepfunctions.asl.data import from_text
 from forecourt.services.stepfunctions.asl.variables import variable_references
 from forecourt.services.stepfunctions.errors import (
@@ -55,6 +55,7 @@ class StateMachinesApi:
     @operation("CreateStateMachine")
     async def create(self, context: CallContext, request: t.CreateStateMachineInputTypeDef) -> Answer:
         check_name(request["name"])
+        check_role(request["roleArn"])
         given: dict[str, Any] = dict(request)
         type_ = given.get("type", "STANDARD")
         compiled = require_valid(request["definition"], type_)
@@ -106,6 +107,8 @@ class StateMachinesApi:
             )
         if given.get("versionDescription") is not None and not given.get("publish"):
             raise ValidationException("Version description can only be set when publish is true")
+        if given.get("roleArn"):
+            check_role(given["roleArn"])
         current = await require_machine(self._store, arn)
         definition = given.get("definition")
         if definition is not None:
