@@ -182,6 +182,18 @@ async def test_one_authorization_code_for_two_at_once(cloud: Cloud) -> None:
     assert (await site.http.post("/oauth2/token", data=form)).json() == {"error": "invalid_grant"}
 
 
+async def test_signing_out_everywhere_ends_codes_and_sessions(cloud: Cloud) -> None:
+    site, app, pool = await hosted(cloud)
+    before = await authorization_code(site, app)
+    cloud.clock.advance(2)
+    await cloud("AdminUserGlobalSignOut", UserPoolId=pool, Username="anna")
+    assert (await redeem(site, app, before)).json() == {"error": "invalid_grant"}
+    params = {"client_id": app, "response_type": "code", "redirect_uri": CALLBACK}
+    again = await site.http.get("/oauth2/authorize", params=params)
+    assert again.headers["location"].startswith("/login?")
+    assert (await redeem(site, app, await authorization_code(site, app))).status_code == 200
+
+
 async def test_a_scope_costs_no_refresh_token_that_rotates(cloud: Cloud) -> None:
     rotation = {"Feature": "ENABLED", "RetryGracePeriodSeconds": 0}
     flows = ["ALLOW_USER_SRP_AUTH"]

@@ -142,7 +142,8 @@ class Endpoints:
             and authorize.proves(code.challenge, form.get("code_verifier", ""))
         )
         user = await self._records.user_by_key(code.pool_id, code.user_key)
-        if not good or user is None or not user.enabled:
+        # Signing out everywhere ends codes that are under way, too; `auth_time` is in whole seconds.
+        if not good or user is None or not user.enabled or code.auth_time + 1 <= user.tokens_valid_after:
             raise OAuthError("invalid_grant")
         refresh_token = self._kit.issuer.new_refresh_token()
         grant = self.new_grant(visit, user, refresh_token, code.auth_time, code.scopes, code.resource)
