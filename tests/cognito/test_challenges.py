@@ -671,3 +671,27 @@ async def test_what_is_said_of_nobody(cloud: Cloud, what: str, hides: bool) -> N
     except ServiceError as error:
         told = f"{error.code}: {error.message}"
     assert told == OF_NOBODY[what][0 if hides else 1]
+
+
+async def test_factors_that_a_user_does_not_have(cloud: Cloud) -> None:
+    pool = await cloud.pool()
+    await cloud("SetUserPoolMfaConfig", UserPoolId=pool, MfaConfiguration="OPTIONAL", SmsMfaConfiguration=SMS)
+    app = await cloud.app(pool, "USER_PASSWORD_AUTH")
+    await cloud.user(pool)
+    token = (await cloud.sign_in(app))["AuthenticationResult"]["AccessToken"]
+    on, both = {"Enabled": True}, {"Enabled": True, "PreferredMfa": True}
+    who = {"UserPoolId": pool, "Username": "anna"}
+    text = "InvalidParameterException: User does not have delivery config set to turn on "
+    calls = {
+        text + "SOFTWARE_TOKEN_MFA": cloud("AdminSetUserMFAPreference", **who, SoftwareTokenMfaSettings=on),
+        text + "SMS_MFA": cloud("AdminSetUserMFAPreference", **who, SMSMfaSettings=on),
+        text + "EMAIL_OTP": cloud("AdminSetUserMFAPreference", **who, EmailMfaSettings=on),
+        "InvalidParameterException: User has not verified software token mfa": cloud.client(
+            "SetUserMFAPreference", AccessToken=token, SoftwareTokenMfaSettings=on
+        ),
+        "InvalidParameterException: Cannot set multiple preferred MFA types.": cloud(
+            "AdminSetUserMFAPreference", **who, SMSMfaSettings=both, EmailMfaSettings=both
+        ),
+    }
+    for wording, call in calls.items():
+        assert await refusal(call) == wording

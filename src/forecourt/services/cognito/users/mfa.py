@@ -16,9 +16,14 @@ _SETTINGS = {
     "SoftwareTokenMfaSettings": "SOFTWARE_TOKEN_MFA",
     "EmailMfaSettings": "EMAIL_OTP",
 }
+_NO_DELIVERY = "User does not have delivery config set to turn on {}"
+NOT_VERIFIED = "User has not verified software token mfa"
 
 
-async def set_preference(records: Records, pool: Pool, user: User, request: Mapping[str, Any]) -> None:
+async def set_preference(
+    records: Records, pool: Pool, user: User, request: Mapping[str, Any], no_app: str = _NO_DELIVERY
+) -> None:
+    """`no_app`: what is said where there is no authenticator app to turn on."""
     given = {_SETTINGS[name]: request[name] for name in _SETTINGS if name in request}
     if sum(bool(setting.get("PreferredMfa")) for setting in given.values()) > 1:
         raise errors.InvalidParameterException("Cannot set multiple preferred MFA types.")
@@ -26,7 +31,7 @@ async def set_preference(records: Records, pool: Pool, user: User, request: Mapp
     def put(tx: Tx, current: User) -> None:
         for factor, setting in given.items():
             if setting.get("Enabled"):
-                _check_usable(pool, current, factor)
+                _check_usable(pool, current, factor, no_app)
         current.mfa = merged(current.mfa, given)
 
     await records.change_user(user, put)
@@ -45,12 +50,12 @@ def merged(before: MfaPreference, given: Mapping[str, Mapping[str, Any]]) -> Mfa
     return MfaPreference(enabled, preferred if preferred in enabled else "")
 
 
-def _check_usable(pool: Pool, user: User, factor: str) -> None:
+def _check_usable(pool: Pool, user: User, factor: str, no_app: str) -> None:
     if factor == "SOFTWARE_TOKEN_MFA" and user.totp is None:
-        raise errors.InvalidParameterException("User has not verified software token mfa")
+        raise errors.InvalidParameterException(no_app.format(factor))
     attribute = {"SMS_MFA": "phone_number", "EMAIL_OTP": "email"}.get(factor)
     if attribute and not user.attributes.get(attribute):
-        raise errors.InvalidParameterException(f"User does not have delivery config set to turn on {factor}")
+        raise errors.InvalidParameterException(_NO_DELIVERY.format(factor))
     if factor not in steps.pool_factors(pool):
         raise errors.InvalidParameterException(f"{factor} is not enabled for the user pool.")
 

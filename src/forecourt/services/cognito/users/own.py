@@ -117,7 +117,7 @@ class OwnAccountApi:
         self, context: CallContext, request: t.SetUserMFAPreferenceRequestTypeDef
     ) -> dict[str, Any]:
         bearer = await self._bearers.bearer(request["AccessToken"])
-        await mfa.set_preference(self._records, bearer.pool, bearer.user, request)
+        await mfa.set_preference(self._records, bearer.pool, bearer.user, request, mfa.NOT_VERIFIED)
         return {}
 
     @operation("SetUserSettings")
