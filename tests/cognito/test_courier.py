@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import email
+import json
 from collections.abc import AsyncIterator
 from email.message import Message as Mail
 
@@ -97,4 +98,35 @@ async def test_one_slow_mailbox_holds_up_no_other(server: Server) -> None:
     assert {str(mail["To"])[:5] for mail in server.mails} == {"quick"}
     server.wake.set()
     await server.until(6)
+    await closed(cloud)
+
+
+async def test_text_messages_go_to_the_webhook() -> None:
+    """A POST of JSON; one that is refused is tried three times, and the next message goes out."""
+    bodies: list[dict[str, str]] = []
+    refusals = [503, 503]
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+        size = int(head.split("content-length: ")[1].split("\r\n")[0])
+        bodies.append(json.loads(await reader.readexactly(size)))
+        status = refusals.pop() if refusals else 200
+        writer.write(b"HTTP/1.1 %d x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n" % status)
+        writer.close()
+
+    listening = await asyncio.start_server(serve, "127.0.0.1", 0)
+    cloud = Cloud(sms_webhook=f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/sms")
+    sms = {"SmsConfiguration": {"SnsCallerArn": "arn:aws:iam::000000000000:role/sms"}}
+    pool = await cloud.pool(AutoVerifiedAttributes=["phone_number"], SmsVerificationMessage="Pets: {####}", **sms)
+    app = await cloud.app(pool)
+    attributes = [{"Name": "phone_number", "Value": "+15555550100"}]
+    await cloud.client("SignUp", ClientId=app, Username="anna", Password=PASSWORD, UserAttributes=attributes)
+    async with asyncio.timeout(10):
+        while len(bodies) < 3:
+            cloud.clock.advance(1)
+            await asyncio.sleep(0.02)
+    assert {body["to"] for body in bodies} == {"+15555550100"}
+    code = bodies[-1]["message"].removeprefix("Pets: ")
+    await cloud.client("ConfirmSignUp", ClientId=app, Username="anna", ConfirmationCode=code)
+    listening.close()
     await closed(cloud)
