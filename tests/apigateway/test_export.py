@@ -168,6 +168,8 @@ async def test_what_is_said_of_the_endpoint_survives(aws: Aws, kind: str) -> Non
     endpoint = {"types": ["PRIVATE"], "vpcEndpointIds": ["vpce-1"], "disableExecuteApiEndpoint": True}
     document = json.loads(openapi({"/a": {"get": {"x-amazon-apigateway-integration": {"type": "mock"}}}}))
     document["servers"] = [{"url": "https://a/b", "x-amazon-apigateway-endpoint-configuration": endpoint}]
+    allow = {"Effect": "Allow", "Principal": "*", "Action": "execute-api:Invoke", "Resource": "execute-api:/*"}
+    document["x-amazon-apigateway-policy"] = {"Version": "2012-10-17", "Statement": [allow]}
     document["x-amazon-apigateway-security-policy"] = "SecurityPolicy_TLS13_1_3_2025_09"
     document["x-amazon-apigateway-endpoint-access-mode"] = "STRICT"
     api = await deployed(aws, json.dumps(document).encode())

@@ -43,6 +43,9 @@ async def test_a_new_api(aws: Aws) -> None:
     assert resources == {"items": [{"id": api["rootResourceId"], "path": "/"}]}
 
 
+BAD_POLICY = "Invalid policy document. Please check the policy syntax and ensure that Principals are valid."
+
+
 @pytest.mark.parametrize(
     ("members", "refusal"),
     [
@@ -62,9 +65,13 @@ async def test_a_new_api(aws: Aws) -> None:
             "Only dualstack ipAddressType is supported for Private APIs.",
         ),
         (
-            {"policy": "not json"},
-            "Invalid policy document. Please check the policy syntax and ensure that Principals are valid.",
+            {"endpointConfiguration": {"types": ["REGIONAL"], "vpcEndpointIds": ["vpce-1"]}},
+            "VPCEndpoints can only be specified with PRIVATE apis.",
         ),
+        ({"policy": "not json"}, BAD_POLICY),
+        ({"policy": '{"Statement": []}'}, BAD_POLICY),
+        ({"policy": '{"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}'}, BAD_POLICY),
+        ({"policy": '{"Statement": [{"Effect": "No", "Principal": "*", "Action": "*", "Resource": "*"}]}'}, BAD_POLICY),
     ],
 )
 async def test_an_api_that_is_refused(aws: Aws, members: dict[str, object], refusal: str) -> None:
@@ -78,7 +85,8 @@ async def test_a_private_api_is_dualstack_by_default(aws: Aws) -> None:
 
 
 async def test_a_policy_is_shown_escaped_as_aws_does(aws: Aws) -> None:
-    policy = '{"Statement": [{"Effect": "Allow", "Principal": "*", "Action": "a", "Resource": "a/b"}]}'
+    statement = '{"Effect": "Allow", "Principal": "*", "Action": "execute-api:Invoke", "Resource": "execute-api:/a/b"}'
+    policy = f'{{"Statement": [{statement}]}}'
     api = await aws("CreateRestApi", name="pets", policy=policy)
     assert api["policy"].startswith('{\\"Statement\\": [{\\"Effect\\"')
     assert "a\\/b" in api["policy"]

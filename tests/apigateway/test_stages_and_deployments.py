@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -151,6 +152,19 @@ async def test_canary_deployments(aws: Aws) -> None:
     assert promoted["deploymentId"] == second
     assert promoted["variables"] == {"v": "canary", "w": "kept"}
     assert "canarySettings" not in promoted
+
+
+async def test_a_private_api_is_not_deployed_without_a_policy(aws: Aws) -> None:
+    api, _ = await deployable(aws)
+    patch = [{"op": "replace", "path": "/endpointConfiguration/types/EDGE", "value": "PRIVATE"}]
+    await aws("UpdateRestApi", restApiId=api, patchOperations=patch)
+    assert (await aws.refused("CreateDeployment", restApiId=api)) == (
+        "BadRequestException: Private REST API doesn't have a resource policy attached to it"
+    )
+    allow = {"Effect": "Allow", "Principal": "*", "Action": "execute-api:Invoke", "Resource": "*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [allow]})
+    await aws("UpdateRestApi", restApiId=api, patchOperations=[{"op": "replace", "path": "/policy", "value": policy}])
+    await aws("CreateDeployment", restApiId=api)
 
 
 async def test_access_logs_go_to_a_log_group_or_a_stream(aws: Aws) -> None:

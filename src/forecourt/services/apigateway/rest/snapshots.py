@@ -46,3 +46,5 @@ def need_deployable(snapshot: Snapshot) -> None:
         raise BadRequestException("The REST API doesn't contain any methods")
     if any(method.method_integration is None for method in methods):
         raise BadRequestException("No integration defined for method")
+    if "PRIVATE" in snapshot.endpoint_configuration.types and not snapshot.policy:
+        raise BadRequestException("Private REST API doesn't have a resource policy attached to it")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from forecourt.auth.policy import PolicyInvalid, compile_policy
 from forecourt.base.call import CallContext, operation
 from forecourt.services.apigateway.rest import patches
 from forecourt.services.apigateway.rest.api.noun import Noun, Reply
@@ -182,6 +183,8 @@ def _need_endpoint(endpoint: EndpointConfiguration) -> None:
         raise BadRequestException("REGIONAL Configuration and EDGE Configuration cannot be both DISABLED.")
     if len(endpoint.types) > 1:
         raise BadRequestException("Cannot create an api with multiple Endpoint Types.")
+    if endpoint.vpc_endpoint_ids and endpoint.types != ["PRIVATE"]:
+        raise BadRequestException("VPCEndpoints can only be specified with PRIVATE apis.")
     if endpoint.types == ["PRIVATE"] and endpoint.ip_address_type != "dualstack":
         raise BadRequestException("Only dualstack ipAddressType is supported for Private APIs.")
 
@@ -191,13 +194,14 @@ def _need_policy(policy: str | None, quotas: Quotas) -> None:
         return
     need_size(policy, quotas.resource_policy_bytes, "Resource policy")
     try:
-        statements = json.loads(policy)["Statement"]
-    except (ValueError, TypeError, KeyError):
-        statements = None
-    if not statements:
+        # `execute-api:/stage/GET/pets` is short for an ARN of this API.
+        long = policy.replace("\\/", "/").replace("execute-api:/", "arn:aws:execute-api:::api/")
+        if not compile_policy(long, "resource").statements:
+            raise PolicyInvalid("no statements")
+    except PolicyInvalid:
         raise BadRequestException(
             "Invalid policy document. Please check the policy syntax and ensure that Principals are valid."
-        )
+        ) from None
 
 
 def clone(found: Found, source: RestApi, target: RestApi) -> None:
