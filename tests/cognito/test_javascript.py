@@ -63,3 +63,35 @@ def test_amplify_remembers_a_device() -> None:
     assert len(seen["listed"]) == 1
     assert (seen["again"], seen["same"], seen["left"]) == ("DONE", True, 0)
     assert (seen["asked"], seen["done"]) == ("CONFIRM_SIGN_IN_WITH_EMAIL_CODE", "DONE")
+
+
+def test_amplify_sets_up_an_address_as_second_factor() -> None:
+    with Forecourt() as server:
+        idp = server.client("cognito-idp")
+        sender = "arn:aws:ses:us-east-1:000000000000:identity/pets@example.com"
+        pool = make_pool(idp, EmailConfiguration={"EmailSendingAccount": "DEVELOPER", "SourceArn": sender})
+        idp.set_user_pool_mfa_config(
+            UserPoolId=pool,
+            MfaConfiguration="ON",
+            EmailMfaConfiguration={},
+            SoftwareTokenMfaConfiguration={"Enabled": True},
+        )
+        client = make_client(idp, pool, ExplicitAuthFlows=["ALLOW_USER_SRP_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"])
+        make_user(idp, pool)
+        run = subprocess.run(
+            ["node", str(NODE / "mfa_setup.mjs"), server.url, pool, client["ClientId"]],
+            capture_output=True,
+            text=True,
+            timeout=90,
+        )
+    assert run.returncode == 0, run.stderr
+    assert json.loads(run.stdout) == {
+        "steps": [
+            "CONTINUE_SIGN_IN_WITH_MFA_SETUP_SELECTION",
+            "CONTINUE_SIGN_IN_WITH_EMAIL_SETUP",
+            "CONFIRM_SIGN_IN_WITH_EMAIL_CODE",
+            "DONE",
+        ],
+        "email": "setup@example.com",
+        "verified": "true",
+    }
