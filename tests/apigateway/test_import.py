@@ -24,6 +24,12 @@ def load(path: Path) -> Any:
     return yaml.safe_load(path.read_text())
 
 
+async def test_an_endpoint_type_that_is_none(aws: Aws) -> None:
+    body = b'{"swagger": "2.0", "info": {"title": "a", "version": "1"}, "paths": {}}'
+    refused = await aws.refused("ImportRestApi", body=body, parameters={"endpointConfigurationTypes": "NOPE"})
+    assert refused == ("BadRequestException: Invalid EndpointTypes specified. Valid options are REGIONAL,EDGE,PRIVATE")
+
+
 def is_for_http_apis(document: Any) -> bool:
     return "integrationSubtype" in json.dumps(document, default=str)
 

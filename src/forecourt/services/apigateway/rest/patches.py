@@ -53,8 +53,8 @@ def _compression(value: str | None) -> int | None:
     return None if not value else _COMPRESSION(value)
 
 
-_ENDPOINT_TYPES = ("REGIONAL", "EDGE", "PRIVATE")
-_BAD_ENDPOINT_TYPE = "Invalid EndpointTypes specified. Valid options are REGIONAL,EDGE,PRIVATE"
+ENDPOINT_TYPES = ("REGIONAL", "EDGE", "PRIVATE")
+BAD_ENDPOINT_TYPE = "Invalid EndpointTypes specified. Valid options are REGIONAL,EDGE,PRIVATE"
 
 
 def _endpoint_type(data: Data, keys: tuple[str, ...], operation: Operation) -> None:
@@ -64,7 +64,7 @@ def _endpoint_type(data: Data, keys: tuple[str, ...], operation: Operation) -> N
         keys = (types[int(keys[0])],)
     if operation.op != "remove":
         given = operation.value if operation.op == "replace" else keys[0]
-        choice(_ENDPOINT_TYPES, _BAD_ENDPOINT_TYPE)(given)
+        choice(ENDPOINT_TYPES, BAD_ENDPOINT_TYPE)(given)
     element("endpointConfiguration/types")(data, keys, operation)
 
 

@@ -183,6 +183,8 @@ def _need_endpoint(endpoint: EndpointConfiguration) -> None:
         raise BadRequestException("REGIONAL Configuration and EDGE Configuration cannot be both DISABLED.")
     if len(endpoint.types) > 1:
         raise BadRequestException("Cannot create an api with multiple Endpoint Types.")
+    if endpoint.types[0] not in patches.ENDPOINT_TYPES:
+        raise BadRequestException(patches.BAD_ENDPOINT_TYPE)
     if endpoint.vpc_endpoint_ids and endpoint.types != ["PRIVATE"]:
         raise BadRequestException("VPCEndpoints can only be specified with PRIVATE apis.")
     if endpoint.types == ["PRIVATE"] and endpoint.ip_address_type != "dualstack":
