@@ -14,12 +14,13 @@ from forecourt import wire
 from forecourt.app import implemented_operations
 from forecourt.base.errors import ServiceError
 from forecourt.base.ids import Ids
-from forecourt.services.functions.model import EventSourceMapping
+from forecourt.services.functions.model import CodeSigningConfig, EventSourceMapping
 
 MODEL = botocore.session.get_session().get_service_model("lambda")
 ROUNDS = 20
 OPERATIONS = sorted(implemented_operations()["lambda"])
 MAPPING = "00000000-0000-4000-8000-000000000000"
+SIGNING = "csc-00000000000000000"
 CODE = zipped({"app.py": "def handler(event, context): return event\n"})
 # Their parameters contradict one another too often to be met by chance; test_operations.py has them.
 NEVER_BY_CHANCE = {"CreateEventSourceMapping", "CreateFunction", "CreateFunctionUrlConfig", "UpdateFunctionCode"}
@@ -56,7 +57,7 @@ SENSIBLE: dict[str, list[Any]] = {
     "S3ObjectVersion": [None],
     "ImageUri": [None],
     "InvokeArgs": [b"{}"],
-    "CodeSigningConfigArn": [None],
+    "CodeSigningConfigArn": [f"arn:aws:lambda:us-east-1:000000000000:code-signing-config:{SIGNING}"],
     "Arn": ["arn:aws:lambda:us-east-1:000000000000:layer:l:1"],
     "Layers": [[]],
     "StartingPosition": ["LATEST", None],
@@ -89,7 +90,11 @@ async def prepare(functions: Lambda) -> None:
         account="000000000000", region="us-east-1", uuid=MAPPING, name="f", qualifier="", enabled=False,
         source_arn="arn:aws:sqs:us-east-1:000000000000:q0",
     )  # fmt: skip
-    await functions.functions._store.write(lambda tx: tx.put(mapping))
+    signing = CodeSigningConfig(
+        account="000000000000", region="us-east-1", id=SIGNING, description="", publishers=[], policy="Warn",
+        last_modified="",
+    )  # fmt: skip
+    await functions.functions._store.write(lambda tx: (tx.put(mapping), tx.put(signing)))
 
 
 def parameters(operation: str, round: int) -> dict[str, Any]:

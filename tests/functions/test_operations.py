@@ -532,3 +532,34 @@ async def test_an_event_invoke_config_says_something_and_not_the_function_itself
 async def test_a_runtime_of_the_past_is_refused(functions: Lambda) -> None:
     with pytest.raises(ServiceError, match=r"The runtime parameter of python2\.7 is no longer supported for creating"):
         await functions.create("f", CODE, Runtime="python2.7")
+
+
+async def test_code_signing_lets_in_what_it_says(functions: Lambda) -> None:
+    publishers = {"SigningProfileVersionArns": ["arn:aws:signer:us-east-1:000000000000:/signing-profiles/p/v"]}
+    made = await functions.call(
+        "CreateCodeSigningConfig", AllowedPublishers=publishers, Description="d", Tags={"a": "b"}
+    )
+    arn = made["CodeSigningConfig"]["CodeSigningConfigArn"]
+    assert made["CodeSigningConfig"]["CodeSigningPolicies"] == {"UntrustedArtifactOnDeployment": "Warn"}
+    assert (await functions.call("ListTags", Resource=arn))["Tags"] == {"a": "b"}
+    await functions.create("f", CODE, CodeSigningConfigArn=arn)
+    assert (await functions.call("GetFunctionCodeSigningConfig", FunctionName="f"))["CodeSigningConfigArn"] == arn
+    assert (await functions.call("ListFunctionsByCodeSigningConfig", CodeSigningConfigArn=arn))["FunctionArns"] == [
+        ARN + "f"
+    ]
+    enforce = {"UntrustedArtifactOnDeployment": "Enforce"}
+    await functions.call("UpdateCodeSigningConfig", CodeSigningConfigArn=arn, CodeSigningPolicies=enforce)
+    failed = "CodeVerificationFailedException: Lambda cannot deploy the function."
+    await refuses(functions, failed, "UpdateFunctionCode", FunctionName="f", ZipFile=zipped(OTHER))
+    with pytest.raises(ServiceError, match="CodeVerificationFailedException"):
+        await functions.create("g", CODE, CodeSigningConfigArn=arn)
+    await refuses(functions, "ResourceConflictException:", "DeleteCodeSigningConfig", CodeSigningConfigArn=arn)
+    await functions.call("DeleteFunctionCodeSigningConfig", FunctionName="f")
+    await functions.call("UpdateFunctionCode", FunctionName="f", ZipFile=zipped(OTHER))
+    await functions.call("PutFunctionCodeSigningConfig", FunctionName="f", CodeSigningConfigArn=arn)
+    await functions.call("DeleteFunctionCodeSigningConfig", FunctionName="f")
+    await functions.call("DeleteCodeSigningConfig", CodeSigningConfigArn=arn)
+    gone = "ResourceNotFoundException: The Lambda code signing configuration"
+    await refuses(functions, gone, "GetCodeSigningConfig", CodeSigningConfigArn=arn)
+    missing = "CodeSigningConfigNotFoundException: The code signing configuration cannot be found."
+    await refuses(functions, missing, "PutFunctionCodeSigningConfig", FunctionName="f", CodeSigningConfigArn=arn)

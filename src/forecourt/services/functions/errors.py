@@ -66,6 +66,14 @@ class KMSAccessDeniedException(_UserError):
     status = 502
 
 
+class CodeSigningConfigNotFoundException(_UserError):
+    status = 404
+
+
+class CodeVerificationFailedException(_UserError):
+    status = 400
+
+
 class ServiceException(ServiceError):
     status = 500
 

@@ -86,6 +86,8 @@ class Function(Document):
     reserved_concurrency: int | None = None
     tags: dict[str, str] = {}
     recursive_loop: str = "Allow"
+    # The ARN of a `CodeSigningConfig`
+    code_signing_config: str = ""
 
     version = LATEST
 
@@ -202,6 +204,26 @@ class UrlConfig(Document):
     cors: dict[str, Any] | None = None
     created_at: str = ""
     last_modified: str = ""
+
+
+class CodeSigningConfig(Document):
+    """`policy`: what becomes of code that no publisher signed, `Warn` or `Enforce`."""
+
+    __kind__ = "lambda.CodeSigningConfig"
+    __key__ = ("account", "region", "id")
+
+    account: str
+    region: str
+    id: str
+    description: str
+    publishers: list[str]
+    policy: str
+    last_modified: str
+    tags: dict[str, str] = {}
+
+    @property
+    def arn(self) -> str:
+        return f"arn:aws:lambda:{self.region}:{self.account}:code-signing-config:{self.id}"
 
 
 class Layer(Document):

@@ -12,6 +12,7 @@ from forecourt.base.ids import Ids
 from forecourt.base.ports import Credentials, LogSink, MetricSink, RoleSessions
 from forecourt.services.functions.api.account import AccountApi
 from forecourt.services.functions.api.base import Shared
+from forecourt.services.functions.api.code_signing import CodeSigningApi
 from forecourt.services.functions.api.code_source import CodeSource
 from forecourt.services.functions.api.concurrency import ConcurrencyApi
 from forecourt.services.functions.api.event_invoke import EventInvokeApi
@@ -99,6 +100,7 @@ class Functions:
             TagsApi(shared),
             UrlsApi(shared),
             ManagedApi(shared),
+            CodeSigningApi(shared),
             AccountApi(shared, concurrency),
             EventSourcesApi(shared, caller, self._pollers.results.get),
             InvokeApi(self.invoker, self._queue, ids),

@@ -46,8 +46,6 @@ def check_supported(request: Mapping[str, object]) -> None:
     for name in _UNSUPPORTED:
         if request.get(name):
             raise NotImplementedYet(f"Forecourt does not implement {name} of Lambda functions.")
-    if request.get("CodeSigningConfigArn"):
-        raise NotImplementedYet("Forecourt does not implement code signing of Lambda functions.")
 
 
 # Whose programs the runtimes of today can't run.

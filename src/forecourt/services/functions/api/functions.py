@@ -12,6 +12,7 @@ from forecourt.base.errors import AccessDenied
 from forecourt.base.ports import RoleSessions
 from forecourt.services.functions import validation
 from forecourt.services.functions.api.base import Api, Shared, check_revision, limit_of, page, position_of
+from forecourt.services.functions.api.code_signing import check_deployment
 from forecourt.services.functions.api.code_source import CodeSource
 from forecourt.services.functions.code import code_sha256
 from forecourt.services.functions.downloads import Downloads
@@ -80,9 +81,11 @@ class FunctionsApi(Api):
             name=id.name,
             configuration=configuration,
             tags=dict(request.get("Tags") or {}),
+            code_signing_config=request.get("CodeSigningConfigArn", ""),
         )
 
         def create(tx: Tx, digest: str) -> Function | Version:
+            check_deployment(tx, function)
             function.configuration.code = digest
             tx.insert(function)
             return publish(tx, function, "", self._now(), self._ids.uuid()) if request.get("Publish") else function
@@ -166,6 +169,7 @@ class FunctionsApi(Api):
         def update(tx: Tx, digest: str) -> tuple[Function | Version, str]:
             function = require(tx, id)
             check_revision(request.get("RevisionId"), function.configuration.revision_id)
+            check_deployment(tx, function)
             old = function.configuration.code
             function.configuration = changed(function, digest)
             tx.put(function)

@@ -1,6 +1,6 @@
-"""What AWS manages around a function: when its runtime is renewed, what becomes of loops, whether code is signed.
+"""What AWS manages around a function: when its runtime is renewed, and what becomes of loops.
 
-The first two are kept and shown: the runtime is the machine's own, and loops are not looked for. Code is not signed.
+Kept and shown: the runtime is the machine's own, and loops are not looked for.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from forecourt.store import Tx
 
 if TYPE_CHECKING:
     from types_boto3_lambda.type_defs import (
-        GetFunctionCodeSigningConfigRequestTypeDef,
         GetFunctionRecursionConfigRequestTypeDef,
         GetRuntimeManagementConfigRequestTypeDef,
         PutFunctionRecursionConfigRequestTypeDef,
@@ -26,13 +25,6 @@ if TYPE_CHECKING:
 
 
 class ManagedApi(Api):
-    @operation("GetFunctionCodeSigningConfig")
-    async def get_function_code_signing_config(
-        self, context: CallContext, request: GetFunctionCodeSigningConfigRequestTypeDef
-    ) -> dict[str, Any]:
-        function = await self._store.function(self._id(context, request["FunctionName"]))
-        return {"FunctionName": function.name}
-
     @operation("PutRuntimeManagementConfig")
     async def put_runtime_management_config(
         self, context: CallContext, request: PutRuntimeManagementConfigRequestTypeDef

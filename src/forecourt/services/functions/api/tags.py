@@ -1,4 +1,4 @@
-"""Tags of functions and event source mappings."""
+"""Tags of functions, event source mappings and code signing configurations."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from forecourt.base.call import CallContext, operation
 from forecourt.base.errors import NotImplementedYet
 from forecourt.services.functions.api.base import Api
 from forecourt.services.functions.errors import InvalidParameterValueException, ResourceNotFoundException
-from forecourt.services.functions.model import EventSourceMapping, Function
+from forecourt.services.functions.model import CodeSigningConfig, EventSourceMapping, Function
 from forecourt.services.functions.names import FunctionId
 from forecourt.services.functions.store import not_found
 from forecourt.store import Tx
@@ -65,7 +65,7 @@ class TagsApi(Api):
 class Tagged(NamedTuple):
     """What an ARN stands for, and what is said where it is not there."""
 
-    kind: type[Function] | type[EventSourceMapping]
+    kind: type[Function] | type[EventSourceMapping] | type[CodeSigningConfig]
     key: tuple[str, str, str]
     missing: Callable[[], ResourceNotFoundException]
 
@@ -75,7 +75,9 @@ def _tagged(text: str) -> Tagged:
     kind, _, name = arn.resource.partition(":")
     key = (arn.account, arn.region, name)
     if kind == "event-source-mapping":
-        return Tagged(EventSourceMapping, key, _no_mapping)
+        return Tagged(EventSourceMapping, key, _not_there)
+    if kind == "code-signing-config":
+        return Tagged(CodeSigningConfig, key, _not_there)
     if kind != "function":
         raise NotImplementedYet(f"Forecourt does not keep tags of a {kind}.")
     if ":" in name:
@@ -85,5 +87,5 @@ def _tagged(text: str) -> Tagged:
     return Tagged(Function, key, lambda: not_found(FunctionId(*key)))
 
 
-def _no_mapping() -> ResourceNotFoundException:
+def _not_there() -> ResourceNotFoundException:
     return ResourceNotFoundException("The resource you requested does not exist.")
