@@ -168,15 +168,18 @@ class Dispatcher:
 def _place(demands: Sequence[Demand], context: CallContext) -> tuple[str, str]:
     """The account and region that the call is carried out in: one, or what is asked of one would be done in the
     other."""
-    found = {place for demand in demands if (place := _place_of(demand, context)) is not None}
+    # The first is about the call's own resource; what another service is asked for beside it is done there.
+    service = demands[0].action.partition(":")[0] if demands else ""
+    own = [demand for demand in demands if demand.action.startswith(f"{service}:")]
+    found = {place for demand in own if (place := _place_of(demand, context)) is not None}
     if len(found) > 1:
         raise NotImplementedYet("Forecourt does not carry out one call in several places: make one for each.")
     return found.pop() if found else (context.account, context.region)
 
 
 def _place_of(demand: Demand, context: CallContext) -> tuple[str, str] | None:
-    """Of IAM, which is nowhere, and of an ARN that names no account (S3's), none."""
+    """Of an ARN that names no account (S3's), none."""
     parts = demand.resource.split(":", 5)
-    if len(parts) != 6 or not parts[4].isdigit() or demand.action.startswith("iam:"):
+    if len(parts) != 6 or not parts[4].isdigit():
         return None
     return parts[4], parts[3] or context.region

@@ -23,7 +23,7 @@ def test_a_user_may_do_what_its_policies_allow(enforced: Forecourt) -> None:
         enforced, "ann", policy(allow("states:ListStateMachines"), allow("iam:GetUser", "arn:aws:iam::*:user/ann"))
     )
     assert enforced.client("sts", **ann).get_caller_identity()["Arn"] == f"arn:aws:iam::{HOME}:user/ann"
-    assert enforced.client("stepfunctions", **ann).list_state_machines()["stateMachines"] == []
+    assert "stateMachines" in enforced.client("stepfunctions", **ann).list_state_machines()
     assert enforced.client("iam", **ann).get_user()["User"]["UserName"] == "ann"
     code, status, message = refusal(enforced.client("iam", **ann).get_user, UserName="bob")
     assert (code, status) == ("AccessDenied", 403)

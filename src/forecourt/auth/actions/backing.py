@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from forecourt.auth.actions.table import Demand, Params, Table
@@ -46,8 +46,25 @@ def _sns_conditions(operation: str, params: Params) -> Mapping[str, Any]:
     return {key: params[name] for name, key in names.items() if operation == "Subscribe" and params.get(name)}
 
 
+_SENDING = {"sqs": "sqs:SendMessage", "sns": "sns:Publish", "events": "events:PutEvents"}
+
+
+def _elsewhere(arns: Iterable[Any], context: CallContext) -> Iterator[Demand]:
+    """What a topic or a rule is to hand on to in another account. The embedded services deliver to each other without
+    asking a policy, so whoever sets it up must be let in there."""
+    for arn in arns:
+        parts = str(arn or "").split(":", 5)
+        if len(parts) == 6 and parts[2] in _SENDING and parts[4] not in ("", context.account):
+            yield Demand(_SENDING[parts[2]], str(arn), {})
+
+
 class _Sns(Table):
     """An attribute may be a role: those that log deliveries, and that of a Firehose subscription."""
+
+    def demands(self, operation: str, params: Params, context: CallContext) -> Iterator[Demand]:
+        yield from super().demands(operation, params, context)
+        if operation == "Subscribe":
+            yield from _elsewhere([params.get("Endpoint")], context)
 
     def _passed_roles(self, operation: str, params: Params, context: CallContext) -> Iterator[Demand]:
         named = {str(params["AttributeName"]): params.get("AttributeValue")} if params.get("AttributeName") else {}
@@ -171,6 +188,8 @@ class _Events(Table):
         elif name:
             params = {**params, "Rule": name}
         yield from super().demands(operation, params, context)
+        if operation == "PutTargets":
+            yield from _elsewhere([target.get("Arn") for target in params.get("Targets") or ()], context)
 
     def _put_events(self, params: Params, context: CallContext) -> Iterator[Demand]:
         for entry in params.get("Entries") or ():
