@@ -441,6 +441,14 @@ async def test_a_page_answers_head_as_get_and_other_methods_with_what_it_takes(c
     assert (put.status_code, put.headers["allow"]) == (405, "GET, HEAD, POST")
 
 
+async def test_signing_up_where_no_code_is_sent(cloud: Cloud) -> None:
+    site, app, _ = await hosted(cloud)
+    params, token = await form_of(site, app, "/signup")
+    page = await site.http.post("/signup", params=params, data={"username": "ben", "password": PASSWORD, "csrf": token})
+    assert "An administrator has to confirm it." in page.text
+    assert 'name="code"' not in page.text
+
+
 async def test_a_wrong_answer_is_asked_again_and_nothing_of_the_form_is_believed(cloud: Cloud) -> None:
     site, app, pool = await hosted(cloud)
     await cloud(

@@ -259,6 +259,9 @@ class Pages:
         if made["UserConfirmed"]:
             return await self._login_page(page, notice=self._texts(page)["confirmed"], username=username)
         to = made.get("CodeDeliveryDetails", {}).get("Destination", "")
+        if not to:
+            # The pool verifies nothing by itself: no code is on its way.
+            return await self._login_page(page, notice=self._texts(page)["waits"], username=username)
         return await self._show(page, "confirm", username=username, to=to)
 
     async def confirm(self, page: Page) -> Response:
