@@ -530,3 +530,23 @@ async def test_ten_vpc_links_an_account_and_ten_subnets_a_link(v2: Aws) -> None:
         await v2("CreateVpcLink", Name="v", SubnetIds=[f"subnet-{n}" for n in range(10)])
     refused = await v2.refused("CreateVpcLink", Name="v", SubnetIds=["subnet-1"])
     assert refused.startswith("LimitExceededException: Maximum number of VPC links for this account has been reached.")
+
+
+async def test_an_update_of_settings_keeps_what_it_does_not_name(v2: Aws) -> None:
+    api = await make_api(v2)
+    await make_route(v2, api, "GET /a")
+    await v2("CreateStage", ApiId=api, StageName="s", DefaultRouteSettings={"ThrottlingBurstLimit": 5})
+    updates: list[dict[str, Any]] = [
+        {"DefaultRouteSettings": {"ThrottlingRateLimit": 2.0}},
+        {"RouteSettings": {"GET /a": {"ThrottlingBurstLimit": 1}}},
+        {"RouteSettings": {"GET /a": {"DetailedMetricsEnabled": True}}},
+        {"AccessLogSettings": {"DestinationArn": "arn:aws:logs:us-east-1:000000000000:log-group:g", "Format": "x"}},
+        {"AccessLogSettings": {"Format": "$context.requestId"}},
+    ]
+    for update in updates:
+        stage = await v2("UpdateStage", ApiId=api, StageName="s", **update)
+    default = {"DetailedMetricsEnabled": False, "ThrottlingBurstLimit": 5, "ThrottlingRateLimit": 2.0}
+    assert stage["DefaultRouteSettings"] == default
+    assert stage["RouteSettings"] == {"GET /a": {"ThrottlingBurstLimit": 1, "DetailedMetricsEnabled": True}}
+    assert stage["AccessLogSettings"]["Format"] == "$context.requestId"
+    assert stage["AccessLogSettings"]["DestinationArn"].endswith(":g")

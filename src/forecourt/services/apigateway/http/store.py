@@ -59,7 +59,17 @@ def merged(entity: D, request: Mapping[str, Any]) -> D:
 
 
 # A request replaces every other member whole.
-_MERGED = frozenset({"StageVariables", "RouteSettings", "RequestParameters", "RequestTemplates", "ResponseParameters"})
+_MERGED = frozenset(
+    {
+        "AccessLogSettings",
+        "DefaultRouteSettings",
+        "RequestParameters",
+        "RequestTemplates",
+        "ResponseParameters",
+        "RouteSettings",
+        "StageVariables",
+    }
+)
 
 
 def _merge(name: str, before: Any, given: Any) -> Any:
@@ -67,7 +77,10 @@ def _merge(name: str, before: Any, given: Any) -> Any:
         return None
     if name not in _MERGED or not isinstance(given, Mapping):
         return given
-    entries = {**(before or {}), **given}
+    entries: dict[str, Any] = dict(before or {})
+    for key, value in given.items():
+        # A route's settings are merged as the routes are.
+        entries[key] = {**entries.get(key, {}), **value} if name == "RouteSettings" else value
     return {key: value for key, value in entries.items() if value not in ("", None, {})}
 
 
