@@ -441,6 +441,22 @@ async def test_a_page_answers_head_as_get_and_other_methods_with_what_it_takes(c
     assert (put.status_code, put.headers["allow"]) == (405, "GET, HEAD, POST")
 
 
+async def test_a_password_that_was_reset_is_set_anew_with_the_code(cloud: Cloud) -> None:
+    site, app, pool = await hosted(cloud)
+    mail = [{"Name": "email", "Value": "anna@example.com"}, {"Name": "email_verified", "Value": "true"}]
+    await cloud("AdminUpdateUserAttributes", UserPoolId=pool, Username="anna", UserAttributes=mail)
+    await cloud("AdminResetUserPassword", UserPoolId=pool, Username="anna")
+    params, token = await form_of(site, app)
+    form = {"username": "anna", "csrf": token}
+    page = await site.http.post("/login", params=params, data={**form, "password": PASSWORD})
+    assert "/confirmforgotPassword?" in page.text
+    new = {"code": cloud.code_for("anna@example.com"), "password": "Correct-horse-2", "repeat": "Correct-horse-2"}
+    done = await site.http.post("/confirmforgotPassword", params=params, data={**form, **new})
+    assert "Your password was changed." in done.text
+    back = await site.http.post("/login", params=params, data={**form, "password": "Correct-horse-2"})
+    assert back.headers["location"].startswith(CALLBACK)
+
+
 async def test_signing_up_where_no_code_is_sent(cloud: Cloud) -> None:
     site, app, _ = await hosted(cloud)
     params, token = await form_of(site, app, "/signup")
