@@ -458,6 +458,8 @@ async def test_scopes(issuer: Issuer) -> None:
         await with_jwt(made, issuer.url, ["write"])
         assert (await bearer(made, issuer.token(scope="read write"))).status == 200
         assert (await bearer(made, issuer.token(scp=["write"]))).status == 200
+        assert (await bearer(made, issuer.token(scope=None, scp=["write"]))).status == 200
+        assert (await bearer(made, issuer.token(scope="write", aud=None, client_id="app"))).status == 200
         refused = await bearer(made, issuer.token(scope="read"))
         assert (refused.status, refused.json()) == (403, {"message": "Forbidden"})
         assert (refused.header("www-authenticate") or "").startswith('Bearer scope="write" error="insufficient_scope"')

@@ -148,7 +148,7 @@ def need_current(claims: Mapping[str, Any], audience: frozenset[str], now: float
     # One second for issuers whose clocks are ahead of ours
     if not all(_is_number(at) and at <= now + 1 for at in begins):
         raise BadToken("the token is not valid yet")
-    given = claims.get("aud", claims.get("client_id"))
+    given = claims["aud"] if claims.get("aud") is not None else claims.get("client_id")
     if audience.isdisjoint(str(item) for item in (given if isinstance(given, list) else [given])):
         raise BadToken("the token does not have a valid audience")
 
@@ -158,7 +158,7 @@ def _is_number(value: Any) -> bool:
 
 
 def scopes_of(claims: Mapping[str, Any]) -> list[str]:
-    value = claims.get("scope", claims.get("scp", ""))
+    value = claims.get("scope") or claims.get("scp") or ""
     return [str(item) for item in value] if isinstance(value, list) else str(value).split()
 
 
