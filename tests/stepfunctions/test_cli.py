@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
@@ -83,7 +84,70 @@ def test_graph(files: Path) -> None:
     assert run("graph", files / "good.json", "-o", target)[0] == 0
     drawn = ElementTree.fromstring(target.read_text())
     texts = [element.text for element in drawn.iter("{http://www.w3.org/2000/svg}text")]
-    assert sorted(text or "" for text in texts) == ["A", "B", "Charge", "Fan", "Refund"]
+    assert sorted(text or "" for text in texts) == [
+        "A", "B", "Charge", "Fail", "Fan", "Pass", "Pass", "Refund", "Task lambda:invoke"
+    ]  # fmt: skip
+
+
+# Over two layers, back over three, back to where it came from, and an end beside a Catch
+TANGLED: dict[str, Any] = {
+    "StartAt": "Start",
+    "States": {
+        "Start": {"Type": "Choice", "Default": "Long", "Choices": [
+            {"Variable": "$.x", "IsNull": True, "Next": "Done"}, {"Variable": "$.y", "IsNull": True, "Next": "Short"},
+        ]},
+        "Short": {"Type": "Pass", "Next": "Done"},
+        "Long": {"Type": "Task", "Resource": "${Function}", "Next": "Longer", "Retry": [{"ErrorEquals": ["X"]}],
+                 "Catch": [{"ErrorEquals": ["States.ALL"], "Next": "Long"}]},
+        "Longer": {"Type": "Task", "Resource": "arn:aws:states:::sqs:sendMessage", "End": True,
+                   "Catch": [{"ErrorEquals": ["E"], "Next": "Last"}, {"ErrorEquals": ["F"], "Next": "Start"}]},
+        "Last": {"Type": "Pass", "Next": "Done"},
+        "Done": {"Type": "Succeed"},
+    },
+}  # fmt: skip
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def test_ways_keep_away_from_states(files: Path) -> None:
+    (files / "tangled.json").write_text(json.dumps(TANGLED))
+    target = files / "x.svg"
+    code, output = run("graph", files / "tangled.json", "-o", target)
+    # What a deployment fills in is told of and drawn nevertheless
+    assert (code, "Value is not a valid resource ARN at /States/Long/Resource" in output) == (0, True)
+    drawn = ElementTree.fromstring(target.read_text())
+    sides = ("x", "y", "width", "height")
+    boxes = [[float(box.get(side, 0)) for side in sides] for box in drawn.iter(f"{SVG}rect") if box.get("x")]
+    assert len(boxes) == 6
+    ways = [way for way in drawn.iter(f"{SVG}path") if way.get("fill") == "none"]
+    assert len([way for way in ways if way.get("stroke-dasharray")]) == 2
+    width, height = float(drawn.get("width", 0)), float(drawn.get("height", 0))
+    for way in ways:
+        for x, y in points_of(way.get("d", "")):
+            assert 0 <= x <= width
+            assert 0 <= y <= height
+            for left, top, wide, high in boxes:
+                assert not (left + 1 < x < left + wide - 1 and top + 1 < y < top + high - 1), way.get("d")
+
+
+def points_of(path: str) -> list[tuple[float, float]]:
+    """The corners of a path of M, H, V, q and C, and what lies between them on straight lines."""
+    points: list[tuple[float, float]] = []
+    for part in re.findall(r"[MHVqC][^MHVqC]*", path):
+        numbers = [float(number) for number in re.findall(r"-?[0-9.]+", part)]
+        x, y = points[-1] if points else (0.0, 0.0)
+        match part[0]:
+            case "H":
+                to = [numbers[0], y]
+            case "V":
+                to = [x, numbers[0]]
+            case "q":
+                to = [x + numbers[2], y + numbers[3]]
+            case _:
+                to = numbers[-2:]
+        if part[0] in "HV":
+            points += [(x + (to[0] - x) * n / 20, y + (to[1] - y) * n / 20) for n in range(1, 20)]
+        points.append((to[0], to[1]))
+    return points
 
 
 def test_statuses_of_states() -> None:
