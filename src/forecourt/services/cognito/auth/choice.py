@@ -46,7 +46,7 @@ async def answer_password(kit: Kit, visit: Visit, attempt: Attempt) -> tuple[Att
 async def answer_srp(kit: Kit, visit: Visit, attempt: Attempt) -> Challenge:
     """PASSWORD_SRP, asked for on its own."""
     client_public = srp.public_value(required(visit.parameters, "SRP_A"))
-    return srp.ask(kit, visit, attempt, await kit.user_of(attempt), client_public)
+    return await srp.ask(kit, visit, attempt, await kit.user_of(attempt), client_public)
 
 
 async def _choose(
@@ -60,7 +60,7 @@ async def _choose(
     if chosen == "PASSWORD_SRP":
         if "SRP_A" not in given:
             return kit.challenge(visit, attempt, "PASSWORD_SRP", {})
-        return srp.ask(kit, visit, attempt, user, srp.public_value(given["SRP_A"]))
+        return await srp.ask(kit, visit, attempt, user, srp.public_value(given["SRP_A"]))
     if chosen == "WEB_AUTHN":
         # Web Authentication's library is imported for the first passkey: a start does not wait for it.
         from forecourt.services.cognito.auth import passkey

@@ -53,7 +53,7 @@ async def define(kit: Kit, visit: Visit, attempt: Attempt, user: User | None) ->
     if len(attempt.custom) >= MOST_ROUNDS:
         raise errors.incorrect_credentials()
     if answer.get("challengeName") == "PASSWORD_VERIFIER" and "SRP_A" in visit.parameters:
-        return srp.ask(kit, visit, attempt, user, srp.public_value(visit.parameters["SRP_A"]))
+        return await srp.ask(kit, visit, attempt, user, srp.public_value(visit.parameters["SRP_A"]))
     if answer.get("challengeName") == "CUSTOM_CHALLENGE":
         return await _create(kit, visit, attempt, user)
     raise errors.InvalidLambdaResponseException("Unrecognizable lambda output")

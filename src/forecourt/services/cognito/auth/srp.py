@@ -32,11 +32,14 @@ async def start(kit: Kit, visit: Visit) -> Challenge:
         raise errors.user_not_found()
     kit.threat.check_lockout(visit.pool, user.key if user else username)
     await kit.pre_authentication(visit, username, user)
-    attempt = kit.new_attempt(visit, username, user)
-    return await kit.passwords.turns.take(ask, kit, visit, attempt, user, client_public)
+    return await ask(kit, visit, kit.new_attempt(visit, username, user), user, client_public)
 
 
-def ask(kit: Kit, visit: Visit, attempt: Attempt, user: User | None, client_public: int) -> Challenge:
+async def ask(kit: Kit, visit: Visit, attempt: Attempt, user: User | None, client_public: int) -> Challenge:
+    return await kit.passwords.turns.take(_challenge, kit, visit, attempt, user, client_public)
+
+
+def _challenge(kit: Kit, visit: Visit, attempt: Attempt, user: User | None, client_public: int) -> Challenge:
     verifier, user_id = _verifier(kit, visit.pool, attempt.username, user)
     asked = kit.challenge(visit, attempt, "PASSWORD_VERIFIER", {})
     block, server_public = seal_round(kit, asked.attempt, verifier, client_public, user_id, visit.pool.short_name)
