@@ -295,7 +295,6 @@ async def anna_of(cloud: Cloud, **client: Any) -> Anna:
     functions = {"DefineAuthChallenge": define, "CreateAuthChallenge": create, "VerifyAuthChallengeResponse": verify}
     pool = await cloud.pool(
         EmailConfiguration=OWN_MAIL,
-        SmsConfiguration=SMS["SmsConfiguration"],
         DeviceConfiguration={"ChallengeRequiredOnNewDevice": True},
         LambdaConfig={name: cloud.functions.add(name, function) for name, function in functions.items()},
         Policies={"SignInPolicy": {"AllowedFirstAuthFactors": ["PASSWORD", "EMAIL_OTP", "SMS_OTP"]}},
@@ -516,7 +515,8 @@ async def test_refresh_tokens_that_are_no_good(cloud: Cloud) -> None:
     first = (await by_password(anna))["AuthenticationResult"]
     assert await refresh("never-was") == invalid
     assert await refresh(first["AccessToken"]) == invalid
-    assert await refresh(first["RefreshToken"][:-2] + "xx") == invalid
+    kept, changed = first["RefreshToken"], "B" if first["RefreshToken"][20] == "A" else "A"
+    assert await refresh(kept[:20] + changed + kept[21:]) == invalid
     await cloud.client("RevokeToken", ClientId=anna.app, Token=first["RefreshToken"])
     assert await refresh(first["RefreshToken"]) == revoked
     second = (await by_password(anna))["AuthenticationResult"]

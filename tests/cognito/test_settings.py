@@ -217,6 +217,14 @@ async def test_what_mfa_can_not_be(cloud: Cloud, mistake: str) -> None:
     assert await cloud("GetUserPoolMfaConfig", UserPoolId=pool) == {"MfaConfiguration": "OFF"}
 
 
+async def test_text_messages_stay_a_factor_where_they_are_set_up(cloud: Cloud) -> None:
+    pool = await cloud.pool(**SMS)
+    app = {"MfaConfiguration": "ON", "SoftwareTokenMfaConfiguration": {"Enabled": True}}
+    with raises("InvalidParameterException", "Can't turn off SMS_MFA when SMS configuration is set for the user pool"):
+        await cloud("SetUserPoolMfaConfig", UserPoolId=pool, **app)
+    await cloud("SetUserPoolMfaConfig", UserPoolId=pool, **app, SmsMfaConfiguration=SMS)
+
+
 OAUTH = {"AllowedOAuthFlowsUserPoolClient": True}
 CLIENT_MISTAKES: dict[str, tuple[dict[str, Any], str, str]] = {
     "plain HTTP": (

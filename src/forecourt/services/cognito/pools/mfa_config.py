@@ -86,6 +86,8 @@ def _check_request(pool: Pool, given: Mapping[str, Any]) -> None:
         raise errors.InvalidParameterException(
             "Invalid MFA configuration given, can't disable all MFAs with a required or optional configuration."
         )
+    if factors and "SMS_MFA" not in factors and "SmsConfiguration" in pool.settings:
+        raise errors.InvalidParameterException("Can't turn off SMS_MFA when SMS configuration is set for the user pool")
     if "EmailMfaConfiguration" in given:
         require_feature(pool.settings["UserPoolTier"], ("ESSENTIALS", "PLUS"), "Email MFA")
         if pool.settings["EmailConfiguration"].get("EmailSendingAccount", "COGNITO_DEFAULT") == "COGNITO_DEFAULT":
