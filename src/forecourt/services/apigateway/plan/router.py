@@ -1,8 +1,9 @@
 """Which resource and method answer a path. Pure, and as quick with a thousand routes as with ten.
 
 A tree of segments, walked once: at each level the exact segment is tried before `{param}`, and that before `{proxy+}`,
-which takes the rest. What was tried in vain is undone, so a path finds the most specific resource that fits it whole.
-Then the method: itself, else `ANY`. https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-method-settings-method-request.html
+which takes the rest. What was tried in vain is undone, so a path finds the most specific resource that fits it whole
+and has the method, itself or by `ANY`: one that lacks it gives way to a less specific one.
+https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-method-settings-method-request.html
 
 Resources without a method do not take part. Paths without a parameter, the commonest, are one dictionary away.
 """
@@ -10,7 +11,7 @@ Resources without a method do not take part. Paths without a parameter, the comm
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 T = TypeVar("T")
@@ -43,7 +44,7 @@ class _Node(Generic[T]):
 
 
 class Router(Generic[T]):
-    """A REST API's: `/pets/` is `/pets`, and the resource that fits decides, whether it has the method or not."""
+    """A REST API's: `/pets/` is `/pets`."""
 
     def __init__(self, routes: Iterable[Route[T]]) -> None:
         self._root: _Node[T] = _Node()
@@ -75,23 +76,19 @@ class Router(Generic[T]):
             target = node.methods.get(method) or node.methods.get("ANY")
             if target is not None:
                 return Match(target, _NO_PARAMETERS)
-            if not self._narrows:
-                return None
         segments = self._segments_of(path)
         values: list[bytes] = []
         node = self._walk(self._root, segments, 0, values, method)
         if node is None:
             return None
-        target = node.methods.get(method) or node.methods.get("ANY")
-        if target is None:
-            return None
+        target = node.methods.get(method) or node.methods["ANY"]
         return Match(target, dict(zip(node.names, values, strict=True)))
 
     def _walk(
         self, node: _Node[T], segments: list[bytes], at: int, values: list[bytes], method: str
     ) -> _Node[T] | None:
         if at == len(segments):
-            return node if self._answers(node, method) else None
+            return node if _answers(node, method) else None
         segment = segments[at]
         child = node.children.get(_normal(segment) if b"%" in segment else segment)
         if child is not None and (found := self._walk(child, segments, at + 1, values, method)) is not None:
@@ -102,34 +99,25 @@ class Router(Generic[T]):
             if found is not None:
                 return found
             values.pop()
-        if node.greedy is not None and self._answers(node.greedy, method):
+        if node.greedy is not None and _answers(node.greedy, method):
             values.append(b"/".join(segments[at:]))
             return node.greedy
         return None
 
-    _narrows = False
-
     def _segments_of(self, path: bytes) -> list[bytes]:
         return _segments(path)
 
-    def _answers(self, node: _Node[T], method: str) -> bool:
-        return bool(node.methods)
-
 
 class HttpRouter(Router[T]):
-    """An HTTP API's: a route that lacks the method gives way to a less specific one, and `/pets/` is not `/pets`.
-
-    What a greedy variable takes may be empty, behind a slash.
-    """
-
-    _narrows = True
+    """An HTTP API's: `/pets/` is not `/pets`, and what a greedy variable takes may be empty, behind a slash."""
 
     def _segments_of(self, path: bytes) -> list[bytes]:
         stripped = path[1:] if path.startswith(b"/") else path
         return stripped.split(b"/") if stripped else []
 
-    def _answers(self, node: _Node[T], method: str) -> bool:
-        return method in node.methods or "ANY" in node.methods
+
+def _answers(node: _Node[Any], method: str) -> bool:
+    return method in node.methods or "ANY" in node.methods
 
 
 def _segments(path: bytes) -> list[bytes]:
