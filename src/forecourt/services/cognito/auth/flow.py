@@ -188,9 +188,9 @@ async def follow(kit: Kit, visit: Visit, judged: Judged, challenge: str = "") ->
     if not isinstance(judged, tuple):
         return judged
     attempt, user = judged
-    if not attempt.device_key:
+    if not attempt.device_key and "DEVICE_KEY" in visit.parameters:
         # Some clients name their device with their answer.
-        attempt = msgspec.structs.replace(attempt, device_key=visit.parameters.get("DEVICE_KEY", ""))
+        attempt = msgspec.structs.replace(attempt, device_key=visit.parameters["DEVICE_KEY"])
     if attempt.flow == "CUSTOM_AUTH":
         attempt = custom.note(attempt, challenge)
     outcome = await _next(kit, visit, attempt, user)
