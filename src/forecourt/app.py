@@ -51,6 +51,7 @@ from forecourt.services.functions import Functions, Limits
 from forecourt.services.iam import Iam
 from forecourt.services.logs import Logs
 from forecourt.services.stepfunctions import StepFunctions
+from forecourt.services.stepfunctions.integrations.mocks import BadMocks, Mocks
 from forecourt.settings import Settings, load
 from forecourt.store import Document, StoreUnavailable, open_store
 from forecourt.store.blobs import Blobs
@@ -442,9 +443,11 @@ def _mocks(path: str) -> dict[str, Any] | None:
     if not path:
         return None
     try:
-        return msgspec.json.decode(Path(path).read_bytes(), type=dict[str, Any])
-    except (OSError, msgspec.MsgspecError) as error:
+        found = msgspec.json.decode(Path(path).read_bytes(), type=dict[str, Any])
+        Mocks(found)
+    except (OSError, msgspec.MsgspecError, BadMocks) as error:
         raise CannotStart(f"--mock-config {path} cannot be used: {error}") from error
+    return found
 
 
 def _key_source(settings: Settings) -> dict[str, str]:

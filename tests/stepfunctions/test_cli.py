@@ -72,7 +72,29 @@ def test_run_with_mocks(files: Path) -> None:
     assert output.strip().endswith("FAILED\nRefunded sorry")
 
 
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ("x", "is not JSON"),
+        ("[]", "The mock configuration must be an object"),
+        ('{"StateMachines":1}', "StateMachines must be an object"),
+        ('{"StateMachines":{"A":{"TestCases":[]}}}', "StateMachines.A.TestCases must be an object"),
+        ('{"StateMachines":{"A":{"TestCases":{"C":{"S":"r"}}}}}',
+         "StateMachines.A.TestCases.C.S: MockedResponses has no 'r'"),
+        ('{"MockedResponses":{"r":{"x":{"Return":1}}}}', "MockedResponses.r: 'x' is neither a number nor a range"),
+        ('{"MockedResponses":{"r":{"0":{"Throw":1}}}}', "MockedResponses.r.0.Throw must be an object"),
+    ],
+)  # fmt: skip
+def test_mocks_that_are_none(files: Path, config: str, said: str) -> None:
+    (files / "bad.json").write_text(config)
+    code, output = run("run", files / "good.json", "--mocks", files / "bad.json")
+    assert (code, said in output) == (1, True), output
+
+
 def test_mistakes_end_with_a_sentence(files: Path) -> None:
+    arguments = ("run", files / "good.json", "--mocks", files / "mocks.json")
+    assert "Name one with --case: Happy, Sad" in run(*arguments, "--case", "Merry")[1]
+    assert "Name one with --machine: Orders" in run(*arguments, "--machine", "Order")[1]
     assert "Name one with --case: Happy, Sad" in run("run", files / "good.json", "--mocks", files / "mocks.json")[1]
     assert "not JSON" in run("run", files / "good.json", "--input", "{")[1]
     code, output = run("graph", files / "none.json", "-o", files / "x.svg")

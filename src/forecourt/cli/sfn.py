@@ -53,8 +53,13 @@ def validate(file: Path, express: bool) -> None:
 
 def _show_diagnostic(one: Diagnostic) -> None:
     style = "red" if one.severity == "ERROR" else "yellow"
-    place = f" at {one.location}" if one.location else ""
-    _console.print(f"{one.severity} {one.code}: {one.message}{place}", style=style, markup=False, soft_wrap=True)
+    # What is not JSON says where in its message
+    place = f" at {one.location}" if one.location and one.location not in one.message else ""
+    _say(f"{one.severity} {one.code}: {one.message}{place}", style)
+
+
+def _say(line: str, style: str) -> None:
+    _console.print(line, style=style, markup=False, soft_wrap=True)
 
 
 @sfn.command()
@@ -75,31 +80,35 @@ def run(file: Path, input_: str, mocks: Path | None, case: str, machine: str, en
     except ValueError as error:
         raise click.BadParameter(f"not JSON: {error}", param_hint="--input") from error
     if mocks is not None:
-        _rehearse(definition, input_, json.loads(mocks.read_text()), machine, case)
+        try:
+            _rehearse(definition, input_, Mocks(json.loads(mocks.read_text())), machine, case)
+        except BadMocks as error:
+            raise click.ClickException(f"{mocks}: {error}") from error
+        except ValueError as error:
+            raise click.ClickException(f"{mocks} is not JSON: {error}") from error
     else:
         _run_remotely(definition, input_, endpoint_url)
 
 
-def _rehearse(definition: str, input: str, config: dict[str, Any], machine_name: str, case: str) -> None:
+def _rehearse(definition: str, input: str, mocks: Mocks, machine_name: str, case: str) -> None:
     machine, found = load(definition, knows=is_known)
     if machine is None:
         for one in found:
             _show_diagnostic(one)
         raise SystemExit(1)
-    machine_name = machine_name or _only(config.get("StateMachines", {}), "--machine")
-    case = case or _only(config.get("StateMachines", {}).get(machine_name, {}).get("TestCases", {}), "--case")
-    try:
-        rehearsal = Rehearsal(machine, input, machine_name, case, Mocks(config))
-    except BadMocks as error:
-        raise click.ClickException(str(error)) from error
+    machine_name = _chosen(machine_name, mocks.machines, "--machine")
+    case = _chosen(case, mocks.cases(machine_name), "--case")
+    rehearsal = Rehearsal(machine, input, machine_name, case, mocks)
     _follow(rehearsal.events())
     _end(rehearsal.execution.status, *rehearsal.outcome())
 
 
-def _only(choices: dict[str, Any], option: str) -> str:
-    if len(choices) != 1:
+def _chosen(given: str, choices: list[str], option: str) -> str:
+    if given in choices:
+        return given
+    if given or len(choices) != 1:
         raise click.UsageError(f"Name one with {option}: {', '.join(choices) or 'there is none'}")
-    return next(iter(choices))
+    return choices[0]
 
 
 def _run_remotely(definition: str, input: str, endpoint_url: str) -> None:
@@ -139,14 +148,14 @@ def _follow(events: Iterator[dict[str, Any]]) -> None:
         name = details.get("name", "")
         if event["type"].endswith("StateEntered"):
             entered[name] = event["timestamp"]
-            _console.print(f"  {name}", style="bold", markup=False)
+            _say(f"  {name}", "bold")
         elif event["type"].endswith("StateExited"):
             took = event["timestamp"] - entered.get(name, event["timestamp"])
-            _console.print(f"  {name} {took:.1f}s  {_short(details.get('output', ''))}", style="green", markup=False)
+            _say(f"  {name} {took:.1f}s  {_short(details.get('output', ''))}", "green")
         elif style := next((s for end, s in _STYLES.items() if event["type"].endswith(end)), None):
             cause = f"  {details.get('error') or ''} {_short(details.get('cause') or '')}"
             if style != "green":
-                _console.print(f"    {event['type']}{cause}", style=style, markup=False)
+                _say(f"    {event['type']}{cause}", style)
 
 
 def _end(status: str, output: str | None, error: str | None, cause: str | None) -> None:
