@@ -9,10 +9,21 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.apigateway_plan.harness import API, Gateway, backend, function_uri, gateway, http_proxy, mock, proxy
+from tests.apigateway_plan.harness import (
+    API,
+    FunctionFailed,
+    Gateway,
+    backend,
+    function_uri,
+    gateway,
+    http_proxy,
+    mock,
+    proxy,
+)
 from tests.apigateway_plan.test_http_apis import deploy as deploy_http
 from tests.apigateway_plan.test_http_apis import function, http
 
+from forecourt.base.errors import RemoteError
 from forecourt.services.apigateway.http import model as http_model
 from forecourt.services.apigateway.rest import model
 
@@ -187,6 +198,55 @@ async def test_a_mapping_takes_what_an_http_apis_authorizer_said() -> None:
         received = behind.received[0]
         assert received.header("route") == "GET /pets"
         assert received.header("id") == answer.header("apigw-requestid")
+
+
+async def test_an_http_api_tells_why_a_function_was_not_called() -> None:
+    async with gateway() as made:
+
+        async def refuse(*call: Any) -> dict[str, Any]:
+            raise RemoteError("AccessDeniedException", "no", 403)
+
+        made.services.call = refuse  # type: ignore[method-assign]
+        settings = http_model.AccessLogSettings(
+            format="$context.integrationErrorMessage|$context.authorizer.error", destination_arn=GROUP
+        )
+        authorizer = http_model.Authorizer(
+            **ENTITY,
+            api_id=API,
+            authorizer_id="au",
+            name="au",
+            authorizer_type="REQUEST",
+            authorizer_uri=function_uri("auth"),
+            authorizer_payload_format_version="2.0",
+        )
+        for route, which in (({}, 0), ({"authorization_type": "CUSTOM", "authorizer_id": "au"}, 1)):
+            made.logs.lines.clear()
+            await deploy_http(
+                made,
+                {"GET /": function("f")},
+                settings={"access_log_settings": settings},
+                route=route,
+                authorizers=[authorizer],
+            )
+            assert (await made.ask("/", stage="")).status == 500
+            noun = ("integration", "authorizer")[which]
+            assert accessed(made)[which].endswith(f"to call the {noun}. Check the permissions and try again.")
+            assert accessed(made)[1 - which] == "-"
+
+
+async def test_a_function_that_fails_is_told_in_aws_words() -> None:
+    async with gateway() as made:
+
+        def fail(event: Any) -> None:
+            raise FunctionFailed("boom")
+
+        made.services.functions["f"] = fail
+        await made.deploy({"GET /": proxy("f")}, stage=execution("ERROR"))
+        assert (await made.ask("/")).status == 502
+        told = steps(made)[0]
+        said, _, request_id = told.partition(". Lambda request id: ")
+        assert said == "Lambda execution failed with status 200 due to customer function error: boom"
+        assert uuid.UUID(request_id)
 
 
 # -- execution logs

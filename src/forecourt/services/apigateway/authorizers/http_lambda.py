@@ -20,6 +20,7 @@ from forecourt.services.apigateway.integrations.http_api import event_1, event_2
 from forecourt.services.apigateway.integrations.http_parameters import Seen, compile_source
 from forecourt.services.apigateway.integrations.lambda_function import (
     FunctionError,
+    NotPermitted,
     caller_context,
     function_of,
     invoke,
@@ -29,6 +30,10 @@ from forecourt.services.apigateway.plan.messages import MethodRequest, MethodRes
 from forecourt.services.apigateway.plan.ports import Handler, Ports
 
 _TIMEOUT_SECONDS = 10.0
+_NOT_PERMITTED = (
+    "The IAM role configured on the authorizer or API Gateway doesn't have permissions to call the authorizer. "
+    "Check the permissions and try again."
+)
 # What the function granted: everything (True), nothing (False), or what a policy says
 Granted = tuple[bool | Policy, Mapping[str, Any]]
 
@@ -67,6 +72,10 @@ def with_lambda_authorizer(
             _, answer = await invoke(ports, asked_as, function, msgspec.json.encode(event), _TIMEOUT_SECONDS)
         except FunctionError as error:
             raise _failed(error) from error
+        except NotPermitted as error:
+            raise GatewayError(
+                "AUTHORIZER_CONFIGURATION_ERROR", detail=_NOT_PERMITTED, authorizer_error=_NOT_PERMITTED
+            ) from error
         granted = _read(answer, simple=bool(authorizer.enable_simple_responses))
         if ttl and sources:
             results.put(key, granted, now + ttl)

@@ -164,11 +164,14 @@ class _ResponseMapper:
         )
 
     def _select(self, response: IntegrationResponse) -> _Selected:
-        """An error's text is matched where there is one, else the status; the whole of it."""
+        """An error's text is matched where there is one, else the status; the whole of it.
+
+        Of several whose patterns match, the one of the backend's own status is meant, else the first.
+        """
         text = response.error if response.error is not None else str(response.status)
-        for selected in self._by_pattern:
-            if selected.matches is not None and selected.matches(text):
-                return selected
+        matching = [selected for selected in self._by_pattern if selected.matches is None or selected.matches(text)]
+        if matching:
+            return next((selected for selected in matching if selected.status == response.status), matching[0])
         if self._default is None:
             raise configuration_error(
                 "No match for output mapping and no default output mapping configured. "

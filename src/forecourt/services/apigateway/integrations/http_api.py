@@ -33,6 +33,7 @@ from forecourt.services.apigateway.integrations.http_parameters import (
 )
 from forecourt.services.apigateway.integrations.lambda_function import (
     FunctionError,
+    NotPermitted,
     caller_context,
     function_of,
     invoke,
@@ -55,6 +56,11 @@ from forecourt.upstream import Origin, Request, UpstreamError, end_to_end
 _EVERYTHING = BinaryMediaTypes(["*/*"])
 # Of a client's headers: what the gateway sends anew, or not at all
 _REPLACED = NOT_TO_BACKEND | {b"forwarded"}
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-troubleshooting-lambda.html
+_NOT_PERMITTED = (
+    "The IAM role configured on the integration or API Gateway doesn't have permissions to call the integration. "
+    "Check the permissions and try again."
+)
 _STATUS = re.compile(r"[2-5][0-9]{2}")
 _TEXTS = ("text/", "application/json", "application/xml", "application/javascript")
 
@@ -90,7 +96,9 @@ def _lambda(integration: Integration, served: Served, ports: Ports) -> Handler:
             context = await context_of(request)
             _, answer = await invoke(ports, context, function, msgspec.json.encode(event), timeout)
         except FunctionError as error:
-            raise configuration_error(f"the function failed: {error}") from error
+            raise GatewayError("API_CONFIGURATION_ERROR", detail=error.for_log) from error
+        except NotPermitted as error:
+            raise GatewayError("API_CONFIGURATION_ERROR", detail=_NOT_PERMITTED) from error
         latency_ms = (now() - started) * 1000
         response = (_answer_2 if is_second else _answer_1)(request, answer, latency_ms)
         return msgspec.structs.replace(response, integration_request_id=context.call_id)

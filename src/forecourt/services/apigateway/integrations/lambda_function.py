@@ -10,6 +10,9 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import msgspec
 
 from forecourt.base.call import CallContext
 from forecourt.base.errors import ServiceError
@@ -78,9 +81,22 @@ def caller_context(
 class FunctionError(Exception):
     """The function itself failed: its payload says how."""
 
-    def __init__(self, payload: bytes) -> None:
+    def __init__(self, payload: bytes, request_id: str = "") -> None:
         super().__init__(payload[:1000].decode("utf-8", "replace"))
         self.payload = payload
+        self._request_id = request_id
+
+    @property
+    def for_log(self) -> str:
+        """AWS's words."""
+        try:
+            message = str(msgspec.json.decode(self.payload, type=dict[str, Any]).get("errorMessage", ""))
+        except (msgspec.DecodeError, RecursionError):
+            message = str(self)
+        return (
+            f"Lambda execution failed with status 200 due to customer function error: {message}. "
+            f"Lambda request id: {self._request_id}"
+        )
 
 
 async def invoke(
@@ -102,14 +118,22 @@ async def invoke(
         raise not_asked(function, error) from error
     content: bytes = answer.get("Payload") or b""
     if answer.get("FunctionError"):
-        raise FunctionError(content)
+        raise FunctionError(content, context.call_id)
     return int(answer.get("StatusCode", 200)), content
+
+
+class NotPermitted(GatewayError):
+    """The gateway, or the role that it has, may not call the function."""
+
+    def __init__(self) -> None:
+        detail = "Execution failed due to configuration error: Invalid permissions on Lambda function"
+        super().__init__("API_CONFIGURATION_ERROR", detail=detail)
 
 
 def not_asked(function: str, error: ServiceError) -> GatewayError:
     """What the client gets where the function could not be called."""
     if error.code.startswith("AccessDenied"):
-        return configuration_error("Invalid permissions on Lambda function")
+        return NotPermitted()
     if error.code.startswith("TooManyRequests"):
         return GatewayError("INTEGRATION_FAILURE", "Internal server error", status=500, detail=str(error))
     return configuration_error(f"Lambda function {function}: {error}")

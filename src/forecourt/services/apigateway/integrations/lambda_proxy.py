@@ -25,7 +25,7 @@ from forecourt.services.apigateway.integrations.lambda_function import (
 from forecourt.services.apigateway.integrations.lambda_stream import invoke_streaming
 from forecourt.services.apigateway.integrations.mapping import query_pairs
 from forecourt.services.apigateway.plan.context import request_context
-from forecourt.services.apigateway.plan.errors import configuration_error, malformed_proxy_response
+from forecourt.services.apigateway.plan.errors import GatewayError, configuration_error, malformed_proxy_response
 from forecourt.services.apigateway.plan.messages import (
     MAX_PAYLOAD_BYTES,
     Headers,
@@ -81,7 +81,7 @@ def lambda_proxy(integration: Integration, served: Served, ports: Ports, binary:
         try:
             return await ask(request, msgspec.json.encode(build_event(request, binary, _unseen(request))))
         except FunctionError as error:
-            raise malformed_proxy_response(f"customer function error: {error}") from error
+            raise GatewayError("API_CONFIGURATION_ERROR", status=502, detail=error.for_log) from error
 
     return proxy
 
