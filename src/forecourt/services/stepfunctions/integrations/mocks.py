@@ -25,7 +25,7 @@ class BadMocks(ValueError):
 class Mocks:
     def __init__(self, config: dict[str, Any] | None = None) -> None:
         """Raises `BadMocks`."""
-        config = _object(config or {}, "The mock configuration")
+        config = _object({} if config is None else config, "The mock configuration")
         responses = _object(config.get("MockedResponses", {}), "MockedResponses")
         self._responses = {name: _ranges(name, raw) for name, raw in responses.items()}
         machines = _object(config.get("StateMachines", {}), "StateMachines")
