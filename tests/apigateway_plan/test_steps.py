@@ -839,6 +839,24 @@ async def test_the_status_of_a_mock(template: str, status: int) -> None:
         assert (await made.ask("/")).status == status
 
 
+@pytest.mark.parametrize(("asked", "body"), [(404, b"404"), (403, b"400"), (418, b"400"), (500, b"200")])
+async def test_of_several_patterns_that_match_the_status_own_entry_is_meant(asked: int, body: bytes) -> None:
+    patterns = {"400": "4\\d{2}", "404": "40[34]", "200": None}
+    integration = model.Integration(
+        type="MOCK",
+        request_templates={"application/json": f'{{"statusCode": {asked}}}'},
+        integration_responses={
+            code: model.IntegrationResponse(
+                status_code=code, selection_pattern=pattern, response_templates={"application/json": code}
+            )
+            for code, pattern in patterns.items()
+        },
+    )
+    async with gateway() as made:
+        await made.deploy({"GET /": method(integration)})
+        assert (await made.ask("/")).body == body
+
+
 # -- the default endpoint
 
 
