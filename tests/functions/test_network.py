@@ -191,3 +191,27 @@ def _status(address: str) -> int:
             return int(answer.status)
     except urllib.error.HTTPError as error:
         return error.code
+
+
+LOOP = """
+import boto3, json
+def handler(event, context):
+    print("ROUND", event["round"])
+    payload = json.dumps({"round": event["round"] + 1})
+    boto3.client("lambda").invoke(FunctionName=context.function_name, InvocationType="Event", Payload=payload)
+"""
+
+
+def test_a_function_that_calls_itself_for_ever_is_stopped(server: Forecourt) -> None:
+    functions, sqs = server.client("lambda"), server.client("sqs")
+    queue = sqs.create_queue(QueueName="net-loop")["QueueUrl"]
+    functions.create_function(
+        FunctionName="net-loop", Runtime="python3.11", Role=ROLE, Handler="app.handler", Timeout=60,
+        Code={"ZipFile": zipped({"app.py": LOOP})},
+        DeadLetterConfig={"TargetArn": "arn:aws:sqs:us-east-1:000000000000:net-loop"},
+    )  # fmt: skip
+    functions.put_function_recursion_config(FunctionName="net-loop", RecursiveLoop="Terminate")
+    functions.invoke(FunctionName="net-loop", InvocationType="Event", Payload=b'{"round": 1}')
+    (dead,) = until(lambda: sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=20).get("Messages"), 60)
+    assert json.loads(dead["Body"]) == {"round": 17}
+    assert [m for m in messages(server, "net-loop") if m.startswith("ROUND")][-1] == "ROUND 16\n"

@@ -15,7 +15,9 @@ from forecourt.base.errors import ServiceError
 from forecourt.base.ids import Ids
 from forecourt.base.paging import encode_token
 from forecourt.services.functions.catalog import Target
+from forecourt.services.functions.lineage import visited
 from forecourt.services.functions.names import FunctionId, parse_function, parse_layer
+from forecourt.telemetry.trace import Trace
 
 ARN = "arn:aws:lambda:us-east-1:000000000000:function:"
 CODE = {"app.py": "def handler(event, context): return [context.function_version, 'one']\n"}
@@ -563,3 +565,14 @@ async def test_code_signing_lets_in_what_it_says(functions: Lambda) -> None:
     await refuses(functions, gone, "GetCodeSigningConfig", CodeSigningConfigArn=arn)
     missing = "CodeSigningConfigNotFoundException: The code signing configuration cannot be found."
     await refuses(functions, missing, "PutFunctionCodeSigningConfig", FunctionName="f", CodeSigningConfigArn=arn)
+
+
+def test_a_trace_knows_where_it_has_been() -> None:
+    came = Trace("1-5759e988-bd862e3fe1be46a994272793", others=(("Lineage", "junk|12345678:x|0a0a0a0a:3"),))
+    first, once = visited(came, "arn:f")
+    again, twice = visited(first, "arn:f")
+    other, one = visited(again, "arn:g")
+    assert (once, twice, one) == (1, 2, 1)
+    lineage = dict(other.others)["Lineage"].split("|")
+    assert lineage[0] == "0a0a0a0a:3"
+    assert [part[8:] for part in lineage[1:]] == [":2", ":1"]

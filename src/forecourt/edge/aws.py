@@ -172,6 +172,7 @@ class AwsApi:
             source_ip=scope["client"][0] if scope.get("client") else "",
             user_agent=_header(scope, b"user-agent"),
             public_url=self._public_url,
+            trace_id=_header(scope, b"x-amzn-trace-id"),
         )
 
     def _authenticator(self, scope: Scope) -> Authenticator:

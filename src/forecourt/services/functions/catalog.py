@@ -103,6 +103,7 @@ class Catalog:
             log_format=cast('Literal["Text", "JSON"]', configuration.log_format),
             log_level=(configuration.application_log_level or "INFO") if configuration.log_format == "JSON" else "",
             reserved_concurrency=function.reserved_concurrency,
+            ends_loops=function.recursive_loop == "Terminate",
         )
 
     def _changed(self, changes: Iterable[Change]) -> None:

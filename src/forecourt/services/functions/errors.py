@@ -54,6 +54,10 @@ class PolicyLengthExceededException(_UserError):
     status = 400
 
 
+class RecursiveInvocationException(_UserError):
+    status = 400
+
+
 class ProvisionedConcurrencyConfigNotFoundException(_UserError):
     status = 404
 

@@ -14,15 +14,17 @@ from forecourt.base.clock import Clock
 from forecourt.base.errors import ServiceError
 from forecourt.base.ids import Ids
 from forecourt.base.ports import MetricSink
+from forecourt.services.functions import lineage
 from forecourt.services.functions.catalog import Catalog
 from forecourt.services.functions.concurrency import Concurrency
-from forecourt.services.functions.errors import TooManyRequestsException
+from forecourt.services.functions.errors import RecursiveInvocationException, TooManyRequestsException
 from forecourt.services.functions.names import FunctionId
 from forecourt.services.functions.pool import Fleet
 from forecourt.services.functions.runtime.environment import Completion
 from forecourt.services.functions.runtime.messages import Failure, Invocation, Result
 from forecourt.services.functions.runtime.session import Buffer, Sink
 from forecourt.services.functions.runtime.spec import FunctionSpec
+from forecourt.telemetry import trace
 
 _NAMESPACE = "AWS/Lambda"
 
@@ -34,6 +36,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     payload: bytes
     client_context: str = ""
     cognito_identity: str = ""
+    # The trace header that the event came with
     trace_id: str = ""
     tail: bool = False
 
@@ -56,8 +59,10 @@ class Invoker:
         self._ids = ids
 
     async def invoke(self, id: FunctionId, event: Event, sink: Sink | None = None) -> Invoked:
-        """Raises `ResourceNotFoundException`, `TooManyRequestsException`; what the function does is in the result."""
+        """Raises `ResourceNotFoundException`, `TooManyRequestsException`, `RecursiveInvocationException`; what the
+        function does is in the result."""
         spec = (await self._catalog.find(id)).choose(self._ids)
+        trace_id = self._trace_id(spec, event)
         try:
             self._concurrency.enter(spec)
         except TooManyRequestsException:
@@ -74,7 +79,7 @@ class Invoker:
             request_id=event.request_id,
             payload=event.payload,
             invoked_function_arn=id.arn,
-            trace_id=event.trace_id or self._trace_id(),
+            trace_id=trace_id,
             client_context=event.client_context,
             cognito_identity=event.cognito_identity,
             tail=event.tail,
@@ -89,10 +94,17 @@ class Invoker:
         """A dry run: the version that would be invoked."""
         return (await self._catalog.find(id)).main.version
 
-    def _trace_id(self) -> str:
-        """https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader"""
-        random = self._ids.bytes(20).hex()
-        return f"Root=1-{int(self._clock.now()):08x}-{random[:24]};Parent={random[24:]};Sampled=0"
+    def _trace_id(self, spec: FunctionSpec, event: Event) -> str:
+        """The trace that the event belongs to, or a new one. Raises `RecursiveInvocationException`."""
+        came = trace.of_request(event.trace_id, self._clock, self._ids)
+        come, visits = lineage.visited(came, spec.arn)
+        if visits > lineage.MOST_VISITS and spec.ends_loops:
+            self._record(spec, "RecursiveInvocationsDropped", 1)
+            raise RecursiveInvocationException(
+                "Lambda has detected your function being invoked in a recursive loop with other Lambda functions, and "
+                "stopped your function's invocation."
+            )
+        return str(come._replace(parent=come.parent or self._ids.bytes(8).hex(), sampled=come.sampled or "0"))
 
     def _completed(self, spec: FunctionSpec, completed: asyncio.Future[Completion]) -> None:
         self._record(spec, "ConcurrentExecutions", self._concurrency.of(spec))

@@ -19,7 +19,7 @@ from forecourt.base.call import CallContext
 from forecourt.base.clock import Clock, Timer
 from forecourt.base.errors import ServiceError
 from forecourt.services.functions.destinations import Condition, Destinations, Outcome, record
-from forecourt.services.functions.errors import ResourceNotFoundException
+from forecourt.services.functions.errors import RecursiveInvocationException, ResourceNotFoundException
 from forecourt.services.functions.invoker import Event, Invoked, Invoker, is_retryable
 from forecourt.services.functions.model import EventInvokeConfig, Function
 from forecourt.services.functions.names import LATEST, FunctionId
@@ -47,6 +47,7 @@ class QueuedEvent(msgspec.Struct, kw_only=True):
     request_id: str
     payload: bytes
     client_context: str = ""
+    trace_id: str = ""
     accepted_at: float
     # Invocations that the function has failed
     failures: int = 0
@@ -92,6 +93,7 @@ class EventQueue:
             request_id=event.request_id,
             payload=event.payload,
             client_context=event.client_context,
+            trace_id=event.trace_id,
             accepted_at=now,
         )
         await self._put(queued, now)
@@ -182,6 +184,9 @@ class EventQueue:
             # The function is gone, and its queue with it.
             await self._drop(event)
             return
+        except RecursiveInvocationException:
+            await self._finish(event, config, "RetriesExhausted", None)
+            return
         except ServiceError as error:
             if not is_retryable(error):
                 raise
@@ -230,4 +235,9 @@ class EventQueue:
 
 
 def _event(event: QueuedEvent) -> Event:
-    return Event(request_id=event.request_id, payload=event.payload, client_context=event.client_context)
+    return Event(
+        request_id=event.request_id,
+        payload=event.payload,
+        client_context=event.client_context,
+        trace_id=event.trace_id,
+    )

@@ -1,6 +1,6 @@
 """What AWS manages around a function: when its runtime is renewed, and what becomes of loops.
 
-Kept and shown: the runtime is the machine's own, and loops are not looked for.
+The runtime is the machine's own, whatever is said of it; loops are `lineage`'s.
 """
 
 from __future__ import annotations

@@ -30,6 +30,8 @@ class FunctionSpec(msgspec.Struct, frozen=True, kw_only=True):
     log_level: str = ""
     # Reserved concurrency of the function, over all its versions
     reserved_concurrency: int | None = None
+    # An event that comes round and round is not let in (`lineage`).
+    ends_loops: bool = False
 
     @property
     def function(self) -> tuple[str, str, str]:
