@@ -242,6 +242,11 @@ CLIENT_MISTAKES: dict[str, tuple[dict[str, Any], str, str]] = {
         "InvalidParameterException",
         "javascript:alert(1) is not a valid URL",
     ),
+    "half an address": (
+        {"CallbackURLs": ["http://[::1"]},
+        "InvalidParameterException",
+        "http://[::1 is not a valid URL.",
+    ),
     "fragment": (
         {"CallbackURLs": ["https://a.b/#x"]},
         "InvalidParameterException",

@@ -71,8 +71,12 @@ def _check_flows(pool: Pool, settings: Settings) -> None:
 def _check_urls(urls: Iterable[str]) -> None:
     """HTTPS, an app's own scheme, or plain HTTP to this machine; never a fragment (RFC 6749, 3.1.2)."""
     for url in urls:
-        parts = urlsplit(url)
-        if parts.scheme == "http" and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
+        try:
+            parts = urlsplit(url)
+            host = parts.hostname
+        except ValueError:
+            raise InvalidParameterException(f"{url} is not a valid URL.") from None
+        if parts.scheme == "http" and host not in ("localhost", "127.0.0.1", "::1"):
             raise InvalidParameterException(f"{url} cannot use the HTTP protocol.")
         if "#" in url:
             raise InvalidParameterException(f"{url} cannot use fragment")
