@@ -417,3 +417,31 @@ async def test_passwords_change_and_do_not_come_back(world: World) -> None:
     await world.iam_call("UpdateLoginProfile", **reset)
     with pytest.raises(ServiceError):
         await world.call("iam", "ChangePassword", OldPassword=first, NewPassword=second)
+
+
+async def test_what_is_in_the_account(world: World) -> None:
+    await world.user("ann", ALLOW)
+    await world.iam_call("CreateRole", RoleName="r", AssumeRolePolicyDocument=TRUST)
+    await world.iam_call("AttachRolePolicy", RoleName="r", PolicyArn=BASIC)
+    await world.iam_call("CreatePolicy", PolicyName="own", PolicyDocument=ALLOW)
+
+    async def details(*wanted: str) -> dict[str, list[str]]:
+        found = await world.iam_call("GetAccountAuthorizationDetails", **({"Filter": list(wanted)} if wanted else {}))
+        lists = {"UserDetailList": "UserName", "RoleDetailList": "RoleName", "Policies": "PolicyName"}
+        return {member: [entry[name] for entry in found[member]] for member, name in lists.items() if found[member]}
+
+    local, aws = ["own"], ["AWSLambdaBasicExecutionRole"]
+    every = await details()
+    assert sorted(every.pop("Policies")) == sorted([*local, *aws])
+    assert every == {"UserDetailList": ["ann"], "RoleDetailList": ["r"]}
+    assert await details("LocalManagedPolicy") == {"Policies": local}
+    assert await details("AWSManagedPolicy") == {"Policies": aws}
+    assert await details("User", "Role") == every
+    pages, marker = [], {}
+    while True:
+        page = await world.iam_call("GetAccountAuthorizationDetails", MaxItems=1, **marker)
+        pages.append(sum(len(page[member]) for member in ("UserDetailList", "RoleDetailList", "Policies")))
+        if not page["IsTruncated"]:
+            break
+        marker = {"Marker": page["Marker"]}
+    assert pages == [1, 1, 1, 1]

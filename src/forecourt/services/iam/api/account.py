@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from forecourt.base.call import CallContext, operation
-from forecourt.services.iam import views
+from forecourt.services.iam import aws_managed, views
 from forecourt.services.iam.api.kit import MAX_ATTACHED, IamApi, Request, Result
 from forecourt.services.iam.errors import (
     CredentialReportNotPresentException,
@@ -25,6 +25,7 @@ from forecourt.services.iam.model import (
     ManagedPolicy,
     OidcProvider,
     PasswordPolicy,
+    PolicyVersion,
     Role,
     SamlProvider,
     ServerCertificate,
@@ -178,21 +179,38 @@ class AccountApi(IamApi):
         for label, kind in (("User", User), ("Group", Group), ("Role", Role), ("LocalManagedPolicy", ManagedPolicy)):
             if not wanted or label in wanted:
                 found += await self.store.list(kind, account)
+        if not wanted or "AWSManagedPolicy" in wanted:
+            found += await self._aws_policies_in_use(account)
         chosen, more = page(found, request, lambda entity: f"{type(entity).__name__}/{entity.name}")
         profiles = await self.store.list(InstanceProfile, account)
         return {
             "UserDetailList": [_user_detail(entity) for entity in chosen if isinstance(entity, User)],
             "GroupDetailList": [_group_detail(entity) for entity in chosen if isinstance(entity, Group)],
             "RoleDetailList": [_role_detail(entity, profiles) for entity in chosen if isinstance(entity, Role)],
-            "Policies": [await self._policy_detail(entity) for entity in chosen if isinstance(entity, ManagedPolicy)],
+            "Policies": [
+                await self._policy_detail(account, entity)
+                for entity in chosen
+                if isinstance(entity, ManagedPolicy | aws_managed.AwsManagedPolicy)
+            ],
             **more,
         }
 
-    async def _policy_detail(self, policy: ManagedPolicy) -> Result:
+    async def _aws_policies_in_use(self, account: str) -> list[aws_managed.AwsManagedPolicy]:
+        used: set[str] = set()
+        for kind in (User, Group, Role):
+            for subject in await self.store.list(kind, account):
+                used |= {*subject.attached, subject.boundary or ""}
+        return [policy for arn in sorted(used) if (policy := aws_managed.find(arn)) is not None]
+
+    async def _policy_detail(self, account: str, policy: ManagedPolicy | aws_managed.AwsManagedPolicy) -> Result:
         attached = bounding = 0
         for kind in (User, Group, Role):
-            attached += len(await self.store.find(kind, "by_policy", policy.account, policy.arn))
-            bounding += len(await self.store.find(kind, "by_boundary", policy.account, policy.arn))
+            attached += len(await self.store.find(kind, "by_policy", account, policy.arn))
+            bounding += len(await self.store.find(kind, "by_boundary", account, policy.arn))
+        if isinstance(policy, aws_managed.AwsManagedPolicy):
+            only = PolicyVersion(policy.version, policy.document, policy.updated_at)
+            shown = views.version(only, only.id) | {"Document": views.document(policy.document)}
+            return views.aws_policy(policy, attached, bounding) | {"PolicyVersionList": [shown]}
         versions = [
             views.version(version, policy.default_version) | {"Document": views.document(version.document)}
             for version in policy.versions
