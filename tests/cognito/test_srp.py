@@ -121,3 +121,14 @@ async def test_a_failed_computation_lets_the_next_one_go_on() -> None:
     first, second = await asyncio.gather(turns.take(fail), turns.take(lambda: "done"), return_exceptions=True)
     assert isinstance(first, srp.SrpError)
     assert second == "done"
+
+
+async def test_who_gives_up_waiting_holds_nobody_up() -> None:
+    turns, done = Turns(), list[str]()
+    waiting = [asyncio.ensure_future(turns.take(done.append, name)) for name in "abcd"]
+    await asyncio.sleep(0)
+    waiting[1].cancel()
+    waiting[2].cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+    await turns.take(done.append, "e")
+    assert done == ["a", "d", "e"]
