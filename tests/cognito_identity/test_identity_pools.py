@@ -360,6 +360,12 @@ async def test_the_classic_flow(all_: Everything) -> None:
             "sts", "AssumeRoleWithWebIdentity", ANONYMOUS, RoleArn=role, RoleSessionName="app", WebIdentityToken=token
         )
     assert caught.value.code == "ExpiredTokenException"
+    for pool in (await new_pool(all_), await new_pool(all_, AllowClassicFlow=False)):
+        other = (await all_.identity("GetId", IdentityPoolId=pool, Logins=all_.login()))["IdentityId"]
+        assert await all_.refused("GetOpenIdToken", IdentityId=other, Logins=all_.login()) == (
+            "InvalidParameterException",
+            "Basic (classic) flow is not enabled, please use enhanced flow.",
+        )
 
 
 async def test_developer_identities(all_: Everything) -> None:

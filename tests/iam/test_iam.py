@@ -445,3 +445,18 @@ async def test_what_is_in_the_account(world: World) -> None:
             break
         marker = {"Marker": page["Marker"]}
     assert pages == [1, 1, 1, 1]
+
+
+async def test_keys_of_tags_are_one_whatever_their_case(world: World) -> None:
+    tag = [{"Key": "Team", "Value": "blue"}]
+    await world.iam_call("CreateUser", UserName="tagged", Tags=tag)
+    await world.iam_call("TagUser", UserName="tagged", Tags=[{"Key": "team", "Value": "red"}])
+    assert (await world.iam_call("ListUserTags", UserName="tagged"))["Tags"] == [{"Key": "team", "Value": "red"}]
+    twice = [*tag, {"Key": "TEAM", "Value": "x"}]
+    assert (await refused(world, "TagUser", UserName="tagged", Tags=twice))[0] == "InvalidInput"
+
+
+async def test_only_actions_are_simulated(world: World) -> None:
+    for action in ("GetObject", "s3:", ":GetObject"):
+        params = {"PolicyInputList": [ALLOW], "ActionNames": [action]}
+        assert (await refused(world, "SimulateCustomPolicy", **params))[0] == "InvalidInput"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from forecourt.base import paging
-from forecourt.services.iam.errors import NoSuchEntityException, ValidationError
+from forecourt.services.iam.errors import InvalidInputException, NoSuchEntityException, ValidationError
 from forecourt.services.iam.model import (
     Account,
     Group,
@@ -98,7 +98,11 @@ def page(items: Sequence[E], request: Mapping[str, Any], key: Callable[[E], str]
 
 
 def tags_of(request: Mapping[str, Any]) -> dict[str, str]:
-    return {tag["Key"]: tag["Value"] for tag in request.get("Tags") or ()}
+    """Raises `InvalidInput` where a key is given twice, in whatever case."""
+    given = request.get("Tags") or ()
+    if len({tag["Key"].lower() for tag in given}) != len(given):
+        raise InvalidInputException("Duplicate tag keys found. Please note that Tag keys are case insensitive.")
+    return {tag["Key"]: tag["Value"] for tag in given}
 
 
 def shown_tags(tags: Mapping[str, str]) -> list[dict[str, str]]:

@@ -75,9 +75,21 @@ def compile_jwt(
         )
         for given in (configuration.issuers if configuration else ())
     }
+    pools = [name for name in issuers if ports.tokens is not None and ports.tokens.owns(name)]
     source = compile_request_source(
         authorizer.identity_source or "method.request.header.Authorization", served.variables
     )
+
+    def trusted(given: str) -> str:
+        """The issuer that the authorizer trusts by the name that a token gives. Raises `BadToken`."""
+        if given in issuers:
+            return given
+        # A pool of ours has two names, AWS's and ours: which pool the token is of, its verifier finds out.
+        pool = given.rpartition("/")[2]
+        for name in pools:
+            if pool and name.rpartition("/")[2] == pool:
+                return name
+        raise BadToken("the token is of no issuer that the authorizer trusts")
 
     async def claims_of(request: MethodRequest) -> Claims:
         value = source(request)
@@ -98,10 +110,8 @@ def compile_jwt(
     async def verify(token: str, now: float) -> Claims:
         if str(read_token(token).header.get("alg")) not in algorithms:
             raise BadToken("the token is signed by an algorithm that the authorizer does not accept")
-        name = issuer_of(token)
-        issuer = issuers.get(name)
-        if issuer is None:
-            raise BadToken("the token is of no issuer that the authorizer trusts")
+        name = trusted(issuer_of(token))
+        issuer = issuers[name]
         claims = await verify_token(token, name, issuer.keys, ports)
         need_current(claims, issuer.audiences, now)
         for rule in issuer.claims:

@@ -33,7 +33,7 @@ from forecourt.services.iam.model import (
     Subject,
     User,
 )
-from forecourt.services.iam.store import Directory
+from forecourt.services.iam.store import Directory, tags_of
 from forecourt.store import AlreadyExists, Tx
 from forecourt.store.sealing import Sealer
 
@@ -174,10 +174,13 @@ def insert(tx: Tx, entity: Any, label: str) -> None:
 def add_tags(tags: dict[str, str], more: Mapping[str, str]) -> None:
     for key in more:
         check_tag_key(key)
-    merged = {**tags, **more}
+    # Keys are one another's whatever their case; the way it was written last is shown.
+    folded = {key.lower() for key in more}
+    merged = {key: value for key, value in tags.items() if key.lower() not in folded or key in more} | dict(more)
     if len(merged) > MAX_TAGS:
         raise LimitExceededException(f"The number of tags has reached the maximum limit of {MAX_TAGS}.")
-    tags.update(more)
+    tags.clear()
+    tags.update(merged)
 
 
 def check_tag_key(key: str) -> None:
@@ -186,10 +189,6 @@ def check_tag_key(key: str) -> None:
 
 
 def new_tags(request: Request) -> dict[str, str]:
-    given = request.get("Tags") or ()
-    keys = [tag["Key"].lower() for tag in given]
-    if len(set(keys)) != len(keys):
-        raise InvalidInputException("Duplicate tag keys found. Please note that Tag keys are case insensitive.")
     tags: dict[str, str] = {}
-    add_tags(tags, {tag["Key"]: tag["Value"] for tag in given})
+    add_tags(tags, tags_of(request))
     return tags

@@ -78,6 +78,9 @@ class SimulationApi(IamApi):
             resource=_compiled([resource_policy], "ResourcePolicy", "resource")[0] if resource_policy else None,
             resource_account=_account(request.get("ResourceOwner")),
         )
+        for action in request["ActionNames"]:
+            if not all(action.partition(":")[::2]):
+                raise InvalidInputException(f"Invalid Action Name: {action}")
         values = {
             entry["ContextKeyName"]: entry.get("ContextKeyValues") or ()
             for entry in request.get("ContextEntries") or ()

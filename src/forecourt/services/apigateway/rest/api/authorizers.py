@@ -27,6 +27,9 @@ WITHOUT_TTL = ("COGNITO_USER_POOLS", "JWT")
 _NAME = r"[^,\s]+"
 _HEADER = re.compile(rf"method\.request\.header\.{_NAME}")
 _SOURCE = re.compile(rf"method\.request\.(header|querystring)\.{_NAME}|context\.{_NAME}|stageVariables\.{_NAME}")
+_ISSUER = re.compile(r"https?://[^\s?#/]+[^\s?#]*")
+# What every JWT authorizer looks at anyway.
+_CLAIMS_OF_THEIR_OWN = frozenset({"iss", "aud", "client_id", "exp", "nbf", "iat", "scope", "scp"})
 
 
 class AuthorizersApi(Noun):
@@ -159,8 +162,29 @@ def _need_user_pools(authorizer: Authorizer) -> None:
 
 def _need_jwt(authorizer: Authorizer) -> None:
     _need_one_header(authorizer)
-    if authorizer.jwt_configuration is None or not authorizer.jwt_configuration.issuers:
-        raise BadRequestException("Invalid JWT configuration specified. At least one issuer is required")
+    configuration = authorizer.jwt_configuration
+    if configuration is None or not configuration.issuers:
+        raise _bad_jwt("At least one issuer is required")
+    if not configuration.default_algorithms:
+        raise _bad_jwt("At least one algorithm is required")
+    names = [issuer.issuer for issuer in configuration.issuers]
+    if len(set(names)) < len(names):
+        raise _bad_jwt("Issuers must be unique")
+    for issuer in configuration.issuers:
+        # AWS demands https; an issuer on this machine often has none.
+        if not _ISSUER.fullmatch(issuer.issuer):
+            raise _bad_jwt("An issuer must be an absolute URL without a query string or fragment")
+        if not issuer.audiences:
+            raise _bad_jwt("At least one audience is required for each issuer")
+        for claim in issuer.additional_claims or ():
+            if claim.claim_name in _CLAIMS_OF_THEIR_OWN:
+                raise _bad_jwt(f"{claim.claim_name} cannot be an additional claim")
+            if claim.expected_values is not None and not claim.expected_values:
+                raise _bad_jwt(f"At least one expected value is required for {claim.claim_name}")
+
+
+def _bad_jwt(reason: str) -> BadRequestException:
+    return BadRequestException(f"Invalid JWT configuration specified. {reason}")
 
 
 def _need_uri(authorizer: Authorizer) -> None:

@@ -100,7 +100,7 @@ class IdentitiesApi:
     @operation("GetOpenIdToken")
     async def get_open_id_token(self, context: CallContext, request: Request) -> Result:
         identity, pool, logins = await self._authenticated(request)
-        if pool.allow_classic is False:
+        if not pool.allow_classic:
             raise InvalidParameterException("Basic (classic) flow is not enabled, please use enhanced flow.")
         amr = _amr(logins, identity)
         token = await self._tokens.issue(pool, identity.id, amr, principal_tags(pool, logins), _TOKEN_SECONDS)
