@@ -85,7 +85,7 @@ def test_a_rule_fires_as_time_passes_also_after_a_restart(tmp_path: Path) -> Non
         )["FunctionArn"]
         events.put_targets(Rule="often", Targets=[{"Id": "f", "Arn": function}])
         server.advance_clock(4 * 60)
-        until(lambda: len([m for m in messages(server, "tick") if m.startswith("TICK Scheduled Event")]) == 2)
+        until(lambda: len([m for m in messages(server, "tick") if m.startswith("TICK Scheduled Event")]) == 2, 60)
         found = told(server, queue)
         assert [one["resources"] for one in found] == [[rule], [rule]]
         assert [(one["source"], one["detail"], one["region"]) for one in found] == [("aws.events", {}, "us-east-1")] * 2
@@ -94,7 +94,7 @@ def test_a_rule_fires_as_time_passes_also_after_a_restart(tmp_path: Path) -> Non
         assert told(server, queue) == []
         server.restart()
         server.advance_clock(2 * 60)
-        assert until(lambda: told(server, queue))
+        assert until(lambda: told(server, queue), 60)
         server.client("events").disable_rule(Name="often")
         server.advance_clock(10 * 60)
         assert told(server, queue) == []
@@ -131,7 +131,7 @@ def test_a_schedule_calls_its_target_in_its_zone_and_goes_when_it_is_done() -> N
             scheduler.create_schedule(**{**often, "Name": name, "Target": {"Arn": arn, "RoleArn": ROLE, "Input": "{}"}})
         server.advance_clock(4 * 60)
         seen: list[str] = []
-        until(lambda: seen.extend(one["of"] for one in told(server, queue)) or len(seen) == 3)
+        until(lambda: seen.extend(one["of"] for one in told(server, queue)) or len(seen) == 3, 60)
         once = "arn:aws:scheduler:us-east-1:000000000000:schedule/default/once"
         assert sorted(seen) == ["anything", "anything", once]
         names = [one["Name"] for one in scheduler.list_schedules()["Schedules"]]
