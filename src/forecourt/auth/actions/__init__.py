@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from forecourt.auth.actions import backing, own
 from forecourt.auth.actions.apigateway import ApiGateway
 from forecourt.auth.actions.dynamodb import DynamoDb, DynamoDbStreams
+from forecourt.auth.actions.kms import KMS
 from forecourt.auth.actions.s3 import S3
 from forecourt.auth.actions.table import Demand, Params
 from forecourt.auth.authorize import UNMAPPED
@@ -54,7 +55,7 @@ SERVICES: dict[str, Service] = {
     "secretsmanager": backing.SECRETSMANAGER,
     "events": backing.EVENTS,
     "ssm": backing.SSM,
-    "kms": backing.KMS,
+    "kms": KMS,
 }
 
 _LOOPBACK = ("127.", "::1", "localhost")

@@ -148,6 +148,12 @@ def role_demands(arns: Sequence[str], service: str, context: CallContext) -> Ite
             yield Demand("iam:PassRole", role, {"iam:PassedToService": service})
 
 
+def place_of(arn: str, context: CallContext) -> tuple[str, str]:
+    """Account and region that an ARN names; the caller's for anything else."""
+    parts = arn.split(":")
+    return (parts[4], parts[3]) if len(parts) > 5 else (context.account, context.region)
+
+
 def roles_in(params: Any, name: str = "") -> set[str]:
     """The ARNs of roles under members called as roles are, at any depth."""
     if isinstance(params, Mapping):
