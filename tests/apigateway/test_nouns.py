@@ -131,6 +131,51 @@ async def test_validators(aws: Aws) -> None:
 HEADER = "method.request.header.Authorization"
 
 
+JWT_ISSUER = {"issuer": "https://id.example/", "audiences": ["app"]}
+
+
+@pytest.mark.parametrize(
+    ("issuers", "refusal"),
+    [
+        ([], "At least one issuer is required"),
+        ([JWT_ISSUER, JWT_ISSUER], "Issuers must be unique"),
+        ([{**JWT_ISSUER, "audiences": []}], "At least one audience is required for each issuer"),
+        *(
+            (
+                [{**JWT_ISSUER, "issuer": issuer}],
+                "An issuer must be an absolute URL without a query string or fragment",
+            )
+            for issuer in (
+                "id.example",
+                "https://id.example?a=b",
+                "https://id.example/#a",
+                "https://",
+                "ftp://id.example",
+            )
+        ),
+        (
+            [{**JWT_ISSUER, "additionalClaims": [{"claimName": "iss", "format": "SINGLE_STRING"}]}],
+            "iss cannot be an additional claim",
+        ),
+        (
+            [{**JWT_ISSUER, "additionalClaims": [{"claimName": "a", "format": "SINGLE_STRING", "expectedValues": []}]}],
+            "At least one expected value is required for a",
+        ),
+    ],
+)
+async def test_a_jwt_configuration_that_is_refused(aws: Aws, issuers: list[object], refusal: str) -> None:
+    api, _ = await make_api(aws)
+    told = await aws.refused(
+        "CreateAuthorizer",
+        restApiId=api,
+        name="j",
+        type="JWT",
+        identitySource=HEADER,
+        jwtConfiguration={"issuers": issuers, "defaultAlgorithms": ["RS256"]},
+    )
+    assert told == f"BadRequestException: Invalid JWT configuration specified. {refusal}"
+
+
 async def test_authorizers(aws: Aws) -> None:
     api, root = await make_api(aws)
     token = await aws(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from typing import Any
 
 import pytest
@@ -9,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from tests.apigateway_plan.harness import API, OWNER, Gateway, gateway, mock
 from tests.apigateway_plan.test_http_apis import Issuer, issuer
 
+from forecourt.base.ports import TokenRejected
 from forecourt.services.apigateway.rest import model
 
 __all__ = ["issuer"]
@@ -92,3 +95,45 @@ async def test_an_authorizer_that_is_not_there_opens_nothing() -> None:
             target.authorization_type = kind
             await made.deploy({"GET /": target})
             assert (await made.ask("/")).status == 500
+
+
+class Pools:
+    """Verifies a pool's tokens by either of the pool's names. Tokens are `header.{claims}.good`."""
+
+    def owns(self, issuer: str) -> bool:
+        return "us-east-1_" in issuer and "evil" not in issuer
+
+    async def verify(self, token: str, issuer: str) -> dict[str, Any]:
+        _, payload, signature = token.split(".")
+        claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(payload + "=="))
+        if signature != encoded(b"good") or claims["iss"].rpartition("/")[2] != issuer.rpartition("/")[2]:
+            raise TokenRejected("wrong")
+        return claims
+
+
+def encoded(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")
+
+
+OURS, AMAZON = "http://localhost:4566/us-east-1_Abc", "https://cognito-idp.us-east-1.amazonaws.com/us-east-1_Abc"
+
+
+@pytest.mark.parametrize(
+    ("configured", "said", "signature", "status"),
+    [
+        (AMAZON, OURS, b"good", 200),
+        (OURS, AMAZON, b"good", 200),
+        (OURS, OURS, b"good", 200),
+        (AMAZON, OURS, b"bad", 401),
+        (AMAZON, "http://localhost:4566/us-east-1_Other", b"good", 401),
+        (f"{AMAZON}/", "http://localhost:4566/", b"good", 401),
+        ("https://evil.example/us-east-1_Abc", OURS, b"good", 401),
+    ],
+)
+async def test_a_pool_is_trusted_by_either_name(configured: str, said: str, signature: bytes, status: int) -> None:
+    claims = {"iss": said, "aud": "app", "exp": 2**40, "sub": "s", "tenant": "a"}
+    parts = [b'{"alg":"RS256","kid":"k"}', json.dumps(claims).encode(), signature]
+    async with gateway(tokens=Pools()) as made:
+        await guarded(made, configured)
+        answer = await made.ask("/", headers=[("Authorization", ".".join(map(encoded, parts)))])
+        assert answer.status == status
