@@ -28,6 +28,11 @@ POOL_MISTAKES: dict[str, tuple[dict[str, Any], str, str]] = {
         "InvalidParameterException",
         "Only one of the aliasAttributes or usernameAttributes can be set in a User pool.",
     ),
+    "a preferred name that is an alias and required": (
+        {"AliasAttributes": ["preferred_username"], "Schema": [attribute("preferred_username", Required=True)]},
+        "InvalidParameterException",
+        "preferred_username cannot be both a required attribute and an alias.",
+    ),
     "same priority": (
         recovery(("verified_email", 1), ("verified_phone_number", 1)),
         "InvalidParameterException",

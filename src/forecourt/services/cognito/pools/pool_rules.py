@@ -28,6 +28,9 @@ def check_request(request: Settings) -> None:
         raise InvalidParameterException(
             "Only one of the aliasAttributes or usernameAttributes can be set in a User pool."
         )
+    required = {attribute.get("Name") for attribute in request.get("Schema", ()) if attribute.get("Required")}
+    if "preferred_username" in required & set(request.get("AliasAttributes", ())):
+        raise InvalidParameterException("preferred_username cannot be both a required attribute and an alias.")
     if any(name.lower().startswith("aws:") for name in request.get("UserPoolTags", ())):
         raise UserPoolTaggingException(RESERVED_TAG)
     days = request.get("Policies", {}).get("PasswordPolicy", {}).get("TemporaryPasswordValidityDays")
