@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -232,26 +233,31 @@ def test_evaluate_is_bounded() -> None:
 
 @pytest.mark.parametrize("unit", ["#set($x=[1,2])", "$a.b", "#if(1)#end", "\n\t", "${"])
 def test_reading_a_template_takes_time_in_proportion(unit: str) -> None:
-    def seconds(size: int) -> float:
+    def read(size: int) -> Callable[[], object]:
         text = unit * (size // len(unit))
-        started = time.process_time()
-        Template.compile(text)
-        return time.process_time() - started
+        return lambda: Template.compile(text)
 
-    seconds(2_000)
-    assert seconds(40_000) < 100 * max(seconds(2_000), 0.0005)
+    # A tenth of it takes a tenth of the time, and not a hundredth: of a square it would be that.
+    assert quickest(read(60_000)) < 40 * quickest(read(6_000))
 
 
 def test_a_path_that_descends_takes_time_in_proportion() -> None:
-    def seconds(count: int) -> float:
-        body = f"[{','.join(['1'] * count)}]"
-        source = Input(body, lambda: PARAMETERS)
-        started = time.process_time()
+    def look(count: int) -> Callable[[], object]:
+        source = Input(f"[{','.join(['1'] * count)}]", lambda: PARAMETERS)
         assert source.path("$..x") == []
-        return time.process_time() - started
+        return lambda: source.path("$..x")
 
-    seconds(1000)
-    assert seconds(100_000) < 60 * max(seconds(10_000), 0.001)
+    assert quickest(look(100_000)) < 40 * quickest(look(10_000))
+
+
+def quickest(work: Callable[[], object]) -> float:
+    """Of five: other processes take the time that they take."""
+    taken = []
+    for _ in range(5):
+        started = time.process_time()
+        work()
+        taken.append(time.process_time() - started)
+    return max(min(taken), 1e-4)
 
 
 def test_a_path_visits_a_million_nodes_at_most() -> None:
