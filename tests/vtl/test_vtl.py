@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forecourt.services.apigateway.vtl import Input, JsonPath, Template, TemplateError, Util
+from forecourt.services.apigateway.vtl import Input, JsonPath, Template, TemplateError, Util, jsonpath
 
 BODY = (
     '{"name":"Rex","age":3,"tags":["a","b"],"owner":{"name":"Ann","zip":null},"ok":true,"price":1.5,'
@@ -238,7 +238,7 @@ def test_reading_a_template_takes_time_in_proportion(unit: str) -> None:
         return lambda: Template.compile(text)
 
     # A tenth of it takes a tenth of the time, and not a hundredth: of a square it would be that.
-    assert quickest(read(60_000)) < 40 * quickest(read(6_000))
+    assert quickest(read(20_000)) < 40 * quickest(read(2_000))
 
 
 def test_a_path_that_descends_takes_time_in_proportion() -> None:
@@ -247,24 +247,26 @@ def test_a_path_that_descends_takes_time_in_proportion() -> None:
         assert source.path("$..x") == []
         return lambda: source.path("$..x")
 
-    assert quickest(look(100_000)) < 40 * quickest(look(10_000))
+    assert quickest(look(60_000)) < 40 * quickest(look(6_000))
 
 
 def quickest(work: Callable[[], object]) -> float:
-    """Of five: other processes take the time that they take."""
+    """Of three: other processes take the time that they take."""
     taken = []
-    for _ in range(5):
+    for _ in range(3):
         started = time.process_time()
         work()
         taken.append(time.process_time() - started)
     return max(min(taken), 1e-4)
 
 
-def test_a_path_visits_a_million_nodes_at_most() -> None:
-    nested = Input("[" * 900 + "]" * 900, lambda: PARAMETERS)
+def test_the_nodes_that_a_path_visits_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jsonpath, "_MOST_NODES", 10_000)
+    nested = Input("[" * 100 + "]" * 100, lambda: PARAMETERS)
+    assert len(nested.path("$..*")) == 99
     with pytest.raises(TemplateError):
         nested.path("$..*..*..*")
-    wide = Input(f"[{','.join(['1'] * 1_000_001)}]", lambda: PARAMETERS)
+    wide = Input(f"[{','.join(['1'] * 10_001)}]", lambda: PARAMETERS)
     with pytest.raises(TemplateError):
         wide.path("$..x")
 
