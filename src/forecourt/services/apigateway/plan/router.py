@@ -32,15 +32,14 @@ class Match(NamedTuple, Generic[T]):
 
 
 class _Node(Generic[T]):
-    __slots__ = ("children", "greedy", "methods", "names", "parameter")
+    __slots__ = ("children", "greedy", "methods", "parameter")
 
     def __init__(self) -> None:
         self.children: dict[bytes, _Node[T]] = {}
         self.parameter: _Node[T] | None = None
         self.greedy: _Node[T] | None = None
-        self.methods: dict[str, T] = {}
-        # The parameters on the way here, in order
-        self.names: tuple[str, ...] = ()
+        # Each with the names of the parameters on the way here, in order: methods may differ in them
+        self.methods: dict[str, tuple[T, tuple[str, ...]]] = {}
 
 
 class Router(Generic[T]):
@@ -64,8 +63,7 @@ class Router(Generic[T]):
                 node.parameter = node = node.parameter or _Node()
             else:
                 node = node.children.setdefault(_normal(segment), _Node())
-        node.names = names
-        node.methods[route.method] = route.target
+        node.methods[route.method] = (route.target, names)
         if not names:
             self._exact[route.path.rstrip("/").encode()] = node
 
@@ -73,16 +71,16 @@ class Router(Generic[T]):
         """`path` is raw and without the stage; parameters are raw, too."""
         node = self._exact.get(path)
         if node is not None:
-            target = node.methods.get(method) or node.methods.get("ANY")
-            if target is not None:
-                return Match(target, _NO_PARAMETERS)
+            found = node.methods.get(method) or node.methods.get("ANY")
+            if found is not None:
+                return Match(found[0], _NO_PARAMETERS)
         segments = self._segments_of(path)
         values: list[bytes] = []
         node = self._walk(self._root, segments, 0, values, method)
         if node is None:
             return None
-        target = node.methods.get(method) or node.methods["ANY"]
-        return Match(target, dict(zip(node.names, values, strict=True)))
+        target, names = node.methods.get(method) or node.methods["ANY"]
+        return Match(target, dict(zip(names, values, strict=True)))
 
     def _walk(
         self, node: _Node[T], segments: list[bytes], at: int, values: list[bytes], method: str
