@@ -2,7 +2,7 @@
 
 `wire` finds service and operation, `auth` names the principal, `wire` decodes and validates, the dispatcher authorizes
 and runs the handler, `wire` encodes the result or the modeled error in the protocol that came in. A backing service
-gets the request as it came: it speaks its own protocol.
+speaks its own protocol: it gets the request, written anew so that it says what was authorized (`canonical.py`).
 
 A page in a browser may call the AWS API (Amplify does), as AWS's own endpoints allow; but a page of a foreign origin is
 never trusted with credentials that were not issued here (see `origin.py`).
@@ -61,7 +61,7 @@ _PREFLIGHT = [
 
 
 class BackingHttp(Protocol):
-    """Answers a request to a backing service as it came."""
+    """Answers a request to a backing service in the service's own protocol."""
 
     async def http(
         self,
