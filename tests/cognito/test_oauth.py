@@ -588,3 +588,21 @@ async def test_a_custom_domain_takes_no_host_of_the_aws_api(domain: str, taken: 
     assert not cloud.pools.owns(domain)
     await cloud.pools.stop()
     await cloud.store.close()
+
+
+async def test_quotas_count_what_comes_by_the_domain() -> None:
+    rates = {"UserAuthentication": 2, "UserToken": 1, "ClientAuthentication": 1}
+    cloud = Cloud(enforce_quotas=True, quota_rates=rates)
+    site, app, _ = await hosted(cloud)
+    params, token = await form_of(site, app)
+    wrong = {"username": "anna", "password": "Wrong-one-1", "csrf": token}
+    pages = await asyncio.gather(*(site.http.post("/login", params=params, data=wrong) for _ in range(8)))
+    assert {page.status_code for page in pages} == {400, 429}
+    grants = ({"grant_type": "client_credentials"}, {"grant_type": "refresh_token", "refresh_token": "x"})
+    for grant in grants:
+        form = {"client_id": app, **grant}
+        answers = await asyncio.gather(*(site.http.post("/oauth2/token", data=form) for _ in range(8)))
+        assert {answer.status_code for answer in answers} == {400, 429}
+        assert "too_many_requests" in {answer.json()["error"] for answer in answers}
+    await cloud.pools.stop()
+    await cloud.store.close()

@@ -133,7 +133,13 @@ class UserPools:
             _guard(self.apis, quotas, self._home)
         self.verifier = PoolTokenVerifier(bearers, self.records, self.issuer)
         self._hosted = HostedApp(
-            kit=self.kit, bearers=bearers, sign_up=sign_up, recovery=recovery, own=own, imports=imports
+            kit=self.kit,
+            bearers=bearers,
+            sign_up=sign_up,
+            recovery=recovery,
+            own=own,
+            imports=imports,
+            quotas=quotas if enforce_quotas else None,
         )
         self._sweeper: asyncio.Task[None] | None = None
 

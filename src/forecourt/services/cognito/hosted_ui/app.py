@@ -21,6 +21,7 @@ from forecourt.base.call import CallContext
 from forecourt.base.errors import ServiceError
 from forecourt.base.principal import ANONYMOUS
 from forecourt.services.cognito.auth.kit import Kit
+from forecourt.services.cognito.errors import TooManyRequestsException
 from forecourt.services.cognito.hosted_ui import render
 from forecourt.services.cognito.hosted_ui.assets import Assets
 from forecourt.services.cognito.hosted_ui.browser import COOKIE, Browsers, SignedInBrowser
@@ -32,6 +33,7 @@ from forecourt.services.cognito.oauth.authorize import AuthorizeRequest, PageErr
 from forecourt.services.cognito.oauth.endpoints import CORS, Endpoints, discovery, key_set
 from forecourt.services.cognito.oauth.http import Request, Response
 from forecourt.services.cognito.pools.imports import LARGEST_CSV, ImportsApi
+from forecourt.services.cognito.quotas import Quotas
 from forecourt.services.cognito.users.bearer import Bearers
 from forecourt.services.cognito.users.own import OwnAccountApi
 from forecourt.services.cognito.users.recovery import RecoveryApi
@@ -40,6 +42,17 @@ from forecourt.services.cognito.users.sign_up import SignUpApi
 _FOR_PROGRAMS = ("/oauth2/token", "/oauth2/userInfo", "/oauth2/revoke")
 _KEYS_HEADERS = (("cache-control", "public, max-age=300"), *CORS)
 _NOT_FOUND = {"message": "Not found"}
+# What a POST counts as where quotas are on; the token endpoint counts by grant.
+_CATEGORIES = {
+    "/login": "UserAuthentication",
+    "/challenge": "UserAuthentication",
+    "/signup": "UserCreation",
+    "/confirm": "UserCreation",
+    "/forgotPassword": "UserAccountRecovery",
+    "/confirmforgotPassword": "UserAccountRecovery",
+    "/oauth2/token": "UserToken",
+    "/oauth2/revoke": "UserToken",
+}
 
 
 class HostedApp:
@@ -52,8 +65,10 @@ class HostedApp:
         recovery: RecoveryApi,
         own: OwnAccountApi,
         imports: ImportsApi,
+        quotas: Quotas | None,
     ) -> None:
         self._kit = kit
+        self._quotas = quotas
         self._records = kit.records
         self._imports = imports
         self._endpoints = Endpoints(kit, bearers)
@@ -98,12 +113,26 @@ class HostedApp:
             user_agent=request.headers.get("user-agent", ""),
         )
         try:
+            self._count(pool, request)
             if request.path in _FOR_PROGRAMS:
                 return (await self._for_programs(pool, context, request)).with_headers(*CORS)
             return await self._for_browsers(pool, context, request)
         except PageError as error:
             title = texts(page_language(request))["error_title"]
             return self._pages.message(request, title, 400, f"{error.code}: {error.description}")
+        except TooManyRequestsException as error:
+            if request.path in _FOR_PROGRAMS:
+                return http.json(429, {"error": "too_many_requests", "error_description": error.message}, *CORS)
+            title = texts(page_language(request))["error_title"]
+            return self._pages.message(request, title, 429, error.message)
+
+    def _count(self, pool: Pool, request: Request) -> None:
+        """Raises `TooManyRequestsException` where quotas are on and this one is used up."""
+        if self._quotas is None or request.method != "POST" or request.path not in _CATEGORIES:
+            return
+        machine = request.form.get("grant_type") == "client_credentials"
+        category = "ClientAuthentication" if machine else _CATEGORIES[request.path]
+        self._quotas.take(pool.account, pool.region, category)
 
     async def _for_programs(self, pool: Pool, context: CallContext, request: Request) -> Response:
         if request.method == "OPTIONS":
