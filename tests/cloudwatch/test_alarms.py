@@ -36,11 +36,11 @@ def test_missing_data(case: list[str], at: int) -> None:
 def test_reasons_are_awss() -> None:
     rule = Rule("GreaterThanThreshold", 1.0, 1, 1)
     assert judge(rule, [Point(NOW, 5.0)], "OK").reason == (
-        "Threshold Crossed: 1 out of the last 1 datapoint [5.0 (15/01/27 08:00:00)] was greater than the threshold "
+        "Threshold Crossed: 1 out of the last 1 datapoints [5.0 (15/01/27 08:00:00)] was greater than the threshold "
         "(1.0) (minimum 1 datapoint for OK -> ALARM transition)."
     )
     assert judge(rule, [Point(NOW, 0.0)], "ALARM").reason == (
-        "Threshold Crossed: 1 out of the last 1 datapoint [0.0 (15/01/27 08:00:00)] was not greater than the threshold "
+        "Threshold Crossed: 1 out of the last 1 datapoints [0.0 (15/01/27 08:00:00)] was not greater than the threshold "
         "(1.0) (minimum 1 datapoint for ALARM -> OK transition)."
     )
     assert judge(rule, [Point(NOW, None)], "OK").reason == "Insufficient Data: 1 datapoint was unknown."

@@ -101,7 +101,7 @@ def _crossed(rule: Rule, newest: Sequence[Point], state: str, current: str) -> s
     words = COMPARISONS[rule.comparison][1]
     moved = "" if state == current else f" (minimum {_datapoints(needed)} for {_before(state)} -> {state} transition)"
     return (
-        f"Threshold Crossed: {len(told)} out of the last {_datapoints(rule.periods)} [{values}] {verb} {words} the "
+        f"Threshold Crossed: {len(told)} out of the last {rule.periods} datapoints [{values}] {verb} {words} the "
         f"threshold ({rule.threshold}){moved}."
     )
 
