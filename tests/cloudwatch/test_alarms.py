@@ -40,8 +40,8 @@ def test_reasons_are_awss() -> None:
         "(1.0) (minimum 1 datapoint for OK -> ALARM transition)."
     )
     assert judge(rule, [Point(NOW, 0.0)], "ALARM").reason == (
-        "Threshold Crossed: 1 out of the last 1 datapoints [0.0 (15/01/27 08:00:00)] was not greater than the threshold "
-        "(1.0) (minimum 1 datapoint for ALARM -> OK transition)."
+        "Threshold Crossed: 1 out of the last 1 datapoints [0.0 (15/01/27 08:00:00)] was not greater than the "
+        "threshold (1.0) (minimum 1 datapoint for ALARM -> OK transition)."
     )
     assert judge(rule, [Point(NOW, None)], "OK").reason == "Insufficient Data: 1 datapoint was unknown."
     assert judge(rule._replace(missing="breaching"), [Point(NOW, None)], "OK").reason == (
