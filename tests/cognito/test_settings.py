@@ -371,6 +371,17 @@ async def test_a_client_has_awss_defaults(cloud: Cloud) -> None:
     }
 
 
+async def test_a_public_client_gets_no_secret_later(cloud: Cloud) -> None:
+    """It would shut out everybody who uses it."""
+    pool = await cloud.pool()
+    public, confidential = await cloud.app(pool), await cloud.app(pool, GenerateSecret=True)
+    with raises("InvalidParameterException", "A secret can only be added to a client that has one."):
+        await cloud("AddUserPoolClientSecret", UserPoolId=pool, ClientId=public)
+    await cloud("AddUserPoolClientSecret", UserPoolId=pool, ClientId=confidential)
+    with raises("LimitExceededException"):
+        await cloud("AddUserPoolClientSecret", UserPoolId=pool, ClientId=confidential)
+
+
 DOMAIN_MISTAKES: dict[str, tuple[dict[str, Any], str, str]] = {
     "reserved word": ({"Domain": "my-aws-pets"}, "InvalidParameterException", "Domain cannot contain reserved word"),
     "custom domain of one label": (

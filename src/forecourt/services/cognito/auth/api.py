@@ -65,10 +65,10 @@ class AuthApi:
 
     @operation("RevokeToken")
     async def revoke_token(self, context: CallContext, request: t.RevokeTokenRequestTypeDef) -> dict[str, Any]:
-        _, client = await self._kit.records.client_and_pool(request["ClientId"])
         try:
+            _, client = await self._kit.records.client_and_pool(request["ClientId"])
             check_client_secret(self._kit, client, request.get("ClientSecret"))
-        except errors.NotAuthorizedException as error:
+        except (errors.NotAuthorizedException, errors.ResourceNotFoundException) as error:
             raise errors.UnauthorizedException(error.message) from None
         if not client.settings.get("EnableTokenRevocation", True):
             raise errors.UnsupportedOperationException("Token revocation is not enabled for this client.")

@@ -95,6 +95,8 @@ class ClientsApi:
         secret = self._new_secret(value)
 
         def add(current: Client) -> None:
+            if not current.secrets:
+                raise errors.InvalidParameterException("A secret can only be added to a client that has one.")
             if len(current.secrets) >= _MOST_SECRETS:
                 raise errors.LimitExceededException(f"A client can have up to {_MOST_SECRETS} secrets.")
             current.secrets = [*current.secrets, secret]

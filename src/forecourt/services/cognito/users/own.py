@@ -94,7 +94,7 @@ class OwnAccountApi:
 
     @operation("GlobalSignOut")
     async def global_sign_out(self, context: CallContext, request: t.GlobalSignOutRequestTypeDef) -> dict[str, Any]:
-        bearer = await self._bearers.bearer(request["AccessToken"])
+        bearer = await self._bearers.still_there(request["AccessToken"])
         await sessions.sign_out_everywhere(self._records, bearer.user)
         return {}
 
@@ -148,7 +148,7 @@ class OwnAccountApi:
             return {"SecretCode": totp.encode_seed(seed), "Session": self._seal(attempt)}
         if not request.get("AccessToken"):
             raise errors.InvalidParameterException("Either AccessToken or Session is required.")
-        bearer = await self._bearers.bearer(request["AccessToken"])
+        bearer = await self._bearers.still_there(request["AccessToken"])
         _check_app_allowed(bearer.pool)
         pending = Pending(
             id=_pending_id(bearer.user),
@@ -236,7 +236,7 @@ class OwnAccountApi:
     async def start_web_authn_registration(
         self, context: CallContext, request: t.StartWebAuthnRegistrationRequestTypeDef
     ) -> dict[str, Any]:
-        bearer = await self._bearers.bearer(request["AccessToken"])
+        bearer = await self._bearers.still_there(request["AccessToken"])
         _check_passkeys_allowed(bearer)
         return {"CredentialCreationOptions": await self.start_passkey(bearer)}
 
@@ -257,7 +257,7 @@ class OwnAccountApi:
     async def complete_web_authn_registration(
         self, context: CallContext, request: t.CompleteWebAuthnRegistrationRequestTypeDef
     ) -> dict[str, Any]:
-        bearer = await self._bearers.bearer(request["AccessToken"])
+        bearer = await self._bearers.still_there(request["AccessToken"])
         _check_passkeys_allowed(bearer)
         await self.complete_passkey(bearer, request["Credential"])
         return {}
@@ -287,7 +287,7 @@ class OwnAccountApi:
     async def list_web_authn_credentials(
         self, context: CallContext, request: t.ListWebAuthnCredentialsRequestTypeDef
     ) -> dict[str, Any]:
-        bearer = await self._bearers.bearer(request["AccessToken"])
+        bearer = await self._bearers.still_there(request["AccessToken"])
         found, token = await paging.page(
             self._records.store,
             Passkey,
@@ -313,7 +313,7 @@ class OwnAccountApi:
     async def delete_web_authn_credential(
         self, context: CallContext, request: t.DeleteWebAuthnCredentialRequestTypeDef
     ) -> dict[str, Any]:
-        bearer = await self._bearers.bearer(request["AccessToken"])
+        bearer = await self._bearers.still_there(request["AccessToken"])
         key = (bearer.pool.id, bearer.user.key, request["CredentialId"])
         if not await self._records.store.write(lambda tx: tx.delete(Passkey, *key)):
             raise errors.ResourceNotFoundException("The passkey does not exist.")
