@@ -23,9 +23,11 @@ from forecourt.base.principal import ANONYMOUS
 from forecourt.services.cognito.auth.kit import Kit
 from forecourt.services.cognito.errors import TooManyRequestsException
 from forecourt.services.cognito.hosted_ui import render
+from forecourt.services.cognito.hosted_ui.accounts import AccountPages
 from forecourt.services.cognito.hosted_ui.assets import Assets
 from forecourt.services.cognito.hosted_ui.browser import COOKIE, Browsers, SignedInBrowser
-from forecourt.services.cognito.hosted_ui.pages import Page, Pages, page_language
+from forecourt.services.cognito.hosted_ui.frame import Frame, Page, page_language
+from forecourt.services.cognito.hosted_ui.sign_in import SignInPages
 from forecourt.services.cognito.hosted_ui.texts import texts
 from forecourt.services.cognito.model import Domain, Pool
 from forecourt.services.cognito.oauth import http
@@ -74,15 +76,17 @@ class HostedApp:
         self._endpoints = Endpoints(kit, bearers)
         self._browsers = Browsers(kit, self._endpoints)
         self._assets = Assets(kit.records)
-        self._pages = pages = Pages(kit, self._endpoints, self._browsers, sign_up, recovery, own)
+        self._frame = frame = Frame(kit.records, self._endpoints)
+        sign_in = SignInPages(kit, frame, self._browsers, own)
+        self._accounts = accounts = AccountPages(kit, frame, self._endpoints, sign_up, recovery)
         self._page_of: dict[str, Callable[[Page], Awaitable[Response]]] = {
-            "/login": pages.login,
-            "/signup": pages.signup,
-            "/confirm": pages.confirm,
-            "/forgotPassword": pages.forgot,
-            "/confirmforgotPassword": pages.reset,
-            "/challenge": pages.challenge,
-            "/passkeys/add": pages.add_passkey,
+            "/login": sign_in.login,
+            "/signup": accounts.signup,
+            "/confirm": accounts.confirm,
+            "/forgotPassword": accounts.forgot,
+            "/confirmforgotPassword": accounts.reset,
+            "/challenge": sign_in.challenge,
+            "/passkeys/add": sign_in.add_passkey,
         }
 
     async def serve(self, domain: str, raw_path: bytes, scope: Scope, receive: Receive, send: Send) -> None:
@@ -119,12 +123,12 @@ class HostedApp:
             return await self._for_browsers(pool, context, request)
         except PageError as error:
             title = texts(page_language(request))["error_title"]
-            return self._pages.message(request, title, 400, f"{error.code}: {error.description}")
+            return self._frame.message(request, title, 400, f"{error.code}: {error.description}")
         except TooManyRequestsException as error:
             if request.path in _FOR_PROGRAMS:
                 return http.json(429, {"error": "too_many_requests", "error_description": error.message}, *CORS)
             title = texts(page_language(request))["error_title"]
-            return self._pages.message(request, title, 429, error.message)
+            return self._frame.message(request, title, 429, error.message)
 
     def _count(self, pool: Pool, request: Request) -> None:
         """Raises `TooManyRequestsException` where quotas are on and this one is used up."""
@@ -148,7 +152,7 @@ class HostedApp:
         if path in self._page_of:
             if method not in ("GET", "POST"):
                 return _not_allowed("GET, HEAD, POST")
-            return await self._page_of[path](await self._pages.open(pool, context, request))
+            return await self._page_of[path](await self._frame.open(pool, context, request))
         if path.startswith("/import/") and method == "PUT":
             token = request.query.get("token", "")
             good = await self._imports.upload(pool.id, path.removeprefix("/import/"), token, request.body)
@@ -160,9 +164,9 @@ class HostedApp:
         if path == "/logout":
             return await self._logout(pool, request)
         if path == "/confirmUser":
-            return await self._pages.confirm_by_link(pool, context, request)
+            return await self._accounts.confirm_by_link(pool, context, request)
         if path == "/feedback":
-            return await self._pages.feedback(pool, request)
+            return await self._accounts.feedback(pool, request)
         if path.startswith("/.well-known/"):
             return await self._well_known(pool, path)
         found = await self._assets.find(pool, path, request) if path.startswith("/assets/") else None
