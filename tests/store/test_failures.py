@@ -251,3 +251,11 @@ async def test_a_disk_without_room_for_the_locks_own_content(tmp_path: Path) -> 
     with pytest.raises(StoreUnavailable, match="in use by another Forecourt"):
         open_store(tmp_path, Clock())
     await store.close()
+
+
+def test_a_file_in_the_place_of_the_folder(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    for folder in (file, file / "below"):
+        with pytest.raises(StoreUnavailable, match="is a file, or below one"):
+            open_store(folder, Clock())

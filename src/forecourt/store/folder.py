@@ -20,6 +20,10 @@ class FolderLock:
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._file = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except (FileExistsError, NotADirectoryError):
+            raise StoreUnavailable(
+                f"The data folder {folder} is a file, or below one. Choose another one with --data."
+            ) from None
         except OSError as error:
             raise StoreUnavailable(
                 f"The data folder {folder} can't be used: {error.strerror}. Make it writable for this user, or choose "
