@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import re
 import time
 from collections.abc import Callable
@@ -238,7 +239,7 @@ def test_reading_a_template_takes_time_in_proportion(unit: str) -> None:
         return lambda: Template.compile(text)
 
     # A tenth of it takes a tenth of the time, and not a hundredth: of a square it would be that.
-    assert quickest(read(20_000)) < 40 * quickest(read(2_000))
+    assert quickest(read(20_000)) < 60 * quickest(read(2_000))
 
 
 def test_a_path_that_descends_takes_time_in_proportion() -> None:
@@ -247,16 +248,21 @@ def test_a_path_that_descends_takes_time_in_proportion() -> None:
         assert source.path("$..x") == []
         return lambda: source.path("$..x")
 
-    assert quickest(look(60_000)) < 40 * quickest(look(6_000))
+    assert quickest(look(60_000)) < 60 * quickest(look(6_000))
 
 
 def quickest(work: Callable[[], object]) -> float:
-    """Of three: other processes take the time that they take."""
+    """Of three: other processes take the time that they take. What is collected meanwhile is no part of it."""
     taken = []
-    for _ in range(3):
-        started = time.process_time()
-        work()
-        taken.append(time.process_time() - started)
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(3):
+            started = time.process_time()
+            work()
+            taken.append(time.process_time() - started)
+    finally:
+        gc.enable()
     return max(min(taken), 1e-4)
 
 
