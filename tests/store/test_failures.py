@@ -124,8 +124,9 @@ async def test_one_process_per_folder(tmp_path: Path) -> None:
 
 def test_a_folder_that_can_not_be(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    assert "can't be used" in message_of_opening(tmp_path / "file" / "data")
-    assert "--data" in message_of_opening(Path("/proc/nowhere"))
+    for folder in (tmp_path / "file", tmp_path / "file" / "data"):
+        assert "is a file, or below one. Choose another one with --data." in message_of_opening(folder)
+    assert "can't be used" in message_of_opening(Path("/proc/nowhere"))
 
 
 def test_a_read_only_folder(tmp_path: Path) -> None:
@@ -251,11 +252,3 @@ async def test_a_disk_without_room_for_the_locks_own_content(tmp_path: Path) -> 
     with pytest.raises(StoreUnavailable, match="in use by another Forecourt"):
         open_store(tmp_path, Clock())
     await store.close()
-
-
-def test_a_file_in_the_place_of_the_folder(tmp_path: Path) -> None:
-    file = tmp_path / "file"
-    file.touch()
-    for folder in (file, file / "below"):
-        with pytest.raises(StoreUnavailable, match="is a file, or below one"):
-            open_store(folder, Clock())
