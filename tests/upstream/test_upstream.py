@@ -185,7 +185,7 @@ async def test_head_has_no_body_whatever_its_length_says() -> None:
         for _ in range(3):
             response = await upstream.send(origin, Request(b"HEAD", b"/", HOST), 5)
             assert (response.body, response.header(b"content-length")) == (b"", b"999")
-        assert made.connections == 1
+        assert made.connections == 3
 
 
 async def test_a_connection_is_used_again_and_the_last_one_first() -> None:
@@ -214,6 +214,21 @@ async def test_a_body_after_head_never_answers_the_next_request() -> None:
                 await upstream.send(origin, Request(b"HEAD", b"/", HOST), 5)
             await asyncio.sleep(0.01)
         assert made.connections == 2
+
+
+async def test_nor_does_one_that_comes_late() -> None:
+    async def serve(made: Backend, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await made.head(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n")
+        if head.startswith(b"HEAD"):
+            await asyncio.sleep(0.05)
+        with suppress(ConnectionError):
+            writer.write(b"ok")
+            await writer.drain()
+
+    async with backend(serve) as (_, origin), client() as upstream:
+        await upstream.send(origin, Request(b"HEAD", b"/", HOST), 5)
+        assert (await upstream.send(origin, GET, 5)).body == b"ok"
 
 
 async def test_a_request_that_was_sent_is_not_sent_again() -> None:

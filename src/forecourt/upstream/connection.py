@@ -330,10 +330,9 @@ class Connection(asyncio.Protocol):
         self._head_done = True
         self._response = Response(status, self._headers, self)
         if self._is_head:
-            # llhttp is not told which method it was; what a Content-Length announces here does not come.
-            reusable = self._parser.should_keep_alive()
-            self._parser = httptools.HttpResponseParser(self)
-            self._message_complete(reusable)
+            # llhttp is not told which method it was; what a Content-Length announces here does not come. An origin that
+            # sends it all the same would have it taken for the answer to the next request: there is none here.
+            self._message_complete(reusable=False)
 
     def _interim_response(self, status: int) -> None:
         self._interim += 1
