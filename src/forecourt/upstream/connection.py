@@ -294,7 +294,7 @@ class Connection(asyncio.Protocol):
         if not self.busy or self._complete:
             return
         if self._head_done and self._until_close():
-            self._message_complete(reusable=False)
+            self._complete_for_good()
             self._finish()
         else:
             detail = f": {error}" if error is not None else ""
@@ -332,7 +332,7 @@ class Connection(asyncio.Protocol):
         if self._is_head:
             # llhttp is not told which method it was; what a Content-Length announces here does not come. An origin that
             # sends it all the same would have it taken for the answer to the next request: there is none here.
-            self._message_complete(reusable=False)
+            self._complete_for_good()
 
     def _interim_response(self, status: int) -> None:
         self._interim += 1
@@ -361,9 +361,10 @@ class Connection(asyncio.Protocol):
             if self._reader is not None:
                 self._wake_reader()
 
-    def _message_complete(self, reusable: bool) -> None:
+    def _complete_for_good(self) -> None:
+        """The message is complete, and the connection carries no other."""
         self._complete = True
-        self._reusable = reusable
+        self._reusable = False
         self._wake_reader()
 
     def _wake_reader(self) -> None:
