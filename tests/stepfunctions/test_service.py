@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -599,3 +600,47 @@ async def test_a_failure_of_the_machine_itself_ends_the_execution(w: World, monk
     assert (await w.until(sound))["status"] == "SUCCEEDED"
     ended = await w.until(broken)
     assert (ended["status"], ended["error"]) == ("FAILED", "States.Runtime")
+
+
+# --- what would grow without end --------------------------------------------------------------------------------------
+
+BIG = "x" * 60_000
+
+
+def chain(*states: dict[str, Any]) -> dict[str, Any]:
+    named = {f"S{n}": {"Type": "Pass", "Next": f"S{n + 1}", **state} for n, state in enumerate(states)}
+    return {"StartAt": "S0", "States": {**named, f"S{len(states)}": {"Type": "Succeed"}}}
+
+
+@pytest.mark.parametrize(
+    ("definition", "error"),
+    [
+        (chain({"Assign": {"x.$": "$.big"}}, *[{"Assign": {"x.$": "States.Format('{}{}', $x, $x)"}}] * 9),
+         "States.DataLimitExceeded"),
+        (chain({"Assign": {"a.$": "$.big", "b.$": "$.big", "c.$": "$.big", "d.$": "$.big", "e.$": "$.big"}}),
+         "States.DataLimitExceeded"),
+        (chain(*({"Assign": {f"v{n}.$": "States.Array($.big, $.big, $.big, $.big)"}} for n in range(50))),
+         "States.DataLimitExceeded"),
+        (chain({"Parameters": {f"p{n}.$": "$.big" for n in range(5_000)}}), "States.DataLimitExceeded"),
+        (chain({"Parameters": {"p.$": "States.Format('" + "{}" * 9 + "'" + ", $.big" * 9 + ")"}}),
+         "States.DataLimitExceeded"),
+        (chain({"Parameters": {"p.$": f"States.JsonToString(States.Array({'States.Array($, $, $, $), ' * 19}$))"}}),
+         "States.IntrinsicFailure"),
+    ],
+    ids=["a variable doubled", "an assignment", "all variables", "many references", "a long text", "an array's text"],
+)  # fmt: skip
+async def test_what_grows_fails_in_time(w: World, definition: dict[str, Any], error: str) -> None:
+    ended = await w.run(definition, {"big": BIG})
+    assert (ended["status"], ended["error"]) == ("FAILED", error)
+
+
+async def test_ten_mebibytes_of_variables_are_kept(w: World) -> None:
+    states = [{"Assign": {f"v{n}.$": "States.Array($.big, $.big, $.big, $.big)"}} for n in range(40)]
+    assert (await w.run(chain(*states), {"big": BIG}))["status"] == "SUCCEEDED"
+
+
+async def test_a_filter_s_pattern_does_not_hold_everybody_up(w: World) -> None:
+    path = "$.a[?(@.x =~ /^(a|aa)+c?b$/)]"
+    started = time.perf_counter()
+    ended = await w.run(chain({"OutputPath": path}), {"a": [{"x": "a" * 60}] * 1_000})
+    assert (ended["error"], time.perf_counter() - started < 5) == ("States.Runtime", True)

@@ -13,6 +13,8 @@ import msgspec
 
 # 256 KiB of UTF-8: the quota on the input or output of a task, state or execution.
 MAX_BYTES = 262_144
+# What an expression may come to on its way, which the quota does not tell: nothing near it can be a result.
+MOST_INTERMEDIATE = 4 * 1024 * 1024
 
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
@@ -31,6 +33,32 @@ def to_text(value: Any) -> str:
 def canonical_text(value: Any) -> str:
     """The same text for all objects with the same members, in whatever order."""
     return json.dumps(value, separators=(",", ":"), sort_keys=True)
+
+
+def measure(value: Any) -> int:
+    """About how long the JSON text of `value` is. What it holds several times is counted so, and looked at once:
+    a little definition can ask for a text of gigabytes."""
+    known: dict[int, int] = {}
+
+    def of(node: Any) -> int:
+        if isinstance(node, str):
+            return len(node) + 2
+        if not isinstance(node, (dict, list)):
+            return 4
+        size = known.get(id(node))
+        if size is None:
+            size = 2 + (
+                sum(len(str(key)) + 4 + of(item) for key, item in node.items())
+                if isinstance(node, dict)
+                else sum(1 + of(item) for item in node)
+            )
+            known[id(node)] = size
+        return size
+
+    try:
+        return of(value)
+    except RecursionError:
+        return MOST_INTERMEDIATE + 1
 
 
 def from_text(text: str | bytes) -> Any:

@@ -16,7 +16,7 @@ from typing import Any
 
 from forecourt.services.stepfunctions.asl import errors
 from forecourt.services.stepfunctions.asl.chance import seeded_fraction
-from forecourt.services.stepfunctions.asl.data import canonical_text, from_text, to_text
+from forecourt.services.stepfunctions.asl.data import MOST_INTERMEDIATE, canonical_text, from_text, measure, to_text
 from forecourt.services.stepfunctions.asl.errors import DefinitionError, StatesError
 from forecourt.services.stepfunctions.asl.jsonpath import MISSING, matching_bracket
 from forecourt.services.stepfunctions.asl.reference import compile_reference, describe_input
@@ -61,7 +61,7 @@ def _short(value: str) -> str:
 
 
 def _as_text(value: Any) -> str:
-    return value if isinstance(value, str) else to_text(value)
+    return value if isinstance(value, str) else _json_text(None, value)
 
 
 # In quoted text a backslash stands before these, and before nothing else.
@@ -104,7 +104,18 @@ def _format(scope: Scope, template: Any, *arguments: Any) -> str:
     out = [parts[0]]
     for argument, part in zip(arguments, parts[1:], strict=True):
         out += [_as_text(argument), part]
+    if sum(map(len, out)) > MOST_INTERMEDIATE:
+        raise _Bad(_TOO_LONG)
     return "".join(out)
+
+
+_TOO_LONG = "The result is too long"
+
+
+def _json_text(scope: Scope | None, value: Any) -> str:
+    if measure(value) > MOST_INTERMEDIATE:
+        raise _Bad(_TOO_LONG)
+    return to_text(value)
 
 
 def _string_to_json(scope: Scope, text: Any) -> Any:
@@ -203,7 +214,7 @@ def _contains(scope: Scope, array: Any, value: Any) -> bool:
 _FUNCTIONS: dict[str, tuple[int, int, Callable[..., Any]]] = {
     "States.Format": (1, 1000, _format),
     "States.StringToJson": (1, 1, _string_to_json),
-    "States.JsonToString": (1, 1, lambda scope, value: to_text(value)),
+    "States.JsonToString": (1, 1, _json_text),
     "States.Array": (0, 1000, lambda scope, *items: list(items)),
     "States.ArrayPartition": (2, 2, _partition),
     "States.ArrayContains": (2, 2, _contains),

@@ -25,7 +25,7 @@ from jsonata.utils import Utils
 
 from forecourt.services.stepfunctions.asl import errors
 from forecourt.services.stepfunctions.asl.chance import seeded_fraction
-from forecourt.services.stepfunctions.asl.data import from_text
+from forecourt.services.stepfunctions.asl.data import MOST_INTERMEDIATE, from_text, measure
 from forecourt.services.stepfunctions.asl.errors import DefinitionError, StatesError
 from forecourt.services.stepfunctions.asl.intrinsics import hash_text
 from forecourt.services.stepfunctions.asl.jsonata_library import Program, define, explain
@@ -54,6 +54,8 @@ def _deep_recursion() -> Iterator[None]:
 _MOST_STEPS = 200_000
 _MOST_DEPTH = 1_000
 _MOST_LENGTH = 1_000_000
+# Of all strings and arrays that are not short, together
+_FEW, _MOST_WEIGHT = 10_000, 300_000_000
 _MOST_NODES = 500_000
 
 _EXPRESSION = re.compile(r"^\{%(.*)%\}$", re.DOTALL)
@@ -74,10 +76,11 @@ class _Overrun(Exception):
 class _Meter:
     """Counts one evaluation's steps and looks at every result's length."""
 
-    __slots__ = ("depth", "steps")
+    __slots__ = ("depth", "steps", "weight")
 
     def __init__(self) -> None:
         self.steps = 0
+        self.weight = 0
         self.depth = 0
 
     def enter(self, expression: Any, input: Any, environment: Any) -> None:
@@ -90,8 +93,12 @@ class _Meter:
 
     def leave(self, expression: Any, input: Any, environment: Any, result: Any) -> None:
         self.depth -= 1
-        if isinstance(result, (str, list)) and len(result) > _MOST_LENGTH:
-            raise _Overrun("A string or array within the expression is too long")
+        if isinstance(result, (str, list)) and len(result) > _FEW:
+            if len(result) > _MOST_LENGTH:
+                raise _Overrun("A string or array within the expression is too long")
+            self.weight += len(result)
+            if self.weight > _MOST_WEIGHT:
+                raise _Overrun("The strings and arrays within the expression are too long")
 
 
 class Expression:
@@ -205,7 +212,7 @@ def _plain_json(value: Any) -> Any:
     """The library's result as plain JSON values; `UNDEFINED` for nothing."""
     if value is None:
         return UNDEFINED
-    budget = [_MOST_NODES]
+    budget = [_MOST_NODES, MOST_INTERMEDIATE]
 
     def plain(node: Any) -> Any:
         budget[0] -= 1
@@ -217,6 +224,10 @@ def _plain_json(value: Any) -> Any:
             return {key: plain(item) for key, item in node.items() if not Utils.is_function(item)}
         if isinstance(node, list):
             return [plain(item) for item in node]
+        if isinstance(node, str):
+            budget[1] -= len(node)
+            if budget[1] < 0:
+                raise _Overrun("The result is too large")
         if isinstance(node, str) and not node.isascii() and any("\ud800" <= letter <= "\udfff" for letter in node):
             raise _Overrun("The result holds half of a surrogate pair")
         if isinstance(node, float) and not math.isfinite(node):
@@ -274,6 +285,10 @@ def _replace(text: Any, pattern: Any, replacement: Any, limit: Any = None) -> An
 
 def _join(parts: Any, separator: Any = None) -> Any:
     return Functions.join(parts, separator)
+
+
+def _string(value: Any, prettify: Any = None) -> Any:
+    return Functions.string(value, prettify)
 
 
 def _random(scope: Scope) -> Callable[..., Any]:
@@ -362,7 +377,13 @@ _GUARDED: dict[str, Any] = {
             _replace,
             lambda text, pattern, replacement, limit=None: (_length(text) + 1) * _length(replacement),
         ),
-        ("join", "<a<s>s?:s>", _join, lambda parts, separator=None: _length(parts) * _length(separator)),
+        (
+            "join",
+            "<a<s>s?:s>",
+            _join,
+            lambda parts, separator=None: measure(parts) + _length(parts) * _length(separator),
+        ),
+        ("string", "<x-b?:s>", _string, lambda value, prettify=None: measure(value)),
     )
 }
 

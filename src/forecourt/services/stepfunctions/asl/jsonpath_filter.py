@@ -10,14 +10,17 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from forecourt.services.stepfunctions.asl.errors import DefinitionError
+from forecourt.services.stepfunctions.asl import errors
+from forecourt.services.stepfunctions.asl.errors import DefinitionError, StatesError
 from forecourt.services.stepfunctions.asl.jsonpath import MISSING, compile_path, matching_bracket, read_quoted
+from forecourt.services.stepfunctions.asl.regex import TooComplex, compile_pattern
 
 Test = Callable[[Any, Any], bool]  # (item, root) -> bool
 Operand = Callable[[Any, Any], Any]
 
 _MOST_DEPTH = 32
 _NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][+-]?\d+)?")
+_PATTERN = re.compile(r"/(?P<pattern>(?:[^/\\]|\\.)+)/(?P<flag>i?)")
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _LITERALS = {"true": True, "false": False, "null": None}
 
@@ -158,19 +161,23 @@ class _FilterParser:
 
     def _regex(self, left: Operand) -> Test:
         self._skip()
-        end = self.text.rfind("/")
-        if not self.text.startswith("/", self.at) or end <= self.at:
+        written = _PATTERN.match(self.text, self.at)
+        if written is None:
             raise DefinitionError("A regular expression of a filter must be written as /.../")
-        pattern = self.text[self.at + 1 : end]
-        flags = re.IGNORECASE if self.text.startswith("i", end + 1) else 0
-        self.at = end + (2 if flags else 1)
+        self.at = written.end()
         try:
-            expression = re.compile(pattern, flags)
-        except re.error as error:
+            expression = compile_pattern(written["pattern"], ignore_case=bool(written["flag"]))
+        except (re.error, TooComplex) as error:
             raise DefinitionError(f"Bad regular expression in a filter: {error}") from error
-        return lambda item, root: (
-            isinstance(value := left(item, root), str) and expression.fullmatch(value[:4096]) is not None
-        )
+
+        def test(item: Any, root: Any) -> bool:
+            value = left(item, root)
+            try:
+                return isinstance(value, str) and expression.fullmatch(value) is not None
+            except TooComplex as error:
+                raise StatesError(errors.RUNTIME, str(error)) from error
+
+        return test
 
     def _operand(self) -> Operand:
         self._skip()

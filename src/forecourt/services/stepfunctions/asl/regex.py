@@ -1,79 +1,88 @@
-"""Regular expressions of JSONata, kept from running away.
+"""Regular expressions of definitions, in bounded time: of JSONata, and of JSONPath's filters.
 
-Python's engine backtracks. A repetition within a repetition (`(a+)+`) can take time exponential in the text and is
-refused; several repetitions in a row take polynomial time, so the text that they may be tried on is limited.
+A backtracking engine can take time exponential in the text. Here one attempt, and what attempts that follow each other
+closely take together, as those of one evaluation do, has a limit.
 """
 
 from __future__ import annotations
 
 import re
-from re import _parser  # type: ignore[attr-defined]
-from typing import Any
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from jsonata.regex_engine import RegexFlags, default_regex_engine
+import regex  # type: ignore[import-untyped]
 
-# By number of unbounded repetitions: the longest text.
-_LONGEST = {0: 1_000_000, 1: 1_000_000, 2: 20_000, 3: 3_000}
-_LONGEST_OTHERWISE = 500
+if TYPE_CHECKING:
+    from jsonata.regex_engine import RegexFlags
+
+_SECONDS = 0.5
+# Attempts with less than this between them belong together
+_TOGETHER = 0.05
+_LONGEST_PATTERN = 10_000
+_MOST_GROUPS = 100
+
+_T = TypeVar("_T")
 
 
 class TooComplex(ValueError):
-    """The pattern, or the text that it is tried on, could take too long."""
+    """The pattern takes too long on the text."""
 
 
 class BoundedPattern:
-    """The part of `re.Pattern` that the library uses."""
+    """The part of `re.Pattern` that the users of regular expressions need. Every method raises `TooComplex`."""
 
-    __slots__ = ("_longest", "_pattern")
+    __slots__ = ("_ended", "_pattern", "_spent")
 
-    def __init__(self, pattern: re.Pattern[str], repeats: int) -> None:
+    def __init__(self, pattern: Any) -> None:
         self._pattern = pattern
-        self._longest = _LONGEST.get(repeats, _LONGEST_OTHERWISE)
-
-    def _check(self, text: str) -> str:
-        if len(text) > self._longest:
-            raise TooComplex(f"The regular expression may be tried on {self._longest} characters at most")
-        return text
+        self._spent = 0.0
+        self._ended = 0.0
 
     def search(self, text: str, *rest: Any) -> Any:
-        return self._pattern.search(self._check(text), *rest)
+        return self._bounded(lambda seconds: self._pattern.search(text, *rest, timeout=seconds))
 
-    def finditer(self, text: str, *rest: Any) -> Any:
-        return self._pattern.finditer(self._check(text), *rest)
+    def fullmatch(self, text: str) -> Any:
+        return self._bounded(lambda seconds: self._pattern.fullmatch(text, timeout=seconds))
+
+    def finditer(self, text: str, *rest: Any) -> Iterator[Any]:
+        return self._bounded(lambda seconds: iter(list(self._pattern.finditer(text, *rest, timeout=seconds))))
 
     def sub(self, replacement: Any, text: str, count: int = 0) -> str:
-        return self._pattern.sub(replacement, self._check(text), count=count)
+        return self._bounded(lambda seconds: str(self._pattern.sub(replacement, text, count=count, timeout=seconds)))
 
     def split(self, text: str, maxsplit: int = 0) -> list[str]:
-        return self._pattern.split(self._check(text), maxsplit=maxsplit)
+        return self._bounded(lambda seconds: list(self._pattern.split(text, maxsplit=maxsplit, timeout=seconds)))
+
+    def _bounded(self, attempt: Callable[[float], _T]) -> _T:
+        began = time.monotonic()
+        if began - self._ended > _TOGETHER:
+            self._spent = 0.0
+        if self._spent >= _SECONDS:
+            raise TooComplex("The regular expression takes too long")
+        try:
+            return attempt(_SECONDS - self._spent)
+        except TimeoutError as error:
+            raise TooComplex("The regular expression takes too long") from error
+        finally:
+            self._ended = time.monotonic()
+            self._spent += self._ended - began
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._pattern, name)
 
 
-def bounded_engine(pattern: str, flags: RegexFlags) -> BoundedPattern:
+def compile_pattern(pattern: str, *, ignore_case: bool = False, multiline: bool = False) -> BoundedPattern:
     """Raises `TooComplex` and `re.error`."""
-    repeats = _unbounded_repeats(_parser.parse(pattern))
-    return BoundedPattern(default_regex_engine(pattern, flags), repeats)
+    if len(pattern) > _LONGEST_PATTERN or pattern.count("(") > _MOST_GROUPS:
+        raise TooComplex("The regular expression is too long")
+    flags = (regex.IGNORECASE if ignore_case else 0) | (regex.MULTILINE if multiline else 0)
+    try:
+        return BoundedPattern(regex.compile(pattern, flags))
+    except regex.error as error:
+        raise re.error(str(error)) from error
 
 
-def _unbounded_repeats(parsed: Any) -> int:
-    """How many repetitions without an upper bound there are. Raises `TooComplex` where one lies within another."""
-    count = 0
-    for operation, argument in parsed:
-        inner = sum(_unbounded_repeats(part) for part in _parts(argument))
-        if str(operation) in ("MAX_REPEAT", "MIN_REPEAT") and argument[1] == _parser.MAXREPEAT:
-            if inner:
-                raise TooComplex("The regular expression has a repetition within a repetition")
-            inner = 1
-        count += inner
-    return count
-
-
-def _parts(argument: Any) -> list[Any]:
-    """The sub-patterns in an operation's argument."""
-    if isinstance(argument, _parser.SubPattern):
-        return [argument]
-    if isinstance(argument, (list, tuple)):
-        return [part for item in argument for part in _parts(item)]
-    return []
+def bounded_engine(pattern: str, flags: RegexFlags) -> BoundedPattern:
+    """As JSONata's library wants it. Raises `TooComplex` and `re.error`."""
+    return compile_pattern(pattern, ignore_case=flags.case_insensitive, multiline=flags.multiline)

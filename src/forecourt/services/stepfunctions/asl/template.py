@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from forecourt.services.stepfunctions.asl import errors
+from forecourt.services.stepfunctions.asl.data import MOST_INTERMEDIATE, measure
 from forecourt.services.stepfunctions.asl.errors import DefinitionError, StatesError
 from forecourt.services.stepfunctions.asl.intrinsics import compile_intrinsic
 from forecourt.services.stepfunctions.asl.jsonpath import MISSING
@@ -29,10 +30,34 @@ class Template:
         self.is_constant = is_constant
 
 
+# So few references cannot make a payload that is too large to be written down
+_FEW_REFERENCES = 16
+
+
 def compile_template(raw: Any) -> Template:
     """Raises `DefinitionError` where a `.$` member is no path and no function (validation has named it before)."""
     build = _compile(raw)
-    return Template(_constant(raw), True) if build is None else Template(build, False)
+    if build is None:
+        return Template(_constant(raw), True)
+    return Template(build if _references(raw) <= _FEW_REFERENCES else _measured(build), False)
+
+
+def _references(raw: Any) -> int:
+    if isinstance(raw, dict):
+        return sum(1 if key.endswith(".$") else _references(value) for key, value in raw.items())
+    return sum(map(_references, raw)) if isinstance(raw, list) else 0
+
+
+def _measured(build: Build) -> Build:
+    def checked(scope: Scope, input: Any) -> Any:
+        value = build(scope, input)
+        if measure(value) > MOST_INTERMEDIATE:
+            raise StatesError(
+                errors.DATA_LIMIT_EXCEEDED, "The payload's size exceeds the maximum number of bytes service limit."
+            )
+        return value
+
+    return checked
 
 
 def _constant(value: Any) -> Build:

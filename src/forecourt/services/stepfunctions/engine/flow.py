@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from forecourt.services.stepfunctions.asl import errors
-from forecourt.services.stepfunctions.asl.data import Data, to_text
+from forecourt.services.stepfunctions.asl.data import MAX_BYTES, MOST_INTERMEDIATE, Data, measure, to_text
 from forecourt.services.stepfunctions.asl.errors import StatesError
 from forecourt.services.stepfunctions.asl.machine import State, Value
 from forecourt.services.stepfunctions.asl.scope import Scope
@@ -42,7 +42,29 @@ def as_data(frame: Frame, value: Any) -> Data:
 
 
 def assigned(assign: Value | None, scope: Scope, input: Any) -> dict[str, Any] | None:
-    return None if assign is None else assign(scope, input)
+    """What `Assign` gives to variables: together no more than a payload, and all that there are 10 MiB at most.
+
+    https://docs.aws.amazon.com/step-functions/latest/dg/workflow-variables.html
+    """
+    if assign is None:
+        return None
+    variables: dict[str, Any] = assign(scope, input)
+    if measure(variables) > MOST_INTERMEDIATE or Data(variables).too_large:
+        raise StatesError(
+            errors.DATA_LIMIT_EXCEEDED,
+            "The variables that are assigned have a size exceeding the maximum number of bytes service limit.",
+        )
+    known = {**scope.variables, **variables}
+    if len(known) > _FEW_VARIABLES and sum(map(measure, known.values())) > _MOST_VARIABLE_BYTES:
+        raise StatesError(
+            errors.DATA_LIMIT_EXCEEDED,
+            "The variables of the execution have a size exceeding the maximum number of bytes service limit.",
+        )
+    return variables
+
+
+_MOST_VARIABLE_BYTES = 10 * 1024 * 1024
+_FEW_VARIABLES = _MOST_VARIABLE_BYTES // MAX_BYTES
 
 
 def exit_state(
