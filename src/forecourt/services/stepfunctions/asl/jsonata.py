@@ -96,9 +96,12 @@ class _Meter:
         if isinstance(result, (str, list)) and len(result) > _FEW:
             if len(result) > _MOST_LENGTH:
                 raise _Overrun("A string or array within the expression is too long")
-            self.weight += len(result)
-            if self.weight > _MOST_WEIGHT:
-                raise _Overrun("The strings and arrays within the expression are too long")
+            self.weigh(len(result))
+
+    def weigh(self, length: int) -> None:
+        self.weight += length
+        if self.weight > _MOST_WEIGHT:
+            raise _Overrun("The strings and arrays within the expression are too long")
 
 
 class Expression:
@@ -255,20 +258,27 @@ def _bindings(scope: Scope, text: str, wants_context: bool) -> dict[str, Any]:
     for name, (signature, make) in _FUNCTIONS.items():
         if name in text:
             bound[name] = define(name, signature, make(scope))
-    bound.update((name, function) for name, function in _GUARDED.items() if name in text)
+    for name, (signature, function, cost) in _GUARDED.items():
+        if name in text:
+            bound[name] = define(name, signature, _guarded(function, cost, meter))
     return bound
 
 
-def _guarded(name: str, signature: str, function: Callable[..., Any], cost: Callable[..., int]) -> Any:
-    """One of the library's functions that could make something huge in a single step."""
+def _guarded(function: Callable[..., Any], cost: Callable[..., int], meter: _Meter) -> Callable[..., Any]:
+    """One of the library's functions that could make something huge in a single step.
+
+    The meter does not see what a tail call gives, so it is told what it costs.
+    """
 
     @functools.wraps(function)  # the library counts the parameters
     def call(*arguments: Any) -> Any:
-        if cost(*arguments) > 4 * _MOST_LENGTH:
+        length = cost(*arguments)
+        if length > 4 * _MOST_LENGTH:
             raise _Overrun("A string within the expression is too long")
+        meter.weigh(length)
         return function(*arguments)
 
-    return define(name, signature, call)
+    return call
 
 
 def _length(value: Any) -> int:
@@ -367,24 +377,19 @@ _FUNCTIONS: dict[str, tuple[str, Callable[[Scope], Callable[..., Any]]]] = {
     "millis": ("<:n>", lambda scope: lambda: int(scope.now * 1000)),
 }
 
-_GUARDED: dict[str, Any] = {
-    name: _guarded(name, signature, function, cost)
-    for name, signature, function, cost in (
-        ("pad", "<s-ns?:s>", _pad, lambda text, width, fill=None: abs(int(width)) * max(_length(fill), 1)),
-        (
-            "replace",
-            "<s-(sf)(sf)n?:s>",
-            _replace,
-            lambda text, pattern, replacement, limit=None: (_length(text) + 1) * _length(replacement),
-        ),
-        (
-            "join",
-            "<a<s>s?:s>",
-            _join,
-            lambda parts, separator=None: measure(parts) + _length(parts) * _length(separator),
-        ),
-        ("string", "<x-b?:s>", _string, lambda value, prettify=None: measure(value)),
-    )
+_GUARDED: dict[str, tuple[str, Callable[..., Any], Callable[..., int]]] = {
+    "pad": ("<s-ns?:s>", _pad, lambda text, width, fill=None: abs(int(width)) * max(_length(fill), 1)),
+    "replace": (
+        "<s-(sf)(sf)n?:s>",
+        _replace,
+        lambda text, pattern, replacement, limit=None: (_length(text) + 1) * _length(replacement),
+    ),
+    "join": (
+        "<a<s>s?:s>",
+        _join,
+        lambda parts, separator=None: measure(parts) + _length(parts) * _length(separator),
+    ),
+    "string": ("<x-b?:s>", _string, lambda value, prettify=None: measure(value)),
 }
 
 # --- templates --------------------------------------------------------------------------------------------------------
