@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import pytest
 
@@ -460,6 +462,22 @@ def test_jsonata_that_does_not_end_well_fails_soon(text: str) -> None:
     assert raised.value.error == "States.QueryEvaluationError"
     assert raised.value.location == "Output/a[0]"
     assert raised.value.cause.startswith(f"The JSONata expression '{text}' specified for the field 'Output/a[0]' ")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ('$replace("265USD", /([0-9]+)USD/, "$0$1$2")', "265USD265"),
+        ('$replace("abcdefghijklmno", /xyz/, "$8$12")', "abcdefghijklmno"),
+        ('$replace("abcdefghijklmno", /(ijk)/, "$8$5$12$12$18$123")', "abcdefghijk2ijk2ijk8ijk23lmno"),
+        ('$replace("a1b2", /[0-9]/, function($m){ "<" & $m.match & ">" }, 1)', "a<1>b2"),
+        ('$replace("aaa", /a/, "b$0", 2)', "babaa"),
+        ('$match("ab", /(?<first>a)(b)/).groups', ["a", "b"]),
+        ('$split("a1b22c", /[0-9]+/)', ["a", "b", "c"]),
+    ],
+)
+def test_patterns_of_jsonata(text: str, value: Any) -> None:
+    assert compile_expression("{% " + text + " %}").evaluate(scope({}), "Output") == value
 
 
 CAUSES = lines("""

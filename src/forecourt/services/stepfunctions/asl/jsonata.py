@@ -289,8 +289,24 @@ def _pad(text: Any, width: Any, fill: Any = None) -> Any:
     return Functions.pad(text, width, fill)
 
 
+class _FirstOnly:
+    """A pattern that replaces so many times at most: the library knows no function as replacement then."""
+
+    def __init__(self, pattern: Any, most: int) -> None:
+        self._pattern = pattern
+        self._most = most
+
+    def sub(self, replacement: Any, text: str) -> Any:
+        return self._pattern.sub(replacement, text, count=self._most)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._pattern, name)
+
+
 def _replace(text: Any, pattern: Any, replacement: Any, limit: Any = None) -> Any:
-    return Functions.replace(text, pattern, replacement, limit)
+    if isinstance(pattern, str) or not isinstance(limit, (int, float)) or limit < 1:
+        return Functions.replace(text, pattern, replacement, limit)
+    return Functions.replace(text, _FirstOnly(pattern, int(limit)), replacement, None)
 
 
 def _join(parts: Any, separator: Any = None) -> Any:

@@ -22,6 +22,8 @@ _TOGETHER = 0.05
 _LONGEST_PATTERN = 10_000
 _MOST_GROUPS = 100
 
+_REFERENCE = re.compile(r"\\g<(\d+)>")
+
 _T = TypeVar("_T")
 
 
@@ -49,6 +51,10 @@ class BoundedPattern:
         return self._bounded(lambda seconds: iter(list(self._pattern.finditer(text, *rest, timeout=seconds))))
 
     def sub(self, replacement: Any, text: str, count: int = 0) -> str:
+        for reference in _REFERENCE.finditer(replacement) if isinstance(replacement, str) else ():
+            if int(reference[1]) > self._pattern.groups:
+                # In `re`'s words: JSONata's library makes a smaller number of it
+                raise re.error(f"invalid group reference {reference[1]} at position {reference.start(1)}")
         return self._bounded(lambda seconds: str(self._pattern.sub(replacement, text, count=count, timeout=seconds)))
 
     def split(self, text: str, maxsplit: int = 0) -> list[str]:
