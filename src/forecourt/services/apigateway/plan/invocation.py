@@ -91,6 +91,7 @@ class Invocation:
             response = self._refusal(error)
         except ClientGone:
             # Nobody waits for an answer.
+            self._request.forget_latest()
             return
         rest = self._respond(response)
         if rest is not None:
@@ -121,7 +122,8 @@ class Invocation:
         await self._stream(self._refusal(GatewayError("API_CONFIGURATION_ERROR")))
 
     def _refusal(self, error: GatewayError) -> MethodResponse:
-        self._failure = error
+        # Its traceback holds the frame that holds this invocation: a circle that only the garbage collector would undo.
+        self._failure = error.with_traceback(None)
         return self._manner.refusal(error, self._request.latest)
 
     def _respond(self, response: MethodResponse) -> Awaitable[None] | None:
@@ -145,3 +147,4 @@ class Invocation:
         answering.tally.note(self._request, response, latency_ms)
         for log in answering.logs:
             log(Answered(self._request.latest, response, self._failure, latency_ms))
+        self._request.forget_latest()

@@ -172,6 +172,11 @@ class MethodRequest(msgspec.Struct, frozen=True):
         """`name`: `authorizer.latency` and its kin; `started`: by `perf_counter`."""
         return self.with_(checks={**self.checks, name: int((perf_counter() - started) * 1000)})
 
+    def forget_latest(self) -> None:
+        """Once the request is answered: the scope holds the latest request, which holds the scope. Left so, each request
+        would be the garbage collector's, and it stops the world to look for them."""
+        self.scope["state"].pop("method_request", None)
+
     @property
     def latest(self) -> MethodRequest:
         request: MethodRequest = self.scope["state"].get("method_request", self)
