@@ -65,7 +65,13 @@ def _selection(text: str, variables: Mapping[str, str]) -> Source:
 
 def _request_header(name: str) -> Source:
     key = name.lower().encode()
-    return lambda seen: _joined(seen.request.headers, key)
+
+    def header(seen: Seen) -> str | None:
+        """A client's names are in lower case already."""
+        values = [value for name, value in seen.request.headers if name == key]
+        return b",".join(values).decode("latin-1") if values else None
+
+    return header
 
 
 def _response_header(name: str) -> Source:

@@ -49,9 +49,9 @@ class TokenBucket:
 
     def take(self) -> None:
         """Takes the token that `has` found."""
-        self._settle()
-        self._tokens -= 1.0
-        self._found = self._tokens
+        self._tokens = self._found = self._found - 1.0
+        if self._now > self._at:
+            self._at = self._now
 
     def admit(self, now: float) -> bool:
         """`has` and `take` in one: a token is taken where there is one."""

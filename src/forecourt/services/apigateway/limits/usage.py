@@ -94,7 +94,10 @@ class Usage:
             counter = self._counters[key] = Counter()
         if not counter.admit(quota, now):
             return False
-        self._note(key, now)
+        day = day_of(now)
+        if counter.noted != day:
+            counter.noted = day
+            self._note(key, day)
         return True
 
     def set_remaining(self, key: UsageKey, quota: Quota, remaining: int) -> None:
@@ -102,7 +105,7 @@ class Usage:
         now = self._clock.now()
         first_day = self._counters.setdefault(key, Counter()).set_remaining(quota, remaining, now)
         self._changed.add((key, first_day))
-        self._note(key, now)
+        self._note(key, day_of(now))
 
     async def history(
         self, account: str, region: str, plan: str, key_ids: Iterable[str], quota: Quota | None, first: int, last: int
@@ -126,6 +129,9 @@ class Usage:
         async with self._keeping:
             # What changes from here on has its own turn, or else busy keys would be written without end.
             left, self._changed = self._changed, set()
+            for key, _ in left:
+                if key in self._counters:
+                    self._counters[key].noted = -1
             while left:
                 batch = [left.pop() for _ in range(min(_BATCH, len(left)))]
                 changed = {(key, _month(day)) for key, day in batch if key in self._counters}
@@ -138,8 +144,8 @@ class Usage:
                     self._schedule()
                     return
 
-    def _note(self, key: UsageKey, now: float) -> None:
-        self._changed.add((key, day_of(now)))
+    def _note(self, key: UsageKey, day: int) -> None:
+        self._changed.add((key, day))
         if self._timer is None:
             self._schedule()
 

@@ -173,8 +173,8 @@ class MethodRequest(msgspec.Struct, frozen=True):
         return self.with_(checks={**self.checks, name: int((perf_counter() - started) * 1000)})
 
     def forget_latest(self) -> None:
-        """Once the request is answered: the scope holds the latest request, which holds the scope. Left so, each request
-        would be the garbage collector's, and it stops the world to look for them."""
+        """Once it is answered: the scope holds the latest request, which holds the scope, and a circle is the garbage
+        collector's, which stops everything to look for it."""
         self.scope["state"].pop("method_request", None)
 
     @property
