@@ -58,7 +58,7 @@ def _first_day(period: Period, day: int) -> int:
 class Counter:
     """What one key used of one plan, by day, and what was granted, by first day of a period."""
 
-    __slots__ = ("_day", "_left", "_quota", "days", "grants", "noted")
+    __slots__ = ("_day", "_left", "_quota", "days", "grants")
 
     def __init__(self) -> None:
         self.days: dict[int, int] = {}
@@ -66,8 +66,6 @@ class Counter:
         self._day = -1
         self._quota: Quota | None = None
         self._left = 0
-        # The day whose count is noted to be written; -1: none is
-        self.noted = -1
 
     def admit(self, quota: Quota | None, now: float) -> bool:
         """Counts a request, unless the quota is used up."""

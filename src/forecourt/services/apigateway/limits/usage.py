@@ -94,10 +94,7 @@ class Usage:
             counter = self._counters[key] = Counter()
         if not counter.admit(quota, now):
             return False
-        day = day_of(now)
-        if counter.noted != day:
-            counter.noted = day
-            self._note(key, day)
+        self._note(key, day_of(now))
         return True
 
     def set_remaining(self, key: UsageKey, quota: Quota, remaining: int) -> None:
@@ -129,9 +126,6 @@ class Usage:
         async with self._keeping:
             # What changes from here on has its own turn, or else busy keys would be written without end.
             left, self._changed = self._changed, set()
-            for key, _ in left:
-                if key in self._counters:
-                    self._counters[key].noted = -1
             while left:
                 batch = [left.pop() for _ in range(min(_BATCH, len(left)))]
                 changed = {(key, _month(day)) for key, day in batch if key in self._counters}

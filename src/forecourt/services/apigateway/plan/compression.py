@@ -121,5 +121,5 @@ async def _with_body(request: MethodRequest, body: bytes) -> MethodRequest:
 
     whole = RequestBody({"headers": headers}, receive)
     await whole.read()
-    scope = {**request.scope, "header_names": names}
-    return request.with_(headers=headers, body=whole, scope=scope)
+    request.scope["header_names"] = names
+    return request.with_(headers=headers, body=whole)

@@ -91,7 +91,6 @@ class Invocation:
             response = self._refusal(error)
         except ClientGone:
             # Nobody waits for an answer.
-            self._request.forget_latest()
             return
         rest = self._respond(response)
         if rest is not None:
@@ -147,4 +146,3 @@ class Invocation:
         answering.tally.note(self._request, response, latency_ms)
         for log in answering.logs:
             log(Answered(self._request.latest, response, self._failure, latency_ms))
-        self._request.forget_latest()

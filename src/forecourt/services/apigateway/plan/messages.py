@@ -164,23 +164,19 @@ class MethodRequest(msgspec.Struct, frozen=True):
 
     def with_(self, **known: Any) -> MethodRequest:
         """The request with what a step found out; logs and error responses see it, too (`latest`)."""
-        request = msgspec.structs.replace(self, **known)
-        self.scope["state"]["method_request"] = request
-        return request
+        # What is known, and not the request that knows it: that would hold the scope that holds it, and circles are left to
+        # the garbage collector, which stops everything to look for them.
+        self.scope["state"].setdefault("known", {}).update(known)
+        return msgspec.structs.replace(self, **known)
 
     def checked(self, name: str, started: float) -> MethodRequest:
         """`name`: `authorizer.latency` and its kin; `started`: by `perf_counter`."""
         return self.with_(checks={**self.checks, name: int((perf_counter() - started) * 1000)})
 
-    def forget_latest(self) -> None:
-        """Once it is answered: the scope holds the latest request, which holds the scope, and a circle is the garbage
-        collector's, which stops everything to look for it."""
-        self.scope["state"].pop("method_request", None)
-
     @property
     def latest(self) -> MethodRequest:
-        request: MethodRequest = self.scope["state"].get("method_request", self)
-        return request
+        known = self.scope["state"].get("known")
+        return self if known is None else msgspec.structs.replace(self, **known)
 
     @property
     def method(self) -> str:
