@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 import yaml
+from tests import corpus
 from tests.apigateway.control_plane import Aws, rest
 from tests.apigateway.documents import evaluate
 
 from forecourt.services.apigateway.rest.quotas import Quotas
 
-CORPUS = Path(__file__).parents[2] / ".." / "shared" / "corpus" / "openapi"
-DOCUMENTS = sorted(CORPUS.glob("*")) if CORPUS.is_dir() else []
+DOCUMENTS = corpus.files("openapi", "*")
 
 # What AWS says of those that are no REST API's, or that CloudFormation has to fill in first
 HTTP_ONLY = "Enumeration value for HttpMethod must be non-empty"
@@ -34,6 +34,7 @@ def is_for_http_apis(document: Any) -> bool:
     return "integrationSubtype" in json.dumps(document, default=str)
 
 
+@corpus.needed
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
 async def test_every_document_imports_or_is_refused_with_a_reason(aws: Aws, path: Path) -> None:
     document = evaluate(load(path))
@@ -52,6 +53,7 @@ async def test_every_document_imports_or_is_refused_with_a_reason(aws: Aws, path
         await aws("CreateDeployment", restApiId=api["id"], stageName="prod")
 
 
+@corpus.needed
 @pytest.mark.parametrize("path", [p for p in DOCUMENTS if "Fn::" in p.read_text()], ids=lambda path: path.name)
 async def test_a_document_that_is_not_filled_in_changes_nothing(aws: Aws, path: Path) -> None:
     refusal = await aws.refused("ImportRestApi", body=path.read_bytes())

@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests import corpus
 
 from forecourt.services.stepfunctions.asl.validate import load
 from forecourt.services.stepfunctions.integrations.catalog import is_known
 
 from .driver import Failed, Run
 
-FOLDER = Path(__file__).parents[2] / ".." / "shared" / "corpus" / "asl"
-FILES = sorted(FOLDER.glob("*.json")) if FOLDER.is_dir() else []
-pytestmark = pytest.mark.skipif(not FILES, reason="the corpus is not here")
+FILES = corpus.files("asl", "*.json")
+pytestmark = corpus.needed
 
 # What AWS says to it too: QueryLanguage stands among the States.
 REFUSED = {

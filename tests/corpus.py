@@ -1,0 +1,17 @@
+"""Real definitions to try things on, in a folder beside the clone: other people's files, which are not the project's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).parents[1] / ".." / "shared" / "corpus"
+needed = pytest.mark.skipif(not FOLDER.is_dir(), reason=f"there is no {FOLDER}")
+
+
+def files(kind: str, pattern: str) -> list[Path]:
+    """Those of one kind (`asl`, `openapi`); none where the corpus is absent, but a corpus without them is a mistake."""
+    found = sorted((FOLDER / kind).glob(pattern))
+    assert found or not FOLDER.is_dir(), f"{FOLDER / kind} holds no {pattern}"
+    return found
