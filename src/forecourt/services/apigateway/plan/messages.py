@@ -164,8 +164,8 @@ class MethodRequest(msgspec.Struct, frozen=True):
 
     def with_(self, **known: Any) -> MethodRequest:
         """The request with what a step found out; logs and error responses see it, too (`latest`)."""
-        # What is known, and not the request that knows it: that would hold the scope that holds it, and circles are left to
-        # the garbage collector, which stops everything to look for them.
+        # What is known, and not the request that knows it: that holds the scope, and circles are left to the garbage
+        # collector, which stops everything to look for them.
         self.scope["state"].setdefault("known", {}).update(known)
         return msgspec.structs.replace(self, **known)
 
