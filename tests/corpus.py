@@ -1,4 +1,4 @@
-"""Real definitions to try things on, in a folder beside the clone: other people's files, which are not the project's."""
+"""Real definitions to try things on, in a folder beside the clone: other people's files, and no part of the project."""
 
 from __future__ import annotations
 
