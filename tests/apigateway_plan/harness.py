@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
 import msgspec
 
+from forecourt.base.asgi import Receive, Scope, Send
 from forecourt.base.call import CallContext
 from forecourt.base.clock import Clock
 from forecourt.base.errors import RemoteError
 from forecourt.base.ids import Ids
 from forecourt.base.principal import Principal, service
+from forecourt.edge.http1 import Server
 from forecourt.services.apigateway.rest import model
 from forecourt.services.apigateway.service import ApiGateway
 from forecourt.services.apigateway.snapshot import Snapshot
 from forecourt.store import Store, open_store
 from forecourt.telemetry.metrics import Metrics
+from forecourt.testing import free_port
 
 API = "a1b2c3d4e5"
 OWNER = {"account": "000000000000", "region": "us-east-1"}
@@ -203,6 +206,23 @@ async def gateway(**ports: Any) -> AsyncIterator[Gateway]:
     finally:
         await made.gateway.stop()
         await store.close()
+
+
+@asynccontextmanager
+async def listening(made: Gateway) -> AsyncIterator[tuple[Server, int]]:
+    """The API behind our own server, and its port: `/prod/…`."""
+    port = free_port()
+
+    def app(scope: Scope, receive: Receive, send: Send) -> Awaitable[None] | None:
+        scope["state"] = {"request_id": "00000000-0000-4000-8000-000000000000"}
+        return made.gateway.invoke(API, scope["raw_path"], scope, receive, send)
+
+    server = Server(app, "127.0.0.1", port)
+    await server.start()
+    try:
+        yield server, port
+    finally:
+        await server.stop()
 
 
 def method(integration: model.Integration, **settings: Any) -> model.Method:

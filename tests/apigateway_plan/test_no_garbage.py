@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Awaitable
 
 import pytest
-from tests.apigateway_plan.harness import API, OWNER, Gateway, backend, gateway, http_proxy
+from tests.apigateway_plan.harness import API, OWNER, Gateway, backend, gateway, http_proxy, listening
 
-from forecourt.base.asgi import Receive, Scope, Send
-from forecourt.edge.http1 import Server
 from forecourt.services.apigateway.rest import model
-from forecourt.testing import free_port
 
 _REQUESTS = 50
 _KEY = "secret-key-of-20-chars"
@@ -38,19 +34,11 @@ async def _get(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, path:
 
 @pytest.mark.parametrize(("path", "status"), [("/", b"200"), ("/keyed", b"200"), ("/nowhere", b"403")])
 async def test_requests_leave_no_garbage(path: str, status: bytes) -> None:
-    async with gateway() as made, backend() as behind:
+    async with gateway() as made, backend() as behind, listening(made) as (_, port):
         await _with_key(made)
         keyed = http_proxy(behind.url)
         keyed.api_key_required = True
         await made.deploy({"ANY /": http_proxy(behind.url), "ANY /keyed": keyed})
-
-        def app(scope: Scope, receive: Receive, send: Send) -> Awaitable[None] | None:
-            scope["state"] = {"request_id": "00000000-0000-4000-8000-000000000000"}
-            return made.gateway.invoke(API, scope["raw_path"], scope, receive, send)
-
-        port = free_port()
-        server = Server(app, "127.0.0.1", port)
-        await server.start()
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         try:
             for _ in range(5):
@@ -64,4 +52,3 @@ async def test_requests_leave_no_garbage(path: str, status: bytes) -> None:
         finally:
             gc.enable()
             writer.close()
-            await server.stop()
