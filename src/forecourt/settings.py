@@ -132,7 +132,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def data_folder(self) -> Path | None:
-        return None if self.ephemeral else Path(self.data)
+        """Absolute: a function's process has a working folder of its own."""
+        return None if self.ephemeral else Path(self.data).absolute()
 
 
 def is_loopback(host: str) -> bool:

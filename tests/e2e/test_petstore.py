@@ -34,7 +34,8 @@ def ask(url: str, content: Any = None) -> Any:
 
 
 def test_the_pet_store(tmp_path: Path) -> None:
-    server = Forecourt(data=tmp_path / "data")
+    """In a folder that is named as `make start` names it, from where it is, and with a space."""
+    server = Forecourt(data=Path(os.path.relpath(tmp_path / "the data")))
     with server:
         store = deploy(server)
         pet = ask(f"{store}/pets", {"name": "Rex", "type": "dog", "price": 249.99})
