@@ -15,7 +15,7 @@ import hashlib
 import hmac
 from typing import NamedTuple
 
-from forecourt.auth.sigv4 import Reason, Refused, Signature, sign, signing_key
+from forecourt.auth.sigv4 import Reason, Refused, Signature, signing_key
 
 _EMPTY_SHA256 = hashlib.sha256(b"").hexdigest()
 _SIGNATURE_EXTENSION = b"chunk-signature="
@@ -44,7 +44,7 @@ class Chain:
         self._link("AWS4-HMAC-SHA256-TRAILER", hashlib.sha256(canonical).hexdigest(), signature)
 
     def _link(self, algorithm: str, digests: str, signature: str) -> None:
-        expected = sign(self._key, f"{algorithm}\n{self._head}\n{self._previous}\n{digests}".encode())
+        expected = self._key.sign(f"{algorithm}\n{self._head}\n{self._previous}\n{digests}".encode())
         if not hmac.compare_digest(expected.encode(), signature.encode("utf-8", "replace")):
             raise Refused(Reason.MISMATCH, "The chunk signature we calculated does not match the one you provided.")
         self._previous = expected

@@ -68,8 +68,7 @@ def verify(claim: Claim, secret: str) -> None:
     """Raises `Refused`."""
     signed = claim.policy.encode()
     if claim.date:
-        key = sigv4.signing_key(secret, claim.date, claim.region, claim.service)
-        expected = sigv4.sign(key, signed)
+        expected = sigv4.signing_key(secret, claim.date, claim.region, claim.service).sign(signed)
     else:
         expected = base64.b64encode(hmac.digest(secret.encode(), signed, "sha1")).decode()
     if claim.service != "s3" or not hmac.compare_digest(expected.encode(), claim.signature.encode()):
