@@ -39,7 +39,7 @@ class Others:
     ) -> dict[str, Any]:
         if self.failures:
             self.failures -= 1
-            raise RemoteError(self.code, "not now", 500)
+            raise RemoteError(self.code, "not now", 404 if "NotFound" in self.code else 500)
         self.calls.append((context, service, operation, dict(params)))
         self.came.set()
         return {}
@@ -228,6 +228,59 @@ async def test_a_failed_delivery_is_made_again_until_it_is_given_up(
     await asyncio.sleep(0.1)
     assert len(others.calls) == 1
     assert "could not be delivered" in caplog.text
+
+
+async def letter(others: Others) -> tuple[str, dict[str, str], Any]:
+    """The dead letter that comes next: its queue, its attributes, its body."""
+    context, service, operation, params = await others.next()
+    assert (context.principal.name, service, operation) == ("events.amazonaws.com", "sqs", "SendMessage")
+    said = {name: value["StringValue"] for name, value in params["MessageAttributes"].items()}
+    return params["QueueUrl"].rpartition("/")[2], said, json.loads(params["MessageBody"])
+
+
+QUEUE = {"DeadLetterConfig": {"Arn": "arn:aws:sqs:eu-west-1:000000000000:lost"}}
+
+
+@pytest.mark.parametrize(
+    ("policy", "pauses", "why"),
+    [
+        ({"MaximumRetryAttempts": 2}, (2, 6), "MaximumRetryAttempts"),
+        ({"MaximumRetryAttempts": 0}, (), "MaximumRetryAttempts"),
+        ({"MaximumEventAgeInSeconds": 60}, (2, 6, 26), "MaximumEventAgeInSeconds"),
+    ],
+)
+async def test_what_a_target_never_takes_goes_to_its_dead_letter_queue(
+    bench: Bench, backing: Backing, others: Others, policy: dict[str, int], pauses: tuple[int, ...], why: str
+) -> None:
+    rule_arn = await rule(backing, {"Arn": FUNCTION, "RetryPolicy": policy, **QUEUE})
+    others.failures = 1 + len(pauses)
+    await put_event(backing)
+    for seconds in pauses:
+        await asyncio.sleep(0.05)
+        bench.clock.advance(seconds)
+    queue, said, event = await letter(others)
+    assert (queue, event["source"]) == ("lost", "shop")
+    assert said == {
+        "RULE_ARN": rule_arn,
+        "TARGET_ARN": FUNCTION,
+        "ERROR_CODE": "ServiceException",
+        "ERROR_MESSAGE": "not now",
+        "RETRY_ATTEMPTS": str(len(pauses)),
+        "EXHAUSTED_RETRY_CONDITION": why,
+    }
+
+
+async def test_a_target_that_is_not_there_is_not_tried_again(backing: Backing, others: Others) -> None:
+    await rule(backing, {"Arn": FUNCTION, **QUEUE}, {"Arn": MACHINE, "RoleArn": ROLE})
+    others.failures, others.code = 1, "ResourceNotFoundException"
+    await put_event(backing)
+    _, said, _ = await letter(others)
+    assert (said["RETRY_ATTEMPTS"], said.get("EXHAUSTED_RETRY_CONDITION")) == ("0", None)
+    # The rule's other target had its event.
+    assert [(service, operation) for _, service, operation, _ in others.calls] == [
+        ("stepfunctions", "StartExecution"),
+        ("sqs", "SendMessage"),
+    ]
 
 
 async def test_what_was_not_delivered_at_a_crash_is_delivered_after_it_and_once(bench: Bench, others: Others) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,7 +13,10 @@ import pytest
 from tests.functions.harness import ROLE, zipped
 from tests.functions.test_event_sources import messages, until
 
+from forecourt.app import ClockOffset
+from forecourt.base.clock import Clock
 from forecourt.services.backing.timetable import NotASchedule, due
+from forecourt.store import open_store
 from forecourt.testing import Forecourt
 
 # The expression, the minutes (UTC) from the first one on in which it is due, and one in which it is not
@@ -142,3 +146,80 @@ def test_a_schedule_calls_its_target_in_its_zone_and_goes_when_it_is_done() -> N
         scheduler.delete_schedule(Name="often")
         server.advance_clock(10 * 60)
         assert told(server, queue) == []
+
+
+def test_what_a_schedule_cannot_call_goes_to_its_dead_letter_queue() -> None:
+    with Forecourt() as server:
+        scheduler, sqs = server.client("scheduler"), server.client("sqs")
+        queue = sqs.create_queue(QueueName="lost")["QueueUrl"]
+        missing = "arn:aws:lambda:us-east-1:000000000000:function:missing"
+        schedule = scheduler.create_schedule(
+            Name="vain",
+            ScheduleExpression="rate(1 minute)",
+            FlexibleTimeWindow={"Mode": "OFF"},
+            Target={
+                "Arn": missing,
+                "RoleArn": ROLE,
+                "Input": '{"pet": "Rex"}',
+                "DeadLetterConfig": {"Arn": "arn:aws:sqs:us-east-1:000000000000:lost"},
+            },
+        )["ScheduleArn"]
+        server.advance_clock(60)
+        found: list[Any] = []
+        asked = {"QueueUrl": queue, "MessageAttributeNames": ["All"]}
+        until(lambda: found.extend(sqs.receive_message(**asked).get("Messages", ())) or found, 60)
+        said = {name: value["StringValue"] for name, value in found[0]["MessageAttributes"].items()}
+        assert (said["SCHEDULE_ARN"], said["TARGET_ARN"], said["RETRY_ATTEMPTS"]) == (schedule, missing, "0")
+        assert said["ERROR_CODE"] == "ResourceNotFoundException"
+        assert said["SCHEDULED_TIME"].endswith(":00Z")
+        assert json.loads(found[0]["Body"]) == {"pet": "Rex"}
+
+
+def let_pass(data: Path, seconds: float) -> None:
+    """Time passes while no process runs."""
+
+    async def move() -> None:
+        store = open_store(data, Clock())
+        moved = await store.get(ClockOffset, "clock")
+        before = moved.seconds if moved is not None else 0.0
+        await store.write(lambda tx: tx.put(ClockOffset(name="clock", seconds=before + seconds)))
+        await store.close()
+
+    asyncio.run(move())
+
+
+def test_what_fell_due_while_nothing_ran_is_made_up_for(tmp_path: Path) -> None:
+    """As long as it is not older than the target's MaximumEventAgeInSeconds."""
+    with Forecourt(data=tmp_path) as server:
+        scheduler, sqs = server.client("scheduler"), server.client("sqs")
+        queue = sqs.create_queue(QueueName="late")["QueueUrl"]
+        for name, age in (("patient", 86_400), ("hasty", 25 * 60)):
+            scheduler.create_schedule(
+                Name=name,
+                ScheduleExpression="rate(10 minutes)",
+                FlexibleTimeWindow={"Mode": "OFF"},
+                Target={
+                    "Arn": "arn:aws:sqs:us-east-1:000000000000:late",
+                    "RoleArn": ROLE,
+                    "Input": f'{{"of": "{name}", "at": "<aws.scheduler.scheduled-time>"}}',
+                    "RetryPolicy": {"MaximumEventAgeInSeconds": age},
+                },
+            )
+        server.advance_clock(11 * 60)
+        seen: list[tuple[str, str]] = []
+
+        def until_seen(number: int) -> None:
+            until(lambda: seen.extend((one["of"], one["at"]) for one in told(server, queue)) or len(seen) >= number, 60)
+
+        until_seen(2)
+        server.stop()
+        let_pass(tmp_path, 3600)
+        server.start()
+        until_seen(2 + 6 + 3)
+        assert (len(seen), len(set(seen))) == (11, 11)
+        assert [name for name, _ in seen].count("hasty") == 1 + 3
+        # None of it comes again.
+        server.restart()
+        server.advance_clock(10 * 60)
+        until_seen(13)
+        assert len(seen) == 13

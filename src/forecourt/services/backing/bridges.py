@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from forecourt.base.arn import Arn
-from forecourt.services.backing.deliveries import Delivery
+from forecourt.services.backing.deliveries import Delivery, last_resorts
 
 # What the request that runs now has noted so far.
 noted: list[Delivery] = []
@@ -219,7 +219,8 @@ Calls = Callable[[Arn, Mapping[str, Any], str], list[tuple[str, str, dict[str, A
 
 
 def _note_target(rule: Any, target: Mapping[str, Any], arn: Arn, event: Mapping[str, Any], calls: Calls) -> None:
-    for service, operation, params in calls(arn, target, _target_input(rule, target, _as_delivered(event))):
+    delivered = _as_delivered(event)
+    for service, operation, params in calls(arn, target, _target_input(rule, target, delivered)):
         noted.append(
             Delivery(
                 account=rule.account_id,
@@ -230,6 +231,7 @@ def _note_target(rule: Any, target: Mapping[str, Any], arn: Arn, event: Mapping[
                 operation=operation,
                 params=params,
                 role_arn=target.get("RoleArn", ""),
+                **last_resorts(target, _json(delivered), {"RULE_ARN": rule.arn, "TARGET_ARN": str(arn)}),
             )
         )
 

@@ -3,8 +3,8 @@
 moto would call its own simulations of Lambda and Step Functions, or post to an endpoint while everybody waits. Instead
 the request that causes a delivery notes it, as data; the delivery is kept in the same transaction as the request, and
 made once the request was acknowledged, through the `Caller` like everything else. Carrying a request out again after
-a restart notes it again, and that note is thrown away. A delivery that fails is tried again, then given up and logged;
-one that was under way at a crash is made again.
+a restart notes it again, and that note is thrown away. A delivery that fails is tried again, as its retry policy says,
+then sent to its dead-letter queue, or given up and logged; one that was under way at a crash is made again.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypedDict
 
 import msgspec
 
+from forecourt.base.arn import Arn
 from forecourt.base.call import CallContext, Caller
 from forecourt.base.clock import Clock
 from forecourt.base.errors import ServiceError
@@ -30,13 +31,35 @@ from forecourt.upstream import Request as HttpRequest
 
 _log = logging.getLogger("forecourt.backing")
 
-# AWS goes on for hours; here whoever is down for longer than this is down.
-_RETRY_AFTER_SECONDS = (1.0, 5.0, 25.0, 125.0)
-_FINAL = frozenset(
-    ("ResourceNotFoundException", "AccessDeniedException", "StateMachineDoesNotExist", "NotFoundException")
-)
+_PAUSES_SECONDS = (1.0, 5.0, 25.0, 125.0)
+_LONGEST_PAUSE_SECONDS = 600.0
+DAY_SECONDS = 86_400.0
+_AWS_MAX_ATTEMPTS = 185
+_THROTTLED = frozenset(("TooManyRequestsException", "ThrottlingException", "Throttling", "LimitExceededException"))
 _POST_TIMEOUT_SECONDS = 15.0
 _AT_ONCE = 16
+# More than so many deliveries do not wait to be tried again: the next that fails is given up at once.
+_MAX_WAITING = 10_000
+
+
+class RetryPolicy(msgspec.Struct, frozen=True):
+    """As a rule's or schedule's target has it. Without one AWS goes on for hours; here whoever is down for longer than
+    the first pauses is down."""
+
+    attempts: int = len(_PAUSES_SECONDS)
+    age_seconds: float = DAY_SECONDS
+
+    def pauses(self) -> Iterator[float]:
+        for attempt in range(self.attempts):
+            yield _PAUSES_SECONDS[attempt] if attempt < len(_PAUSES_SECONDS) else _LONGEST_PAUSE_SECONDS
+
+
+class DeadLetter(msgspec.Struct, frozen=True):
+    """What is sent to an SQS queue instead, with message attributes: these, and what is known at the end."""
+
+    queue_arn: str
+    body: str
+    attributes: dict[str, str]
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,16 +74,41 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     operation: str
     params: dict[str, Any]
     role_arn: str = ""
+    # When it came to be, in epoch seconds: what its age is counted from.
+    at: float = 0.0
+    retry: RetryPolicy = RetryPolicy()
+    dead_letter: DeadLetter | None = None
 
 
 class Parcel(msgspec.Struct, frozen=True):
-    """The deliveries of one request, made one after the other."""
+    """The deliveries of one request: begun one after the other, tried again each for itself."""
 
     key: str
     deliveries: list[Delivery]
 
 
 encode = msgspec.msgpack.encode
+_Failure = ServiceError | UpstreamError | ValueError
+
+
+class LastResorts(TypedDict):
+    """What becomes of a delivery that fails."""
+
+    retry: RetryPolicy
+    dead_letter: DeadLetter | None
+
+
+def last_resorts(target: Mapping[str, Any], body: str, attributes: dict[str, str]) -> LastResorts:
+    """As the target of a rule or schedule has it, with AWS's defaults."""
+    policy = target.get("RetryPolicy") or {}
+    queue = (target.get("DeadLetterConfig") or {}).get("Arn")
+    return {
+        "retry": RetryPolicy(
+            int(policy.get("MaximumRetryAttempts", _AWS_MAX_ATTEMPTS)),
+            float(policy.get("MaximumEventAgeInSeconds", DAY_SECONDS)),
+        ),
+        "dead_letter": DeadLetter(queue, body, attributes) if queue else None,
+    }
 
 
 def parcel(deliveries: Sequence[Delivery]) -> Parcel:
@@ -79,6 +127,7 @@ class Courier:
         self._upstream = Upstream()
         self._slots = asyncio.Semaphore(_AT_ONCE)
         self._under_way: set[asyncio.Task[None]] = set()
+        self._waiting = 0
 
     async def resume(self) -> None:
         """Takes up what was under way when the process ended."""
@@ -100,26 +149,61 @@ class Courier:
         await self.forget()
         await self._upstream.close()
 
+    async def keep(self, parcel: Parcel) -> None:
+        """For a parcel that no request is kept with."""
+        if self._journal is not None:
+            await self._journal.hand_on(parcel.key, encode(parcel))
+
     async def _deliver_all(self, parcel: Parcel) -> None:
-        for delivery in parcel.deliveries:
-            await self._deliver(delivery)
+        failed = [(delivery, error) for delivery in parcel.deliveries if (error := await self._failure(delivery))]
+        await asyncio.gather(*(self._try_again(delivery, error) for delivery, error in failed))
         if self._journal is not None:
             await self._journal.delivered(parcel.key)
 
-    async def _deliver(self, delivery: Delivery) -> None:
-        for wait in (*_RETRY_AFTER_SECONDS, None):
-            try:
-                async with self._slots:
-                    await self._attempt(delivery)
+    async def _failure(self, delivery: Delivery) -> _Failure | None:
+        try:
+            async with self._slots:
+                await self._attempt(delivery)
+        except (ServiceError, UpstreamError, ValueError) as error:
+            return error
+        return None
+
+    async def _try_again(self, delivery: Delivery, error: _Failure) -> None:
+        until = (delivery.at or self._clock.now()) + delivery.retry.age_seconds
+        attempts, exhausted = 0, ""
+        for pause in delivery.retry.pauses():
+            if _is_final(error) or self._waiting >= _MAX_WAITING:
+                break
+            if self._clock.now() + pause > until:
+                exhausted = "MaximumEventAgeInSeconds"
+                break
+            await self._pause(pause)
+            attempts += 1
+            again = await self._failure(delivery)
+            if again is None:
                 return
-            except (ServiceError, UpstreamError, ValueError) as error:
-                if wait is None or getattr(error, "code", "") in _FINAL:
-                    _log.warning(
-                        "%s could not be delivered to %s %s: %s",
-                        delivery.source_arn, delivery.service, delivery.operation, error,
-                    )  # fmt: skip
-                    return
-                await self._clock.sleep(wait)
+            error = again
+        else:
+            exhausted = "MaximumRetryAttempts"
+        await self._give_up(delivery, error, attempts, exhausted)
+
+    async def _pause(self, seconds: float) -> None:
+        self._waiting += 1
+        try:
+            await self._clock.sleep(seconds)
+        finally:
+            self._waiting -= 1
+
+    async def _give_up(self, delivery: Delivery, error: _Failure, attempts: int, exhausted: str) -> None:
+        _log.warning(
+            "%s could not be delivered to %s %s: %s",
+            delivery.source_arn, delivery.service, delivery.operation, error,
+        )  # fmt: skip
+        if delivery.dead_letter is not None:
+            letter = _letter(delivery, delivery.dead_letter, error, attempts, exhausted)
+            failure = await self._failure(letter)
+            if failure is not None:
+                _log.warning("nor to its dead-letter queue %s: %s", delivery.dead_letter.queue_arn, failure)
 
     async def _attempt(self, delivery: Delivery) -> None:
         if delivery.service == "http":
@@ -152,6 +236,34 @@ class Courier:
         answer.close()
         if answer.status >= 500:
             raise ValueError(f"{url} answered {answer.status}")
+
+
+def _is_final(error: _Failure) -> bool:
+    """Whether asking again is of no use: the request is refused, and not because there are too many."""
+    return isinstance(error, ServiceError) and error.status < 500 and error.code not in _THROTTLED
+
+
+def _letter(delivery: Delivery, letter: DeadLetter, error: _Failure, attempts: int, exhausted: str) -> Delivery:
+    """https://docs.aws.amazon.com/scheduler/latest/UserGuide/configuring-schedule-dlq.html"""
+    attributes = {
+        **letter.attributes,
+        "ERROR_CODE": getattr(error, "code", "") or type(error).__name__,
+        "ERROR_MESSAGE": getattr(error, "message", "") or str(error) or "none",
+        "RETRY_ATTEMPTS": str(attempts),
+    }
+    if exhausted:
+        attributes["EXHAUSTED_RETRY_CONDITION"] = exhausted
+    queue = Arn.parse(letter.queue_arn)
+    params = {
+        "QueueUrl": f"http://localhost:4566/{queue.account}/{queue.resource}",
+        "MessageBody": letter.body,
+        "MessageAttributes": {
+            name: {"DataType": "String", "StringValue": value} for name, value in sorted(attributes.items())
+        },
+    }
+    return msgspec.structs.replace(
+        delivery, service="sqs", operation="SendMessage", params=params, region=queue.region, dead_letter=None
+    )
 
 
 def _conditions(delivery: Delivery) -> dict[str, str]:

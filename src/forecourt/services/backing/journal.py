@@ -132,6 +132,10 @@ class Journal:
         """What is not delivered yet."""
         return [self._open(task.body) for task in await self._store.due(_QUEUE, 0.0, _MAX_PARCELS)]
 
+    async def hand_on(self, key: str, body: bytes) -> None:
+        """Keeps what no request of a client's handed on."""
+        await self._store.write(lambda tx: tx.enqueue(self._task(key, body)))
+
     async def delivered(self, key: str) -> None:
         await self._store.write(lambda tx: tx.dequeue(_QUEUE, key))
 

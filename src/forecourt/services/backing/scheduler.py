@@ -2,7 +2,7 @@
 
 A target is one of the templated ones (a function, a queue, a topic, a state machine, a bus, a stream) or any operation
 of AWS (`arn:aws:scheduler:::aws-sdk:dynamodb:putItem`, the input being its parameters). A flexible time window is fired
-at its beginning. What a target does not take is tried again as `deliveries` does, and not sent to a dead-letter queue.
+at its beginning.
 https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-targets.html
 """
 
@@ -17,7 +17,7 @@ from urllib.parse import parse_qs, unquote
 from forecourt.base.arn import Arn
 from forecourt.base.call import Caller
 from forecourt.base.errors import ServiceError
-from forecourt.services.backing.deliveries import Courier, Delivery, parcel
+from forecourt.services.backing.deliveries import Courier, Delivery, last_resorts, parcel
 from forecourt.services.backing.errors import InvalidRequest
 from forecourt.services.backing.message import Request
 from forecourt.services.backing.rules import AsRoot
@@ -74,8 +74,12 @@ class Scheduler:
             operation=operation,
             params=params,
             role_arn=found["Target"]["RoleArn"],
+            at=minute * 60,
+            **last_resorts(found["Target"], str(found["Target"].get("Input", "")), _said_of(planned, found, minute)),
         )
-        self._courier.take(parcel([delivery]))
+        handed_on = parcel([delivery])
+        await self._courier.keep(handed_on)
+        self._courier.take(handed_on)
         if planned.expression.startswith("at(") and found.get("ActionAfterCompletion") == "DELETE":
             context = self._as_root(planned.account, planned.region)
             await self._schedules.call(context, "scheduler", "DeleteSchedule", {"Name": name, "GroupName": group})
@@ -94,7 +98,7 @@ class Scheduler:
 def call_of(schedule: Mapping[str, Any], planned: Planned, minute: int) -> Call:
     """What a schedule's target is called with. Raises `InvalidRequest`. Pure."""
     target: Mapping[str, Any] = schedule["Target"]
-    at = f"{datetime.fromtimestamp(minute * 60, UTC):%Y-%m-%dT%H:%M:%SZ}"
+    at = _time(minute)
     text = str(target.get("Input") or _default_input(planned, at))
     for name, value in (("schedule-arn", planned.arn), ("scheduled-time", at), ("attempt-number", "1")):
         text = text.replace(f"<aws.scheduler.{name}>", value)
@@ -105,6 +109,20 @@ def call_of(schedule: Mapping[str, Any], planned: Planned, minute: int) -> Call:
     if template is None:
         raise InvalidRequest(f"Forecourt's Scheduler does not know targets of {arn.service}.")
     return template(arn, target, text)
+
+
+def _time(minute: int) -> str:
+    return f"{datetime.fromtimestamp(minute * 60, UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _said_of(planned: Planned, schedule: Mapping[str, Any], minute: int) -> dict[str, str]:
+    """The attributes of a dead letter that only the Scheduler knows."""
+    return {
+        "SCHEDULE_ARN": planned.arn,
+        "TARGET_ARN": schedule["Target"]["Arn"],
+        "SCHEDULED_TIME": _time(minute),
+        "IS_PAYLOAD_TRUNCATED": "false",
+    }
 
 
 def _planned(request: Request, schedule: Mapping[str, Any], minute: int) -> Planned:
@@ -118,6 +136,7 @@ def _planned(request: Request, schedule: Mapping[str, Any], minute: int) -> Plan
         zone=schedule.get("ScheduleExpressionTimezone") or "UTC",
         start=start,
         end=end,
+        late_seconds=last_resorts(schedule["Target"], "", {})["retry"].age_seconds,
     )
 
 

@@ -1,9 +1,9 @@
 """What is due at certain times: EventBridge's rules with a schedule (`rules`) and its Scheduler (`scheduler`).
 
 moto keeps both and never fires them. A source says which there are whenever one was changed; that is kept, so that a
-restart need not load moto to know. Once a minute, by Forecourt's clock, what is due is fired. A clock that is moved
-fires what fell due on the way, at most `_MOST_AT_ONCE` times each; what fell due while no process ran is not made up
-for.
+restart need not load moto to know. Once a minute, by Forecourt's clock, what is due is fired. What fell due on the way
+of a clock that is moved, or while no process ran and not longer ago than the target's MaximumEventAgeInSeconds, is
+made up for, at most `_MOST_AT_ONCE` times each.
 """
 
 from __future__ import annotations
@@ -18,12 +18,14 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from forecourt.base.clock import Clock, Timer
 from forecourt.base.errors import ServiceError
 from forecourt.services.backing import timetable
+from forecourt.services.backing.deliveries import DAY_SECONDS
 from forecourt.services.backing.message import Request
 from forecourt.store import Document, Store, Tx
 
 _log = logging.getLogger("forecourt.backing")
 
 _MINUTE = 60
+_NAME = "schedules"
 _MOST_AT_ONCE = 100
 _LONGEST_WAY_BACK = 7 * 1440
 
@@ -43,10 +45,23 @@ class Planned(Document):
     zone: str = "UTC"
     start: float = 0.0
     end: float = 0.0
+    # How long after its time it is still fired.
+    late_seconds: float = DAY_SECONDS
 
     @property
     def service(self) -> str:
         return self.arn.split(":")[2]
+
+
+class Seen(Document):
+    """The last minute of which everything was fired. Kept when something was, or when what is planned changes: in the
+    minutes since nothing was due."""
+
+    __kind__ = "backing.SchedulesSeen"
+    __key__ = ("name",)
+
+    name: str
+    minute: int
 
 
 class Change(NamedTuple):
@@ -82,8 +97,12 @@ class Schedules:
         self._firing: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        if self._store is not None:
-            self._take(await self._store.list(Planned))
+        if self._store is None:
+            return
+        self._take(await self._store.list(Planned))
+        seen = await self._store.get(Seen, _NAME)
+        if seen is not None and self._planned:
+            self._fire_all(lambda planned: max(seen.minute, self._minute - int(planned.late_seconds // _MINUTE)))
 
     async def stop(self) -> None:
         self.forget()
@@ -113,6 +132,7 @@ class Schedules:
                     tx.delete(Planned, old.account, old.region, old.arn)
                 for planned in found:
                     tx.put(planned)
+                tx.put(Seen(name=_NAME, minute=self._minute))
 
             await self._store.write(write)
         for old in gone:
@@ -148,18 +168,22 @@ class Schedules:
         self._timer = self._clock.call_at((self._minute + 1) * _MINUTE, self._tick)
 
     def _tick(self) -> None:
-        first, self._seen = max(self._seen + 1, self._minute - _LONGEST_WAY_BACK), self._minute
-        due = [(minute, planned) for planned in self._planned.values() for minute in self._due(planned, first)]
+        seen, self._seen = max(self._seen, self._minute - _LONGEST_WAY_BACK), self._minute
+        self._fire_all(lambda _: seen)
+        self._arm()
+
+    def _fire_all(self, seen: Callable[[Planned], int]) -> None:
+        """All that is due after the minute that was `seen` of it, in the order of time."""
+        due = [(minute, planned) for planned in self._planned.values() for minute in self._due(planned, seen(planned))]
         if due:
             before, due = self._firing, sorted(due, key=lambda one: one[0])
             self._firing = asyncio.get_running_loop().create_task(self._fire(before, due))
-        self._arm()
 
-    def _due(self, planned: Planned, first: int) -> list[int]:
+    def _due(self, planned: Planned, seen: int) -> list[int]:
         is_due, end = self._dues[planned.arn], planned.end or float("inf")
         minutes = [
             minute
-            for minute in range(first, self._seen + 1)
+            for minute in range(max(seen, planned.since) + 1, self._seen + 1)
             if planned.start <= minute * _MINUTE <= end and is_due(minute, planned.since)
         ]
         return minutes[-_MOST_AT_ONCE:]
@@ -172,3 +196,6 @@ class Schedules:
                 await self._sources[planned.service].fire(planned, minute)
             except (ServiceError, ValueError, KeyError) as error:
                 _log.warning("%s was due and could not be fired: %s", planned.arn, error)
+        if self._store is not None:
+            seen = Seen(name=_NAME, minute=due[-1][0])
+            await self._store.write(lambda tx: tx.put(seen))
