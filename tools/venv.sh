@@ -36,13 +36,24 @@ make_venv() {
     fi
 }
 
+if [ ! -w "$(dirname "$venv")" ]; then
+    echo "$(pwd) cannot be written by $(id -un), and the environment goes into $venv. Clone it to a folder of your own." >&2
+    exit 1
+fi
 if ! "$venv/bin/python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
     python=$(find_python)
     echo "Making $venv with $("$python" --version) ..."
     make_venv
 fi
 echo "Installing $lock (about a minute the first time) ..."
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$lock"
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+pip() {
+    "$venv/bin/python" -m pip --quiet --disable-pip-version-check "$@" || {
+        echo "The packages could not be installed; pip says above why. Without a network set PIP_NO_INDEX=1, and" >&2
+        echo "PIP_FIND_LINKS to a folder that has them. Then type make again." >&2
+        exit 1
+    }
+}
+pip install --require-hashes -r "$lock"
+pip install --no-deps --no-build-isolation -e .
 # An editable install leaves the source uncompiled, which costs every start half a second where PYTHONDONTWRITEBYTECODE is set.
 "$venv/bin/python" -m compileall -q src

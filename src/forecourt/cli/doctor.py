@@ -73,7 +73,9 @@ def _folder(folder: Path) -> Iterator[Finding]:
     if not place.is_dir():
         yield Finding(False, f"{place} is a file, so {folder} cannot be the data folder. Choose another with --data.")
         return
-    writable = os.access(place, os.W_OK | os.X_OK)
-    yield Finding(writable, f"{folder} can be written" if writable else f"{place} cannot be written by this user")
+    if os.access(place, os.W_OK | os.X_OK):
+        yield Finding(True, f"{folder} can be written")
+    else:
+        yield Finding(False, f"{place} cannot be written by this user. Choose another folder with --data.")
     free = shutil.disk_usage(place).free
     yield Finding(free >= _LEAST_FREE_BYTES, f"{free // 1024 // 1024:,} MB free in {place}")
