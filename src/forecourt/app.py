@@ -24,11 +24,11 @@ from forecourt.auth.authorize import PolicyAuthorizer
 from forecourt.auth.explain import explain, principal_of
 from forecourt.auth.lookups import Lookups
 from forecourt.auth.sessions import Sessions
-from forecourt.base.call import CallContext, operations
+from forecourt.base.call import CallContext, Demand, operations
 from forecourt.base.clock import Clock
 from forecourt.base.ids import Ids
 from forecourt.base.ports import TokenVerifier
-from forecourt.dispatch import Demand, Dispatcher
+from forecourt.dispatch import Dispatcher
 from forecourt.edge.aws import AwsApi
 from forecourt.edge.http1 import Server
 from forecourt.edge.internal import InternalAws
@@ -255,7 +255,7 @@ class Application:
             metrics=self._metrics,
             roles=self._iam.role_sessions,
             tokens=self._pools.verifier,
-            authenticator=self._make_authenticator(trust_unknown=self.settings.iam_mode != "enforce"),
+            authenticator=self._make_authenticator(),
             authorizer=self._authorizer,
             aws=InternalAws(dispatcher=self.dispatcher, backing=self._backing),
             sealer=self._sealer,
@@ -294,12 +294,11 @@ class Application:
 
     def _make_router(self) -> Router:
         settings = self.settings
-        trusting = self._make_authenticator(trust_unknown=settings.iam_mode != "enforce")
+        authenticator = self._make_authenticator()
         aws = AwsApi(
             dispatcher=self.dispatcher,
             backing=self._backing,
-            trusting=trusting,
-            strict=self._make_authenticator(trust_unknown=False),
+            authenticator=authenticator,
             public_url=settings.base_url,
             body_timeout_seconds=settings.client_timeout,
         )
@@ -307,18 +306,18 @@ class Application:
         return Router(
             aws=aws,
             apis=self._apis,
-            function_urls=self._functions.urls(trusting, self._authorizer),
+            function_urls=self._functions.urls(authenticator, self._authorizer),
             hosted_ui=self._pools,
             own=own,
             ids=self._ids,
         )
 
-    def _make_authenticator(self, *, trust_unknown: bool) -> Authenticator:
+    def _make_authenticator(self) -> Authenticator:
         return Authenticator(
             source=self._iam.credential_source,
             sessions=self._sessions,
             clock=self._clock,
-            trust_unknown=trust_unknown,
+            trust_unknown=self.settings.iam_mode != "enforce",
         )
 
     async def start(self) -> None:
@@ -404,7 +403,7 @@ def _demands(service: str, operation: str, params: Mapping[str, Any], context: C
     """What a call needs. AWS asks no policy about an operation that takes no signature."""
     if model(service).operations[operation].unsigned:
         return ()
-    return [Demand(*demand) for demand in describe(service, operation, params, context)]
+    return describe(service, operation, params, context)
 
 
 # Requests per second and burst of an account in a region: quotas of API Gateway that its data plane keeps.

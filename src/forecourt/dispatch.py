@@ -10,25 +10,17 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
-from forecourt.base.call import Authorizer, CallContext, Handler
+from forecourt.base.call import Authorizer, CallContext, Demand, Handler
 from forecourt.base.errors import NotImplementedYet
 from forecourt.base.ports import MetricSink
 from forecourt.base.principal import root
 
 _log = logging.getLogger("forecourt.call")
 _T = TypeVar("_T")
-
-
-class Demand(NamedTuple):
-    """One permission that a call needs."""
-
-    action: str
-    resource: str
-    conditions: Mapping[str, Any]
 
 
 # What a call needs, from its service, operation and parameters.
@@ -92,8 +84,7 @@ class Dispatcher:
             return ()
         demands = self._describe(service, operation, params, context)
         for demand in demands:
-            conditions = {**context.conditions, **demand.conditions} if context.conditions else demand.conditions
-            await self._authorizer.authorize(principal, demand.action, demand.resource, conditions)
+            await self._authorizer.authorize(principal, demand.action, demand.resource, demand.conditions)
         return demands
 
     async def call(

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from forecourt import wire
-from forecourt.base.call import CallContext
+from forecourt.base.call import CallContext, Demand
 from forecourt.base.clock import Clock
 from forecourt.base.errors import AccessDenied, NotImplementedYet, ServiceError
 from forecourt.base.principal import Principal, root
-from forecourt.dispatch import Demand, Dispatcher
+from forecourt.dispatch import Dispatcher
 from forecourt.telemetry.metrics import Metrics
 
 USER = Principal(kind="user", account="111122223333", arn="arn:aws:iam::111122223333:user/ann", user_id="AIDA")

@@ -10,6 +10,7 @@ A deleted access key or a tampered session does not become a stranger who is tru
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 from forecourt.auth import aws_chunked, post_policy, sigv2, sigv4
@@ -18,6 +19,13 @@ from forecourt.auth.sessions import TEMPORARY, Sessions, TokenInvalid
 from forecourt.auth.sigv4 import Refused, Signature, SignedRequest
 from forecourt.base.clock import Clock
 from forecourt.base.principal import ANONYMOUS, DEFAULT_ACCOUNT, Principal, root
+
+# Whether unknown credentials may be trusted in this request: asked only where there are such.
+Trust = Callable[[], bool]
+
+
+def anywhere() -> bool:
+    return True
 
 
 class CredentialSource(Protocol):
@@ -48,7 +56,9 @@ class Authenticator:
         self._clock = clock
         self._trust_unknown = trust_unknown
 
-    async def authenticate(self, request: SignedRequest, dialect: str, *, anonymous_allowed: bool = False) -> Identity:
+    async def authenticate(
+        self, request: SignedRequest, dialect: str, *, anonymous_allowed: bool = False, trust: Trust = anywhere
+    ) -> Identity:
         """Raises `AuthenticationFailed` in the words of `dialect` (see `auth.errors`).
 
         `anonymous_allowed`: the operation needs no signature. One that is there all the same and is not right counts
@@ -58,9 +68,9 @@ class Authenticator:
         try:
             signature = sigv4.read_signature(request)
             if signature is not None:
-                return await self._identify(signature, request)
+                return await self._identify(signature, request, trust)
             if (presigned := sigv2.read_presigned(request)) is not None:
-                return await self._identify_presigned(presigned, request)
+                return await self._identify_presigned(presigned, request, trust)
             if not anonymous_allowed:
                 raise missing_token()
         except Refused as refused:
@@ -69,8 +79,8 @@ class Authenticator:
         region, service = (signature.region, signature.service) if signature else ("", "")
         return Identity(ANONYMOUS, region, service, request.body)
 
-    async def _identify(self, signature: Signature, request: SignedRequest) -> Identity:
-        secret, principal = await self._credentials(signature.access_key_id, signature.session_token)
+    async def _identify(self, signature: Signature, request: SignedRequest, trust: Trust) -> Identity:
+        secret, principal = await self._credentials(signature.access_key_id, signature.session_token, trust)
         if signature.service == "iam" and _kept_from_iam(principal):
             raise invalid_token()
         if secret is not None:
@@ -82,34 +92,32 @@ class Authenticator:
             body = aws_chunked.decode(signature, secret, body).body
         return Identity(principal, signature.region, signature.service, body)
 
-    async def _identify_presigned(self, presigned: sigv2.Presigned, request: SignedRequest) -> Identity:
-        secret, principal = await self._credentials(presigned.access_key_id, presigned.session_token)
+    async def _identify_presigned(self, presigned: sigv2.Presigned, request: SignedRequest, trust: Trust) -> Identity:
+        secret, principal = await self._credentials(presigned.access_key_id, presigned.session_token, trust)
         if secret is not None:
             sigv2.verify(presigned, request, secret, self._clock.machine_now())
         return Identity(principal, "", "s3", request.body)
 
-    async def authenticate_form(self, claim: post_policy.Claim | None) -> Principal:
+    async def authenticate_form(self, claim: post_policy.Claim | None, trust: Trust) -> Principal:
         """Of an upload that a browser posts to S3; one without a policy is nobody's. Raises `AuthenticationFailed`."""
         if claim is None:
             return ANONYMOUS
         try:
-            secret, principal = await self._credentials(claim.access_key_id, claim.session_token)
+            secret, principal = await self._credentials(claim.access_key_id, claim.session_token, trust)
             if secret is not None:
                 post_policy.verify(claim, secret)
         except Refused as refused:
             raise failed(refused, "rest-xml") from None
         return principal
 
-    async def _credentials(self, key: str, token: str) -> tuple[str | None, Principal]:
+    async def _credentials(self, key: str, token: str, trust: Trust) -> tuple[str | None, Principal]:
         """The secret to verify with (None: trusted unseen) and its owner."""
-        if key.startswith(TEMPORARY):
-            session = self._session(key, token)
-            if session is not None:
-                return session
-        elif (found := await self._source.access_key(key)) is not None:
+        temporary = key.startswith(TEMPORARY)
+        found = self._session(key, token) if temporary else await self._source.access_key(key)
+        if found is not None:
             return found
-        if not self._trust_unknown or self._sessions.key_ids.is_ours(key):
-            raise unknown_key()
+        if not self._trust_unknown or self._sessions.key_ids.is_ours(key) or not trust():
+            raise invalid_token() if temporary else unknown_key()
         account = key if len(key) == 12 and key.isascii() and key.isdigit() else DEFAULT_ACCOUNT
         return None, root(account, key)
 
@@ -117,9 +125,7 @@ class Authenticator:
         try:
             secret, principal = self._sessions.open(key, token)
         except TokenInvalid:
-            if self._trust_unknown and not self._sessions.key_ids.is_ours(key):
-                return None
-            raise invalid_token() from None
+            return None
         if principal.expires_at is not None and principal.expires_at <= self._clock.now():
             raise expired_token()
         return secret, principal

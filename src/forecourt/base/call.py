@@ -13,7 +13,7 @@ gets parameters that are already validated against AWS's model and returns a pla
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
@@ -56,6 +56,14 @@ class Caller(Protocol):
         Returns the modeled output. Raises `ServiceError`.
         """
         ...
+
+
+class Demand(NamedTuple):
+    """One permission that a call needs."""
+
+    action: str
+    resource: str
+    conditions: Mapping[str, Any]
 
 
 class Authorizer(Protocol):

@@ -93,22 +93,20 @@ class Dispatcher(Protocol):
 
 
 class AwsApi:
-    """The ASGI application. `trusting` lets unknown credentials be root where the settings say so; `strict` never."""
+    """The ASGI application."""
 
     def __init__(
         self,
         *,
         dispatcher: Dispatcher,
         backing: BackingHttp,
-        trusting: Authenticator,
-        strict: Authenticator,
+        authenticator: Authenticator,
         public_url: str,
         body_timeout_seconds: float,
     ) -> None:
         self._dispatcher = dispatcher
         self._backing = backing
-        self._trusting = trusting
-        self._strict = strict
+        self._authenticator = authenticator
         self._public_url = public_url
         self._body_timeout_seconds = body_timeout_seconds
 
@@ -158,7 +156,7 @@ class AwsApi:
         form = s3_form.read(request)
         target = wire.resolve(form.request)
         claim = post_policy.read_claim(form.fields)
-        principal = await self._authenticator(scope).authenticate_form(claim)
+        principal = await self._authenticator.authenticate_form(claim, lambda: self._trusts(scope))
         if claim is not None:
             post_policy.check(claim.policy, form.fields, form.bucket, len(form.file), time.time())
         context = self._context(scope, principal, (claim and claim.region) or DEFAULT_REGION, request_id)
@@ -175,14 +173,17 @@ class AwsApi:
             trace_id=_header(scope, b"x-amzn-trace-id"),
         )
 
-    def _authenticator(self, scope: Scope) -> Authenticator:
-        foreign = from_foreign_page(scope) or not own_host(_header(scope, b"host").encode(), self._public_url)
-        return self._strict if foreign else self._trusting
+    def _trusts(self, scope: Scope) -> bool:
+        return not from_foreign_page(scope) and own_host(_header(scope, b"host").encode(), self._public_url)
 
     async def _authenticate(self, scope: Scope, target: wire.Target, request: wire.HttpRequest) -> Identity:
-        authenticator, nobody = self._authenticator(scope), target.unsigned or target.service == "s3"
         signed = SignedRequest(request.method, request.raw_path, request.query_string, request.headers, request.body)
-        identity = await authenticator.authenticate(signed, target.protocol, anonymous_allowed=nobody)
+        identity = await self._authenticator.authenticate(
+            signed,
+            target.protocol,
+            anonymous_allowed=target.unsigned or target.service == "s3",
+            trust=lambda: self._trusts(scope),
+        )
         if identity.service and not wire.signs_for(target.service, identity.service):
             raise wrong_scope(identity.service, target.protocol)
         return identity

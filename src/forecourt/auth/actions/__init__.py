@@ -17,9 +17,10 @@ from forecourt.auth.actions.apigateway import ApiGateway
 from forecourt.auth.actions.dynamodb import DynamoDb, DynamoDbStreams
 from forecourt.auth.actions.kms import KMS
 from forecourt.auth.actions.s3 import S3
-from forecourt.auth.actions.table import Demand, Params
+from forecourt.auth.actions.table import Params
 from forecourt.auth.authorize import UNMAPPED
-from forecourt.base.call import CallContext
+from forecourt.auth.policy import Deferred
+from forecourt.base.call import CallContext, Demand
 
 __all__ = ["SERVICES", "Demand", "describe"]
 
@@ -64,11 +65,15 @@ _LOOPBACK = ("127.", "::1", "localhost")
 def describe(service: str, operation: str, params: Mapping[str, Any], context: CallContext) -> Sequence[Demand]:
     """Everything that the call needs. An empty answer: it needs no permission."""
     table = SERVICES.get(service)
-    common = circumstances(params, context)
+    common = Deferred(lambda: circumstances(params, context))
     if table is None:
         return [Demand(UNMAPPED, f"{service}:{operation}", common)]
-    found = table.demands(operation, params, context)
-    return [Demand(demand.action, demand.resource, {**common, **demand.conditions}) for demand in found]
+    return [_among(common, demand) for demand in table.demands(operation, params, context)]
+
+
+def _among(common: Deferred, demand: Demand) -> Demand:
+    own = demand.conditions
+    return Demand(demand.action, demand.resource, Deferred(lambda: {**common, **own}) if own else common)
 
 
 def circumstances(params: Mapping[str, Any], context: CallContext) -> dict[str, Any]:
@@ -84,6 +89,7 @@ def circumstances(params: Mapping[str, Any], context: CallContext) -> dict[str, 
         found["aws:SourceIp"] = context.source_ip
     if context.user_agent:
         found["aws:UserAgent"] = context.user_agent
+    found |= context.conditions
     tags = _tags(params)
     for key, value in tags.items():
         found[f"aws:RequestTag/{key}"] = value

@@ -14,8 +14,8 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
-from forecourt.auth.actions.table import Demand, Params, role_demands, roles_in
-from forecourt.base.call import CallContext
+from forecourt.auth.actions.table import Params, role_demands, roles_in
+from forecourt.base.call import CallContext, Demand
 
 _SERVICE = "apigateway.amazonaws.com"
 _ROLE_MEMBERS = ("credentials", "authorizerCredentials", "CredentialsArn", "AuthorizerCredentialsArn")

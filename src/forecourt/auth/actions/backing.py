@@ -6,9 +6,9 @@ import base64
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from forecourt.auth.actions.table import Demand, Params, Table, place_of
+from forecourt.auth.actions.table import Params, Table, place_of
 from forecourt.auth.authorize import UNMAPPED
-from forecourt.base.call import CallContext
+from forecourt.base.call import CallContext, Demand
 from forecourt.base.errors import RemoteError
 
 

@@ -10,9 +10,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from forecourt.auth.actions.table import Demand, Params, Table, place_of
+from forecourt.auth.actions.table import Params, Table, place_of
 from forecourt.auth.authorize import UNMAPPED
-from forecourt.base.call import CallContext
+from forecourt.base.call import CallContext, Demand
 
 
 def _conditions(operation: str, params: Params) -> Mapping[str, Any]:

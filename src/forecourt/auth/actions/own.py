@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from forecourt.auth.actions.table import Demand, Params, Table
-from forecourt.base.call import CallContext
+from forecourt.auth.actions.table import Params, Table
+from forecourt.base.call import CallContext, Demand
 
 COGNITO_IDP = Table(
     "cognito-idp",

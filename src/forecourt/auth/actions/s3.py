@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import unquote
 
-from forecourt.auth.actions.table import Demand, Params, role_demands, roles_in
-from forecourt.base.call import CallContext
+from forecourt.auth.actions.table import Params, role_demands, roles_in
+from forecourt.base.call import CallContext, Demand
 
 # Operations whose action has another name.
 _ACTIONS = {

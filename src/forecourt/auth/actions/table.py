@@ -18,17 +18,9 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from forecourt.base.call import CallContext
+from forecourt.base.call import CallContext, Demand
 
 Params = Mapping[str, Any]
-
-
-class Demand(NamedTuple):
-    """One permission that a call needs."""
-
-    action: str
-    resource: str
-    conditions: Mapping[str, Any]
 
 
 # A parameter's value as it stands in an ARN: `FunctionName` may be a name, a partial or a whole ARN.
@@ -87,7 +79,8 @@ class Table:
         self._conditions = conditions
 
     def demands(self, operation: str, params: Params, context: CallContext) -> Iterator[Demand]:
-        rule = next(rule for rule in self._candidates_for(operation) if rule.fits(params))
+        candidates = self._candidates.get(operation) or self._candidates_for(operation)
+        rule = next(rule for rule in candidates if rule.fits(params))
         if rule.resource != "-":
             own = self._conditions(operation, params) if self._conditions is not None else {}
             action = f"{self.prefix}:{rule.action or operation}"
@@ -108,10 +101,8 @@ class Table:
         yield from found.values()
 
     def _candidates_for(self, operation: str) -> list[Rule]:
-        found = self._candidates.get(operation)
-        if found is None:
-            found = [rule for rule in self._rules if not rule.operations or operation in rule.operations]
-            self._candidates[operation] = found
+        found = [rule for rule in self._rules if not rule.operations or operation in rule.operations]
+        self._candidates[operation] = found
         return found
 
     def _resources(self, template: str, params: Params, context: CallContext) -> Iterator[str]:

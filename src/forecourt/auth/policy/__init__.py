@@ -13,12 +13,13 @@ from forecourt.auth.policy.evaluate import Decision, PolicySet, depends_on_circu
 from forecourt.auth.policy.parse import PolicyInvalid, PolicyKind
 from forecourt.auth.policy.policy import Effect, Policy, Verdict, compile_policy
 from forecourt.auth.policy.principals import Capacity
-from forecourt.auth.policy.request import Request, context_of
+from forecourt.auth.policy.request import Deferred, Request, context_of
 
 __all__ = [
     "OPERATORS",
     "Capacity",
     "Decision",
+    "Deferred",
     "Effect",
     "Policy",
     "PolicyInvalid",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from forecourt.auth.policy.pattern import Context
@@ -17,6 +17,30 @@ class Request(NamedTuple):
     principal: Principal = ANONYMOUS
     # The identity provider that vouches for an AssumeRoleWithWebIdentity or …WithSAML: an ARN or a domain.
     federated: str = ""
+
+
+class Deferred(Mapping[str, Any]):
+    """Condition keys, worked out when a policy asks for one: most decisions are remembered, and ask for none."""
+
+    __slots__ = ("_found", "_work_out")
+
+    def __init__(self, work_out: Callable[[], Mapping[str, Any]]) -> None:
+        self._work_out = work_out
+        self._found: Mapping[str, Any] | None = None
+
+    def _all(self) -> Mapping[str, Any]:
+        if self._found is None:
+            self._found = self._work_out()
+        return self._found
+
+    def __getitem__(self, key: str) -> Any:
+        return self._all()[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all())
+
+    def __len__(self) -> int:
+        return len(self._all())
 
 
 def context_of(values: Mapping[str, Any]) -> dict[str, str | tuple[str, ...]]:

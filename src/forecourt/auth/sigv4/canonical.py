@@ -10,19 +10,28 @@ from urllib.parse import quote_from_bytes, unquote_to_bytes
 # The S3 family takes the path as it is, and the digest of the body from `x-amz-content-sha256`.
 RAW_PATH_SERVICES = frozenset({"s3", "s3-outposts", "s3-object-lambda", "s3express"})
 
+# What clients send besides, and need not sign
+_USUAL = frozenset({
+    b"accept", b"accept-encoding", b"accept-language", b"amz-sdk-invocation-id", b"amz-sdk-request", b"authorization",
+    b"connection", b"content-length", b"content-type", b"origin", b"referer", b"user-agent", b"x-amzn-trace-id",
+})  # fmt: skip
 _PLAIN_QUERY = re.compile(rb"[A-Za-z0-9\-._~=&]*\Z")
 _PLAIN_PATH = re.compile(rb"[A-Za-z0-9\-._~/]*\Z")
 
 
 class SignedHeaders:
-    """`host;x-amz-date`: which headers are signed, and the lines that they are in the canonical request."""
+    """`host;x-amz-date`: which headers are signed, and the lines that they are in the canonical request.
 
-    __slots__ = ("_lines", "_pick", "names")
+    A request whose headers are all among `covering` leaves nothing unsigned that must not be.
+    """
+
+    __slots__ = ("_lines", "_pick", "covering", "names")
 
     def __init__(self, text: str) -> None:
         line = text.encode("latin-1", "replace")
         names = line.split(b";")
         self.names = frozenset(names)
+        self.covering = self.names | _USUAL if b"host" in self.names else frozenset()
         self._pick = itemgetter(*names)
         # To be filled in: `host:%s`
         escaped = [name.replace(b"%", b"%%") for name in names]

@@ -5,12 +5,12 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/permissions.html
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterator, Mapping
+from collections.abc import Awaitable
 from time import perf_counter
 from typing import Any
 
 from forecourt.auth.errors import AuthenticationFailed
-from forecourt.auth.policy import Effect, Policy
+from forecourt.auth.policy import Deferred, Effect, Policy
 from forecourt.auth.sigv4 import SignedRequest
 from forecourt.base.errors import AccessDenied
 from forecourt.base.pending import Begun, begin
@@ -91,36 +91,14 @@ async def _authorize(request: MethodRequest, principal: Principal, ports: Ports,
     if ports.authorizer is None:
         return
     try:
-        await ports.authorizer.authorize(principal, ACTION, method_arn(request), _Circumstances(request))
+        await ports.authorizer.authorize(
+            principal, ACTION, method_arn(request), Deferred(lambda: circumstances(request))
+        )
     except AccessDenied as refusal:
         explicit = "explicit deny" in refusal.message
         if explicit or effect is not Effect.ALLOW:
             own = Effect.EXPLICIT_DENY if explicit else Effect.IMPLICIT_DENY
             raise denied(principal, request, because(own, "identity-based")) from refusal
-
-
-class _Circumstances(Mapping[str, Any]):
-    """Worked out when a policy asks for them, which most do not."""
-
-    __slots__ = ("_found", "_request")
-
-    def __init__(self, request: MethodRequest) -> None:
-        self._request = request
-        self._found: Mapping[str, Any] | None = None
-
-    def _all(self) -> Mapping[str, Any]:
-        if self._found is None:
-            self._found = circumstances(self._request)
-        return self._found
-
-    def __getitem__(self, key: str) -> Any:
-        return self._all()[key]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._all())
-
-    def __len__(self) -> int:
-        return len(self._all())
 
 
 def _milliseconds(started: float) -> int:
