@@ -462,7 +462,9 @@ async def test_scopes(issuer: Issuer) -> None:
         assert (await bearer(made, issuer.token(scope="write", aud=None, client_id="app"))).status == 200
         refused = await bearer(made, issuer.token(scope="read"))
         assert (refused.status, refused.json()) == (403, {"message": "Forbidden"})
-        assert (refused.header("www-authenticate") or "").startswith('Bearer scope="write" error="insufficient_scope"')
+        assert refused.header("www-authenticate") == (
+            'Bearer scope="write" error="insufficient_scope" error_description="expected scopes: [write]"'
+        )
 
 
 @pytest.mark.parametrize("reply", [None, b"HTTP/1.1 200 OK\r\nContent-Length: 400000\r\n\r\n" + b"x" * 400_000])

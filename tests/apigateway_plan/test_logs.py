@@ -291,6 +291,103 @@ async def test_the_steps_of_an_authorized_call_of_a_function() -> None:
     assert uuid.UUID(told[-1].removeprefix("AWS Integration Endpoint RequestId : "))
 
 
+GRANT = {
+    "principalId": "somebody-else",
+    "policyDocument": {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Action": "execute-api:Invoke", "Resource": "arn:aws:execute-api:*:*:*/GET/a"}],
+    },
+}
+REFUSED = "The client is not authorized to perform this operation."
+
+
+async def with_authorizer(
+    made: Gateway, answer: Any, *, data: bool = False, kind: str = "TOKEN", source: str | None = None
+) -> None:
+    made.services.functions["auth"] = answer if callable(answer) else lambda event: answer
+    authorizer = model.Authorizer(
+        **ENTITY,
+        rest_api_id=API,
+        id="au",
+        name="au",
+        type=kind,
+        authorizer_uri=function_uri("auth"),
+        identity_source=source,
+    )
+    method = mock(authorization_type="CUSTOM", authorizer_id="au")
+    await made.deploy({"GET /a": method, "GET /b": method}, stage=execution(data=data), authorizers=[authorizer])
+
+
+async def authorization(made: Gateway, path: str, **headers: str) -> list[str]:
+    """What the log tells of it, up to the usage plan."""
+    made.logs.lines.clear()
+    answer = await made.ask(path, headers=list(headers.items()))
+    said = [line.replace(str(answer.header("x-amzn-requestid")), "{id}") for line in steps(made)[1:]]
+    return said[: next((n for n, line in enumerate(said) if line.startswith("Verifying")), len(said))]
+
+
+async def test_the_steps_of_an_authorizer() -> None:
+    started = ["Starting authorizer: au for request: {id}", "Incoming identity: ***cdefgh"]
+    ended = [
+        "Using valid authorizer policy for principal: *******y-else",
+        "Successfully completed authorizer execution",
+    ]
+    async with gateway() as made:
+        await with_authorizer(made, GRANT)
+        token = {"Authorization": "abccdefgh"}
+        assert await authorization(made, "/a", **token) == [*started, *ended]
+        assert await authorization(made, "/a", **token) == [*started, *ended], "remembered"
+        assert await authorization(made, "/b", **token) == [
+            *started,
+            *ended,
+            REFUSED,
+            "Method completed with status: 403",
+        ]
+        assert await authorization(made, "/a") == [started[0], "Unauthorized request: {id}"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ({**GRANT, "more": 1}, 'Invalid JSON in response: Unrecognized field "more" , not marked as ignorable'),
+        (None, "Could not parse policy"),
+    ],
+    ids=["a member too many", "nothing"],
+)
+async def test_an_authorizer_that_does_not_answer_as_it_should(answer: Any, said: str) -> None:
+    async with gateway() as made:
+        await with_authorizer(made, answer)
+        told = await authorization(made, "/a", Authorization="t")
+        assert told[2:] == [f"Execution failed due to configuration error: {said}", "Method completed with status: 500"]
+
+
+async def test_the_data_of_an_authorizer() -> None:
+    async with gateway() as made:
+        source = "method.request.header.Who, method.request.querystring.team"
+        await with_authorizer(made, GRANT, data=True, kind="REQUEST", source=source)
+        told = await authorization(made, "/a?team=blue", Who="somebody")
+        assert (
+            told[1] == "Incoming identity: {method.request.header.Who=**mebody, method.request.querystring.team=****}"
+        )
+        names = [line.partition(":")[0] for line in told[2:7]]
+        assert names == [
+            "Endpoint request URI",
+            "Endpoint request headers",
+            "Endpoint request body after transformations",
+            "Sending request to https",
+            "Authorizer result body before parsing",
+        ]
+        assert json.loads(told[6].partition(": ")[2]) == GRANT
+        assert not any("Endpoint" in line for line in told[7:]), "the method's own backend comes after"
+
+
+async def test_a_resource_policy_refuses_before_the_authorizer() -> None:
+    async with gateway() as made:
+        made.services.functions["auth"] = lambda event: GRANT
+        await made.deploy({"GET /a": mock()}, stage=execution(), policy='{"Statement": []}')
+        assert await authorization(made, "/a") == [REFUSED, "Method completed with status: 403"]
+
+
 async def test_the_data_of_a_request_and_no_credentials() -> None:
     async with gateway() as made, backend() as behind:
         behind.reply = b"HTTP/1.1 201 Created\r\nContent-Length: 6\r\nX-From: there\r\n\r\nanswer"
@@ -363,4 +460,19 @@ async def test_a_key_that_is_refused() -> None:
         assert any("requires API Key and API Key is not associated with a Usage Plan" in line for line in told)
         assert not any(line.startswith("Starting execution") for line in told)
         assert told[-1] == "Method completed with status: 403"
-        assert "Gateway response type: INVALID_API_KEY with status code: 403" in told
+        made.logs.lines.clear()
+        await made.deploy({"GET /": guarded}, stage=execution(data=True), deployment="d2")
+        await made.ask("/")
+        assert "Gateway response type: INVALID_API_KEY with status code: 403" in steps(made)
+
+
+async def test_a_method_that_is_throttled() -> None:
+    async with gateway() as made:
+        setting = model.MethodSetting(logging_level="INFO", throttling_rate_limit=0.01, throttling_burst_limit=1)
+        await made.deploy({"GET /": mock()}, stage={"method_settings": {"*/*": setting}})
+        assert [(await made.ask("/")).status for _ in range(2)] == [200, 429]
+        assert steps(made)[-2:] == [
+            f"Key throttle limit exceeded for RestApi {API}, Stage prod, Resource r0, HttpMethod GET. "
+            "Limit: 0.01 Burst: 1",
+            "Method completed with status: 429",
+        ]

@@ -17,7 +17,10 @@ from forecourt.services.apigateway.rest import model
 __all__ = ["issuer"]
 
 
-async def guarded(made: Gateway, issuer_url: str, scopes: list[str] | None = None) -> None:
+SAID = "$context.authorizer.claims.sub $context.authorizer.claims.tenant"
+
+
+async def guarded(made: Gateway, issuer_url: str, scopes: list[str] | None = None, out: str = SAID) -> None:
     claims = [
         model.JwtAdditionalClaim(
             claim_name="tenant", format="SINGLE_STRING", required=True, expected_values=["a", "b"]
@@ -37,7 +40,7 @@ async def guarded(made: Gateway, issuer_url: str, scopes: list[str] | None = Non
         identity_source="method.request.header.Authorization",
         jwt_configuration=model.JwtConfiguration(issuers=trusted, default_algorithms=["RS256"]),
     )
-    target = mock(out="$context.authorizer.claims.sub $context.authorizer.claims.tenant")
+    target = mock(out=out)
     target.authorization_type, target.authorizer_id, target.authorization_scopes = "JWT", "z", scopes
     await made.deploy({"GET /": target}, authorizers=[authorizer])
 
@@ -137,3 +140,25 @@ async def test_a_pool_is_trusted_by_either_name(configured: str, said: str, sign
         await guarded(made, configured)
         answer = await made.ask("/", headers=[("Authorization", ".".join(map(encoded, parts)))])
         assert answer.status == status
+
+
+@pytest.mark.parametrize("part", [0, 1])
+async def test_a_token_without_a_floor(part: int) -> None:
+    """JSON that is nested too deeply to be read."""
+    parts = [b'{"alg":"RS256","kid":"k"}', json.dumps({"iss": OURS}).encode(), b"good"]
+    parts[part] = b'{"a":' + b"[" * 2000 + b"]" * 2000 + b"}"
+    async with gateway(tokens=Pools()) as made:
+        await guarded(made, OURS)
+        assert (await made.ask("/", headers=[("Authorization", ".".join(map(encoded, parts)))])).status == 401
+
+
+CHANGED = '$context.authorizer.claims.put("sub", "evil") now $context.authorizer.claims.sub'
+
+
+async def test_a_template_changes_its_own_copy_of_the_claims(issuer: Issuer) -> None:
+    """What is remembered of a token is for the next request, too."""
+    token = issuer.token(tenant="a")
+    async with gateway() as made:
+        await guarded(made, issuer.url, out=CHANGED)
+        for _ in range(2):
+            assert (await made.ask("/", headers=[("Authorization", token)])).body == b"s now evil"

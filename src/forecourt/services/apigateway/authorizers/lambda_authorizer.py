@@ -7,40 +7,32 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-use-lamb
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping, Sequence
 from time import perf_counter
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import msgspec
 
-from forecourt.auth.policy import Effect, Policy, PolicyInvalid, Request, compile_policy, context_of
-from forecourt.base.principal import ANONYMOUS
-from forecourt.services.apigateway.authorizers.resource_policy import (
-    ACTION,
-    because,
-    circumstances,
-    method_arn,
-)
-from forecourt.services.apigateway.authorizers.results import Results
-from forecourt.services.apigateway.integrations.lambda_function import (
-    FunctionError,
-    caller_context,
-    function_of,
-    invoke,
-)
+from forecourt.auth.policy import Effect, Policy, PolicyInvalid, compile_policy
+from forecourt.services.apigateway.authorizers.bearing import DEFAULT_IDENTITY_SOURCE
+from forecourt.services.apigateway.authorizers.function import AuthorizerFunction, judge
+from forecourt.services.apigateway.authorizers.resource_policy import because, method_arn
+from forecourt.services.apigateway.authorizers.step import Answer
+from forecourt.services.apigateway.integrations.lambda_function import FunctionError
 from forecourt.services.apigateway.integrations.lambda_proxy import event_headers, event_query
-from forecourt.services.apigateway.integrations.mapping import RequestSource, compile_request_source
-from forecourt.services.apigateway.patterns import Matches, whole
+from forecourt.services.apigateway.integrations.mapping import compile_request_source
+from forecourt.services.apigateway.patterns import whole
 from forecourt.services.apigateway.plan.context import request_context
-from forecourt.services.apigateway.plan.errors import GatewayError
-from forecourt.services.apigateway.plan.messages import MethodRequest, MethodResponse, Served
-from forecourt.services.apigateway.plan.ports import Handler, Ports
+from forecourt.services.apigateway.plan.errors import GatewayError, authorizer_misconfigured
+from forecourt.services.apigateway.plan.messages import MethodRequest, Served
+from forecourt.services.apigateway.plan.ports import Ports
 from forecourt.services.apigateway.rest.model import Authorizer
 
 _DEFAULT_TTL_SECONDS = 300
 _MOST_TTL_SECONDS = 3600
 _TIMEOUT_SECONDS = 30.0
-_SEPARATOR = "\x1f"
+# What an invocation that came to nothing is for an authorizer; all else is its configuration.
+_OF_CALL = {"INTEGRATION_TIMEOUT": "AUTHORIZER_FAILURE", "INTEGRATION_FAILURE": "AUTHORIZER_FAILURE"}
 
 
 class Granted(NamedTuple):
@@ -52,143 +44,96 @@ class Granted(NamedTuple):
     usage_identifier_key: str | None
 
 
-# What an invocation that came to nothing is for an authorizer; all else is its configuration.
-_OF_CALL = {"INTEGRATION_TIMEOUT": "AUTHORIZER_FAILURE", "INTEGRATION_FAILURE": "AUTHORIZER_FAILURE"}
+class _FunctionAuthority:
+    """What the two kinds have in common."""
 
-
-def with_lambda_authorizer(
-    handler: Handler, authorizer: Authorizer, served: Served, ports: Ports, results: Results[object]
-) -> Handler:
-    function = AuthorizerFunction(authorizer, served, ports, results)
-
-    def authorize(request: MethodRequest) -> Awaitable[MethodResponse]:
-        started = perf_counter()
-        granted = function.remembered(request)
-        if granted is None:
-            return wait(request)
-        return admit(request.checked("authorizer.latency", started), granted)
-
-    async def wait(request: MethodRequest) -> MethodResponse:
-        started = perf_counter()
-        try:
-            granted = await function.ask(request)
-        finally:
-            request = request.latest.checked("authorizer.latency", started)
-        return await admit(request, granted)
-
-    def admit(request: MethodRequest, granted: Granted) -> Awaitable[MethodResponse]:
-        effect = judge(granted, request)
-        if effect is not Effect.ALLOW:
-            reason = because(effect, "identity-based")
-            raise GatewayError("ACCESS_DENIED", f"User is not authorized to access this resource {reason}")
-        key = granted.usage_identifier_key
-        return handler(request.with_(authorizer=granted.context, usage_identifier_key=key))
-
-    return authorize
-
-
-def judge(granted: Granted, request: MethodRequest) -> Effect:
-    asked = Request(ACTION, method_arn(request), context_of(circumstances(request)), ANONYMOUS)
-    return granted.policy.evaluate(asked).effect
-
-
-class AuthorizerFunction:
-    def __init__(self, authorizer: Authorizer, served: Served, ports: Ports, results: Results[object]) -> None:
+    def __init__(self, authorizer: Authorizer, scopes: Sequence[str] | None, served: Served, ports: Ports) -> None:
+        """Lambda authorizers know no scopes."""
         ttl = authorizer.authorizer_result_ttl_in_seconds
         self._ttl = _DEFAULT_TTL_SECONDS if ttl is None else min(ttl, _MOST_TTL_SECONDS)
-        if authorizer.type == "REQUEST" and not (authorizer.identity_source or "").strip(" ,"):
-            # Nothing tells one caller from another (a document may say so): what one is granted is not for the next.
-            self._ttl = 0
-        self._function = function_of(authorizer.authorizer_uri or "", served.variables)
-        self._context_of_call = caller_context(
-            served, ports, authorizer.authorizer_credentials, f"authorizers/{authorizer.id}"
+        self._function = AuthorizerFunction(
+            authorizer.authorizer_uri or "",
+            authorizer.authorizer_credentials,
+            authorizer.id,
+            _TIMEOUT_SECONDS,
+            served,
+            ports,
         )
-        self._identity_of = _identity(authorizer, served, cached=self._ttl > 0)
-        self._build = _token_event if authorizer.type == "TOKEN" else _request_event
-        self._served = served
-        self._ports = ports
-        self._results = results
+        self._clock = ports.clock
 
-    def remembered(self, request: MethodRequest) -> Granted | None:
-        """Raises `GatewayError` (401) where the request says nothing of an identity."""
-        identity = self._identity_of(request)
-        return cast("Granted | None", self._results.get(identity, self._ports.clock.now())) if self._ttl else None
-
-    async def ask(self, request: MethodRequest) -> Granted:
-        """Raises `GatewayError`."""
-        identity = self._identity_of(request)
-        now = self._ports.clock.now()
-        if self._function is None:
-            raise GatewayError("AUTHORIZER_CONFIGURATION_ERROR", detail="the authorizer's URI names no function")
-        event = msgspec.json.encode(self._build(request, identity))
-        started = perf_counter()
+    async def _ask(self, request: MethodRequest, event: Mapping[str, Any]) -> Answer[Granted]:
+        now, started = self._clock.now(), perf_counter()
         try:
-            context = await self._context_of_call(request)
-            request = request.with_(checks={**request.checks, "authorizer.requestId": context.call_id})
-            _, answer = await invoke(self._ports, context, self._function, event, _TIMEOUT_SECONDS)
+            answer = await self._function.ask(request, event)
         except FunctionError as error:
-            raise _refused(error) from error
+            # AWS reads the function's error as its answer, which it is not.
+            answer = error.payload
         except GatewayError as error:
-            raise GatewayError(
-                _OF_CALL.get(error.type, "AUTHORIZER_CONFIGURATION_ERROR"), detail=error.detail
-            ) from error
+            if error.type == "UNAUTHORIZED":
+                raise
+            kind = _OF_CALL.get(error.type, "AUTHORIZER_CONFIGURATION_ERROR")
+            raise GatewayError(kind, detail=error.detail) from error
         finally:
-            request.checked("authorizer.integrationLatency", started)
-        granted = read_answer(answer, self._served, int((perf_counter() - started) * 1000))
-        if self._ttl:
-            self._results.put(identity, granted, now + self._ttl)
-        return granted
+            request.latest.checked("authorizer.integrationLatency", started)
+        return Answer(read_answer(answer, int((perf_counter() - started) * 1000)), now + self._ttl)
+
+    def admit(self, request: MethodRequest, granted: Granted) -> Mapping[str, Any]:
+        effect = judge(granted.policy, request)
+        if effect is not Effect.ALLOW:
+            raise GatewayError(
+                "ACCESS_DENIED",
+                f"User is not authorized to access this resource {because(effect, 'identity-based')}",
+                authorizer=granted.context,
+            )
+        return {"authorizer": granted.context, "usage_identifier_key": granted.usage_identifier_key}
 
 
-# -- the identity
+class TokenAuthority(_FunctionAuthority):
+    """An `Authority[str, Granted]`: by one header, which may have to match a pattern."""
 
-
-def _identity(authorizer: Authorizer, served: Served, *, cached: bool) -> Callable[[MethodRequest], str]:
-    """A function that gives the identity that is asked about. It raises `GatewayError` (401) where there is none."""
-    expressions = [part.strip() for part in (authorizer.identity_source or "").split(",") if part.strip()]
-    if authorizer.type == "TOKEN":
-        source = compile_request_source(expressions[0] if expressions else _AUTHORIZATION, served.variables)
+    def __init__(self, authorizer: Authorizer, scopes: Sequence[str] | None, served: Served, ports: Ports) -> None:
+        super().__init__(authorizer, scopes, served, ports)
+        self._source = compile_request_source(authorizer.identity_source or DEFAULT_IDENTITY_SOURCE, served.variables)
         pattern = authorizer.identity_validation_expression
-        return _token(source, whole(pattern) if pattern else None)
-    sources = [_source(expression, served) for expression in expressions]
-    return _parameters(sources, needed=cached)
+        self._matches = whole(pattern) if pattern else bool
 
-
-_AUTHORIZATION = "method.request.header.Authorization"
-
-
-def _source(expression: str, served: Served) -> RequestSource:
-    return compile_request_source(expression.replace("$context.", "context."), served.variables)
-
-
-def _token(source: RequestSource, matches: Matches | None) -> Callable[[MethodRequest], str]:
-    def token(request: MethodRequest) -> str:
-        value = source(request)
-        if not isinstance(value, str) or not value or (matches is not None and not matches(value)):
+    def identify(self, request: MethodRequest) -> str:
+        value = self._source(request)
+        if not isinstance(value, str) or not value or not self._matches(value):
             raise GatewayError("UNAUTHORIZED")
         return value
 
-    return token
+    async def ask(self, request: MethodRequest, identity: str) -> Answer[Granted]:
+        event = {"type": "TOKEN", "methodArn": method_arn(request), "authorizationToken": identity}
+        return await self._ask(request, event)
 
 
-def _parameters(sources: list[RequestSource], *, needed: bool) -> Callable[[MethodRequest], str]:
-    def parameters(request: MethodRequest) -> str:
-        values = [source(request) for source in sources]
-        if needed and not all(values):
+# What stands in a request where an authorizer looks, by where that is
+Sources = tuple[tuple[str, Any], ...]
+
+
+class RequestAuthority(_FunctionAuthority):
+    """An `Authority[Sources, Granted]`: by any number of headers, query strings, stage variables and the context."""
+
+    def __init__(self, authorizer: Authorizer, scopes: Sequence[str] | None, served: Served, ports: Ports) -> None:
+        super().__init__(authorizer, scopes, served, ports)
+        names = [name.strip() for name in (authorizer.identity_source or "").split(",") if name.strip()]
+        if not names:
+            # Nothing tells one caller from another (a document may say so): what one is granted is not for the next.
+            self._ttl = 0
+        self._sources = [(name, compile_request_source(name.removeprefix("$"), served.variables)) for name in names]
+
+    def identify(self, request: MethodRequest) -> Sources:
+        values = tuple((name, source(request)) for name, source in self._sources)
+        if self._ttl and not all(value for _, value in values):
             raise GatewayError("UNAUTHORIZED")
-        return _SEPARATOR.join(str(value) for value in values)
+        return values
 
-    return parameters
-
-
-# -- the event
+    async def ask(self, request: MethodRequest, identity: Sources) -> Answer[Granted]:
+        return await self._ask(request, _request_event(request))
 
 
-def _token_event(request: MethodRequest, token: str) -> dict[str, Any]:
-    return {"type": "TOKEN", "methodArn": method_arn(request), "authorizationToken": token}
-
-
-def _request_event(request: MethodRequest, identity: str) -> dict[str, Any]:
+def _request_event(request: MethodRequest) -> dict[str, Any]:
     headers, all_headers = event_headers(request)
     query, all_query = event_query(request)
     return {
@@ -210,42 +155,37 @@ def _request_event(request: MethodRequest, identity: str) -> dict[str, Any]:
 # -- the answer
 
 
-def _refused(error: FunctionError) -> GatewayError:
-    """A function says no by failing with `Unauthorized`."""
-    try:
-        message = msgspec.json.decode(error.payload).get("errorMessage")
-    except (msgspec.DecodeError, AttributeError):
-        message = None
-    if message == "Unauthorized":
-        return GatewayError("UNAUTHORIZED")
-    # AWS reads the function's error as its answer, which it is not.
-    detail = 'Execution failed due to configuration error: Invalid JSON in response: Unrecognized field "errorMessage"'
-    return GatewayError("AUTHORIZER_CONFIGURATION_ERROR", detail=detail)
-
-
-def read_answer(payload: bytes, served: Served, latency_ms: int) -> Granted:
-    """Raises `GatewayError` (500) where the function's answer is not what an authorizer's has to be."""
-    try:
-        answer = msgspec.json.decode(payload, type=_Answer)
-        policy = compile_policy(answer.policyDocument)
-    except (msgspec.DecodeError, msgspec.ValidationError, PolicyInvalid) as error:
-        raise GatewayError("AUTHORIZER_CONFIGURATION_ERROR", detail=f"invalid authorizer response: {error}") from error
-    given = answer.context or {}
-    if any(isinstance(value, dict | list) for value in given.values()):
-        raise GatewayError("AUTHORIZER_CONFIGURATION_ERROR", detail="the authorizer's context holds objects")
-    context: dict[str, Any] = {name: _as_text(value) for name, value in given.items() if value is not None}
-    context |= {"principalId": str(answer.principalId), "integrationLatency": latency_ms}
-    return Granted(policy, msgspec.json.encode(answer.policyDocument).decode(), context, answer.usageIdentifierKey)
-
-
-class _Answer(msgspec.Struct, forbid_unknown_fields=True):
+class _Answer(msgspec.Struct):
     principalId: str | int
     policyDocument: dict[str, Any]
     context: dict[str, Any] | None = None
     usageIdentifierKey: str | None = None
 
 
-def _as_text(value: Any) -> str:
+def read_answer(payload: bytes, latency_ms: int) -> Granted:
+    """Raises `GatewayError` (500) where the function's answer is not what an authorizer's has to be."""
+    try:
+        given = msgspec.json.decode(payload)
+        if not isinstance(given, dict):
+            raise authorizer_misconfigured("Could not parse policy")
+        strange = next((name for name in given if name not in _Answer.__struct_fields__), None)
+        if strange is not None:
+            raise authorizer_misconfigured(
+                f'Invalid JSON in response: Unrecognized field "{strange}" , not marked as ignorable'
+            )
+        answer = msgspec.convert(given, _Answer)
+        policy = compile_policy(answer.policyDocument)
+    except (msgspec.DecodeError, msgspec.ValidationError, PolicyInvalid, RecursionError) as error:
+        raise authorizer_misconfigured(f"Invalid JSON in response: {error}") from error
+    values = answer.context or {}
+    if any(isinstance(value, dict | list) for value in values.values()):
+        raise authorizer_misconfigured("Invalid JSON in response: the context holds an object or a list")
+    context: dict[str, Any] = {name: _text(value) for name, value in values.items() if value is not None}
+    context |= {"principalId": str(answer.principalId), "integrationLatency": latency_ms}
+    return Granted(policy, msgspec.json.encode(answer.policyDocument).decode(), context, answer.usageIdentifierKey)
+
+
+def _text(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value)

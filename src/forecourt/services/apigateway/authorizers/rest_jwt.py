@@ -7,30 +7,26 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/rest-api-jwt-author
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from time import perf_counter
-from typing import Any, NamedTuple, cast
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
-from forecourt.services.apigateway.authorizers.cognito import issuer_of, texts_of
+from forecourt.services.apigateway.authorizers.bearing import Bearing, Verified, verified
 from forecourt.services.apigateway.authorizers.jwks import Keys, KeyUnavailable
-from forecourt.services.apigateway.authorizers.jwt import (
+from forecourt.services.apigateway.authorizers.step import Answer
+from forecourt.services.apigateway.authorizers.token import (
     BadToken,
+    Claims,
+    good_until,
+    issuer_of,
     need_current,
     read_token,
     scopes_of,
     verify_token,
 )
-from forecourt.services.apigateway.authorizers.results import Results
-from forecourt.services.apigateway.integrations.mapping import compile_request_source
 from forecourt.services.apigateway.plan.errors import GatewayError
-from forecourt.services.apigateway.plan.messages import MethodRequest, MethodResponse, Served
-from forecourt.services.apigateway.plan.ports import Handler, Ports
+from forecourt.services.apigateway.plan.messages import MethodRequest, Served
+from forecourt.services.apigateway.plan.ports import Ports
 from forecourt.services.apigateway.rest.model import Authorizer, JwtAdditionalClaim
-
-# A token that was verified is taken again without its signature being computed anew.
-_REMEMBERED_SECONDS = 300.0
-
-Claims = Mapping[str, Any]
 
 
 class _Issuer(NamedTuple):
@@ -39,86 +35,57 @@ class _Issuer(NamedTuple):
     claims: Sequence[JwtAdditionalClaim]
 
 
-def with_rest_jwt(
-    handler: Handler,
-    authorizer: Authorizer,
-    scopes: Sequence[str] | None,
-    served: Served,
-    ports: Ports,
-    results: Results[object],
-) -> Handler:
-    claims_of = compile_jwt(authorizer, served, ports, results)
-    needed = frozenset(scopes or ())
+class RestJwtAuthority(Bearing):
+    """An `Authority[str, Verified]`."""
 
-    async def authorize(request: MethodRequest) -> MethodResponse:
-        started = perf_counter()
+    def __init__(self, authorizer: Authorizer, scopes: Sequence[str] | None, served: Served, ports: Ports) -> None:
+        super().__init__(authorizer, served)
+        configuration = authorizer.jwt_configuration
+        self._algorithms = frozenset(configuration.default_algorithms if configuration else ())
+        self._issuers = {
+            given.issuer: _Issuer(
+                ports.issuer_keys.of(given.issuer), frozenset(given.audiences or ()), given.additional_claims or ()
+            )
+            for given in (configuration.issuers if configuration else ())
+        }
+        self._pools = [name for name in self._issuers if ports.tokens is not None and ports.tokens.owns(name)]
+        self._needed = frozenset(scopes or ())
+        self._ports = ports
+
+    async def ask(self, request: MethodRequest, identity: str) -> Answer[Verified]:
+        now = self._ports.clock.now()
         try:
-            claims = await claims_of(request)
-        finally:
-            request = request.checked("authorizer.latency", started)
-        if needed and needed.isdisjoint(scopes_of(claims)):
-            raise GatewayError("ACCESS_DENIED", detail="the token has none of the method's scopes")
-        return await handler(request.with_(authorizer={"claims": texts_of(claims)}))
-
-    return authorize
-
-
-def compile_jwt(
-    authorizer: Authorizer, served: Served, ports: Ports, results: Results[object]
-) -> Callable[[MethodRequest], Awaitable[Claims]]:
-    """The claims of a request's token. Raises `GatewayError` (401)."""
-    configuration = authorizer.jwt_configuration
-    algorithms = frozenset(configuration.default_algorithms if configuration else ())
-    issuers = {
-        given.issuer: _Issuer(
-            ports.issuer_keys.of(given.issuer), frozenset(given.audiences or ()), given.additional_claims or ()
-        )
-        for given in (configuration.issuers if configuration else ())
-    }
-    pools = [name for name in issuers if ports.tokens is not None and ports.tokens.owns(name)]
-    source = compile_request_source(
-        authorizer.identity_source or "method.request.header.Authorization", served.variables
-    )
-
-    def trusted(given: str) -> str:
-        """The issuer that the authorizer trusts by the name that a token gives. Raises `BadToken`."""
-        if given in issuers:
-            return given
-        # A pool of ours has two names, AWS's and ours: which pool the token is of, its verifier finds out.
-        pool = given.rpartition("/")[2]
-        for name in pools:
-            if pool and name.rpartition("/")[2] == pool:
-                return name
-        raise BadToken("the token is of no issuer that the authorizer trusts")
-
-    async def claims_of(request: MethodRequest) -> Claims:
-        value = source(request)
-        if not isinstance(value, str) or not value:
-            raise GatewayError("UNAUTHORIZED")
-        token = value[7:].strip() if value[:7].lower() == "bearer " else value
-        now = ports.clock.now()
-        known = results.get(token, now)
-        if known is not None:
-            return cast("Claims", known)
-        try:
-            claims = await verify(token, now)
+            claims = await self._verify(identity, now)
         except (BadToken, KeyUnavailable) as error:
             raise GatewayError("UNAUTHORIZED", detail=str(error)) from error
-        results.put(token, claims, min(now + _REMEMBERED_SECONDS, float(claims["exp"])))
-        return claims
+        return Answer(verified(claims), good_until(claims, now))
 
-    async def verify(token: str, now: float) -> Claims:
-        if str(read_token(token).header.get("alg")) not in algorithms:
+    def admit(self, request: MethodRequest, granted: Verified) -> Mapping[str, Any]:
+        if self._needed and self._needed.isdisjoint(scopes_of(granted.claims)):
+            raise GatewayError("ACCESS_DENIED", detail="the token has none of the method's scopes")
+        return {"authorizer": granted.told}
+
+    async def _verify(self, token: str, now: float) -> Claims:
+        if str(read_token(token).header.get("alg")) not in self._algorithms:
             raise BadToken("the token is signed by an algorithm that the authorizer does not accept")
-        name = trusted(issuer_of(token))
-        issuer = issuers[name]
-        claims = await verify_token(token, name, issuer.keys, ports)
+        name = self._trusted(issuer_of(token))
+        issuer = self._issuers[name]
+        claims = await verify_token(token, name, issuer.keys, self._ports)
         need_current(claims, issuer.audiences, now)
         for rule in issuer.claims:
             _need_claim(claims, rule)
         return claims
 
-    return claims_of
+    def _trusted(self, given: str) -> str:
+        """The issuer that the authorizer trusts by the name that a token gives. Raises `BadToken`."""
+        if given in self._issuers:
+            return given
+        # A pool of ours has two names, AWS's and ours: which pool the token is of, its verifier finds out.
+        pool = given.rpartition("/")[2]
+        for name in self._pools:
+            if pool and name.rpartition("/")[2] == pool:
+                return name
+        raise BadToken("the token is of no issuer that the authorizer trusts")
 
 
 def _need_claim(claims: Claims, rule: JwtAdditionalClaim) -> None:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import Generic, TypeVar
+from collections.abc import Hashable
+from typing import Any, Generic, TypeVar
 
+K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
 _MOST_RESULTS = 10_000
 _MOST_FORMS = 2
 
 
-class Results(Generic[T]):
+class Results(Generic[K, T]):
     def __init__(self) -> None:
-        self._results: OrderedDict[str, tuple[float, T]] = OrderedDict()
+        self._results: OrderedDict[K, tuple[float, T]] = OrderedDict()
 
-    def get(self, key: str, now: float) -> T | None:
+    def get(self, key: K, now: float) -> T | None:
         found = self._results.get(key)
         if found is None:
             return None
@@ -24,7 +26,7 @@ class Results(Generic[T]):
         self._results.move_to_end(key)
         return found[1]
 
-    def put(self, key: str, value: T, expires_at: float) -> None:
+    def put(self, key: K, value: T, expires_at: float) -> None:
         self._results[key] = (expires_at, value)
         self._results.move_to_end(key)
         if len(self._results) > _MOST_RESULTS:
@@ -41,9 +43,9 @@ class AuthorizerCaches:
     """
 
     def __init__(self) -> None:
-        self._caches: dict[tuple[str, str, str], OrderedDict[bytes, Results[object]]] = {}
+        self._caches: dict[tuple[str, str, str], OrderedDict[bytes, Results[Any, Any]]] = {}
 
-    def of(self, api_id: str, stage: str, authorizer_id: str, form: bytes) -> Results[object]:
+    def of(self, api_id: str, stage: str, authorizer_id: str, form: bytes) -> Results[Any, Any]:
         """`form`: the authorizer as it is configured."""
         forms = self._caches.setdefault((api_id, stage, authorizer_id), OrderedDict())
         results = forms.setdefault(form, Results())

@@ -14,16 +14,15 @@ from msgspec.structs import replace
 
 from forecourt.auth.policy import Policy, PolicyInvalid
 from forecourt.base.errors import AccessDenied
-from forecourt.services.apigateway.authorizers.cognito import with_user_pools
 from forecourt.services.apigateway.authorizers.iam import with_iam
-from forecourt.services.apigateway.authorizers.lambda_authorizer import with_lambda_authorizer
 from forecourt.services.apigateway.authorizers.resource_policy import (
     bounded,
     compile_resource_policy,
     method_arn,
     with_resource_policy,
 )
-from forecourt.services.apigateway.authorizers.rest_jwt import with_rest_jwt
+from forecourt.services.apigateway.authorizers.rest import rest_authority
+from forecourt.services.apigateway.authorizers.step import authorized
 from forecourt.services.apigateway.integrations.aws_service import aws
 from forecourt.services.apigateway.integrations.binary import BinaryMediaTypes
 from forecourt.services.apigateway.integrations.custom import Backend, custom
@@ -46,7 +45,7 @@ from forecourt.services.apigateway.plan.ports import Handler, Ports
 from forecourt.services.apigateway.plan.reach import rest_way
 from forecourt.services.apigateway.plan.router import Route, Router
 from forecourt.services.apigateway.plan.state import Shared
-from forecourt.services.apigateway.plan.tracing import noting, traced
+from forecourt.services.apigateway.plan.tracing import noting, past_authorizer, traced
 from forecourt.services.apigateway.plan.validation import validating
 from forecourt.services.apigateway.rest.model import (
     AccessLogSettings,
@@ -144,7 +143,7 @@ class _Compiler:
             resource=ResourceMethod(resource.path, resource.id, method.operation_name or ""),
             handler=handler,
             tally=tally,
-            logs=self.logs(setting, _logged(resource, method)),
+            logs=self.logs(setting, self._logged(resource, method)),
         )
 
     def unguarded(self, resource: Resource, method: Method) -> Handler:
@@ -152,7 +151,7 @@ class _Compiler:
             return _misconfigured("No integration defined for method")
         try:
             handler = self._integration(method.method_integration, noting(self._ports, self.served.api_id))
-            return traced(self._validating(handler, method))
+            return traced(past_authorizer(self._validating(handler, method)))
         except (TemplateError, ValueError) as error:
             return _misconfigured(str(error))
 
@@ -167,12 +166,13 @@ class _Compiler:
         handler = self._validating(handler, method)
         handler = self._unpacking(handler)
         handler = self._limited(handler, resource, method)
-        handler = self._authorized(handler, method)
-        return traced(handler) if is_traced(setting) else handler
+        if not is_traced(setting):
+            return self._authorized(handler, method, ports)
+        return traced(self._authorized(past_authorizer(handler), method, ports))
 
     # -- the steps
 
-    def _authorized(self, handler: Handler, method: Method) -> Handler:
+    def _authorized(self, handler: Handler, method: Method, ports: Ports) -> Handler:
         if self._policy_error:
             return _misconfigured(self._policy_error)
         if method.authorization_type == "AWS_IAM":
@@ -181,20 +181,16 @@ class _Compiler:
             authorizer = self._authorizers.get(method.authorizer_id or "")
             if authorizer is None:
                 return _misconfigured(f"authorizer {method.authorizer_id} is not there")
-            handler = self._by_authorizer(handler, method, authorizer)
+            handler = self._by_authorizer(handler, method, authorizer, ports)
         if self._policy is not None:
             handler = with_resource_policy(handler, self._policy)
         return handler if self._policy is None and method.authorization_type == "NONE" else bounded(handler)
 
-    def _by_authorizer(self, handler: Handler, method: Method, authorizer: Authorizer) -> Handler:
+    def _by_authorizer(self, handler: Handler, method: Method, authorizer: Authorizer, ports: Ports) -> Handler:
         name = self.served.api_id, self.served.stage, authorizer.id
         results = self._shared.authorizer_results.of(*name, msgspec.json.encode(authorizer))
-        scopes = method.authorization_scopes
-        if authorizer.type == "COGNITO_USER_POOLS":
-            return with_user_pools(handler, authorizer, scopes, self.served, self._ports, results)
-        if authorizer.type == "JWT":
-            return with_rest_jwt(handler, authorizer, scopes, self.served, self._ports, results)
-        return with_lambda_authorizer(handler, authorizer, self.served, self._ports, results)
+        authority = rest_authority(authorizer, method.authorization_scopes, self.served, ports)
+        return authorized(handler, authority, results, ports.clock)
 
     def _limited(self, handler: Handler, resource: Resource, method: Method) -> Handler:
         key = f"{resource.path}/{method.http_method}"
@@ -286,6 +282,16 @@ class _Compiler:
 
     # -- what is seen of it
 
+    def _logged(self, resource: Resource, method: Method) -> Logged:
+        authorizer = self._authorizers.get(method.authorizer_id or "")
+        return Logged(
+            name=f"{method.http_method} {resource.path}",
+            authorizer_id=authorizer.id if authorizer else "",
+            identify=rest_authority(authorizer, None, self.served, self._ports).identify if authorizer else None,
+            api_key_required=method.api_key_required,
+            limit=self._method_limit(resource, method) or self._shared.limits.account_limit,
+        )
+
     def tally(self, resource: Resource | None = None, method: Method | None = None) -> Tally:
         served = self.served
         by_api = (("ApiName", served.api_name),)
@@ -317,10 +323,6 @@ _INTEGRATIONS: Mapping[str, Callable[[_Compiler, Integration, Ports], Handler]] 
     "AWS": _Compiler._aws,
     "MOCK": _Compiler._mock,
 }
-
-
-def _logged(resource: Resource, method: Method) -> Logged:
-    return Logged(f"{method.http_method} {resource.path}", method.authorizer_id or "", method.api_key_required)
 
 
 def _of_canary(settings: AccessLogSettings | None) -> AccessLogSettings | None:

@@ -194,11 +194,16 @@ def _identity(request: MethodRequest) -> dict[str, Any]:
     return {name: value for name, value in identity_of_event(request).items() if value is not None}
 
 
+def _authorizer(request: MethodRequest) -> dict[str, Any]:
+    """What authorizers remember is for the next request, too: a template changes its own copy."""
+    return {name: dict(value) if name == "claims" else value for name, value in request.authorizer.items()}
+
+
 _TREE: Mapping[str, Callable[[MethodRequest], Any]] = {
     **_PLAIN,
     **{name: known for name, known in _FURTHER.items() if "." not in name},
     "identity": _identity,
-    "authorizer": lambda request: dict(request.authorizer),
+    "authorizer": _authorizer,
     "error": lambda request: dict(request.error),
     "requestOverride": lambda request: {"header": {}, "path": {}, "querystring": {}},
     "responseOverride": lambda request: {"header": {}},

@@ -79,13 +79,19 @@ class GatewayError(Exception):
         self.error_type = error_type or default.error_type
         self.message = message if message is not None else default.message
         self.detail = detail
-        # What was known when the request ended, for the response's templates
+        # What the authorizer that refuses the request said of it
         self.authorizer = authorizer
         self.variables = variables
 
 
 def configuration_error(detail: str) -> GatewayError:
     return GatewayError("API_CONFIGURATION_ERROR", detail=f"Execution failed due to configuration error: {detail}")
+
+
+def authorizer_misconfigured(detail: str) -> GatewayError:
+    return GatewayError(
+        "AUTHORIZER_CONFIGURATION_ERROR", detail=f"Execution failed due to configuration error: {detail}"
+    )
 
 
 def malformed_proxy_response(detail: str) -> GatewayError:

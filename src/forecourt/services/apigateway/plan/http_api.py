@@ -14,9 +14,10 @@ from typing import Any
 import msgspec
 
 from forecourt.base.asgi import Receive, Scope, Send, direct
-from forecourt.services.apigateway.authorizers.http_lambda import with_lambda_authorizer
+from forecourt.services.apigateway.authorizers.http_lambda import HttpFunctionAuthority
 from forecourt.services.apigateway.authorizers.iam import with_iam
-from forecourt.services.apigateway.authorizers.jwt import with_jwt
+from forecourt.services.apigateway.authorizers.jwt import JwtAuthority
+from forecourt.services.apigateway.authorizers.step import authorized
 from forecourt.services.apigateway.http.model import DEFAULT_ROUTE, Cors, HttpSnapshot, Route, Stage
 from forecourt.services.apigateway.integrations.http_api import compile_integration
 from forecourt.services.apigateway.limits import Limit
@@ -259,10 +260,12 @@ class _Compiler:
             return _misconfigured(f"authorizer {route.authorizer_id} is not there")
         name = self.served.api_id, self.served.stage, authorizer.authorizer_id
         results = self._shared.authorizer_results.of(*name, msgspec.json.encode(authorizer))
+        clock = self._ports.clock
         if authorizer.authorizer_type == "JWT":
-            scopes = route.authorization_scopes
-            return with_jwt(handler, authorizer, scopes, self.served, self._ports, results)
-        return with_lambda_authorizer(handler, authorizer, self.served, self._ports, results)
+            jwt = JwtAuthority(authorizer, route.authorization_scopes, self.served, self._ports)
+            return authorized(handler, jwt, results, clock)
+        function = HttpFunctionAuthority(authorizer, self.served, self._ports)
+        return authorized(handler, function, results, clock)
 
     def _setting(self, route_key: str, name: str) -> Any:
         """The route's own, else the stage's."""

@@ -6,7 +6,7 @@ A test passes no authorization, key or throttle, as AWS has it, and tells what h
 from __future__ import annotations
 
 import base64
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from time import perf_counter
 from typing import Any
@@ -15,13 +15,18 @@ import msgspec
 
 from forecourt.base.asgi import Message, Scope
 from forecourt.base.call import CallContext
-from forecourt.services.apigateway.authorizers.cognito import with_user_pools
-from forecourt.services.apigateway.authorizers.lambda_authorizer import AuthorizerFunction
-from forecourt.services.apigateway.authorizers.rest_jwt import with_rest_jwt
-from forecourt.services.apigateway.authorizers.results import Results
+from forecourt.services.apigateway.authorizers.bearing import Verified
+from forecourt.services.apigateway.authorizers.lambda_authorizer import Granted
+from forecourt.services.apigateway.authorizers.rest import rest_authority
 from forecourt.services.apigateway.plan.compile import compile_plan, compile_test
 from forecourt.services.apigateway.plan.errors import GatewayError
-from forecourt.services.apigateway.plan.execution_logs import execution_lines
+from forecourt.services.apigateway.plan.execution_logs import (
+    authorizer_failed,
+    authorizer_succeeded,
+    execution_lines,
+    shown,
+    starting,
+)
 from forecourt.services.apigateway.plan.logs import Answered
 from forecourt.services.apigateway.plan.messages import (
     MethodRequest,
@@ -30,17 +35,15 @@ from forecourt.services.apigateway.plan.messages import (
     ResourceMethod,
     Served,
 )
-from forecourt.services.apigateway.plan.ports import Handler, Ports
+from forecourt.services.apigateway.plan.ports import Ports
 from forecourt.services.apigateway.plan.router import Route, Router
 from forecourt.services.apigateway.plan.state import Shared
-from forecourt.services.apigateway.plan.tracing import begin, cut, lines_of_request, masked, noting
+from forecourt.services.apigateway.plan.tracing import begin, cut, noting, trace_of_request
 from forecourt.services.apigateway.rest.errors import NotFoundException
-from forecourt.services.apigateway.rest.model import Authorizer, Resource, Stage
+from forecourt.services.apigateway.rest.model import Resource, Stage
 from forecourt.services.apigateway.snapshot import Snapshot
 
 _STAGE = "test-invoke-stage"
-# What there is to tell of an authorizer that lets the request pass. Raises `GatewayError`.
-_Judge = Callable[[Authorizer, Served, Ports, MethodRequest], Awaitable[dict[str, Any]]]
 
 
 class Tester:
@@ -80,25 +83,23 @@ class Tester:
             account=context.account, region=context.region, rest_api_id=snapshot.rest_api_id, id="", path="/"
         )
         method_request = self._request(context, plan.served, root, "GET", request)
-        judge = _JUDGES.get(authorizer.type, _by_function)
-        begin()
-        lines = [f"Starting authorizer: {authorizer.id} for request: {context.request_id}"]
+        trace = begin()
+        authority = rest_authority(authorizer, None, plan.served, noting(self._ports, snapshot.rest_api_id))
+        lines, status, found = [starting(authorizer.id, context.request_id)], 0, {}
         started = perf_counter()
         try:
-            found = await judge(authorizer, plan.served, noting(self._ports, snapshot.rest_api_id), method_request)
+            identity = authority.identify(method_request)
+            lines.append(f"Incoming identity: {shown(identity)}")
+            granted, _ = await authority.ask(method_request, identity)
+            found = _found(granted)
         except GatewayError as error:
-            status, found = error.status, {}
-            said = f"Unauthorized request: {context.request_id}" if status == 401 else error.error_type
-            end = [str(error), said]
+            status = error.status
+            lines += [*trace.of_authorizer(), *authorizer_failed(error, context.request_id)]
+            lines.append("Unauthorized" if error.type == "UNAUTHORIZED" else error.error_type)
         else:
-            status = 200
-            if "principalId" in found:
-                end = [f"Using valid authorizer policy for principal: {masked(found['principalId'])}"]
-            else:
-                end = ["Using valid token"]
-            end.append("Successfully completed authorizer execution")
+            lines += [*trace.of_authorizer(), *authorizer_succeeded(found.get("principalId"))]
         latency_ms = int((perf_counter() - started) * 1000)
-        log = _dated(context.request_id, method_request.time, [*lines, *_of_authorizer(lines_of_request()), *end])
+        log = _dated(context.request_id, method_request.time, lines)
         return {"clientStatus": status, "log": log, "latency": latency_ms, **found}
 
     def _request(
@@ -187,7 +188,7 @@ async def _described(answered: Answered) -> dict[str, Any]:
 
 def _log(answered: Answered) -> str:
     request = answered.request
-    return _dated(request.request_id, request.time, execution_lines(answered, lines_of_request()))
+    return _dated(request.request_id, request.time, execution_lines(answered, trace_of_request().endpoint))
 
 
 def _dated(request_id: str, time: float, lines: Iterable[str]) -> str:
@@ -197,37 +198,9 @@ def _dated(request_id: str, time: float, lines: Iterable[str]) -> str:
     return "".join(f"{line}\n" for line in shown)
 
 
-# -- authorizers
-
-
-async def _by_function(authorizer: Authorizer, served: Served, ports: Ports, request: MethodRequest) -> dict[str, Any]:
-    granted = await AuthorizerFunction(authorizer, served, ports, Results()).ask(request)
+def _found(granted: Granted | Verified) -> dict[str, Any]:
+    """What a test tells of an authorizer's answer. It asks nothing of a method: there is none."""
+    if isinstance(granted, Verified):
+        return dict(granted.told)
     principal = granted.context["principalId"]
     return {"principalId": principal, "policy": granted.document, "authorization": {"principalId": [principal]}}
-
-
-def _by_claims(build: Callable[..., Handler]) -> _Judge:
-    async def judge(authorizer: Authorizer, served: Served, ports: Ports, request: MethodRequest) -> dict[str, Any]:
-        found: dict[str, Any] = {}
-
-        def passed(request: MethodRequest) -> MethodResponse:
-            found.update(request.authorizer)
-            return MethodResponse(200, [], b"")
-
-        await build(passed, authorizer, None, served, ports, Results())(request)
-        return found
-
-    return judge
-
-
-_JUDGES: Mapping[str, _Judge] = {"COGNITO_USER_POOLS": _by_claims(with_user_pools), "JWT": _by_claims(with_rest_jwt)}
-_BODY = "Endpoint response body before transformations: "
-
-
-def _of_authorizer(noted: Iterable[str]) -> Iterator[str]:
-    """What was noted of a function, as AWS tells it of an authorizer's."""
-    for line in noted:
-        if line.startswith(_BODY):
-            yield f"Authorizer result body before parsing: {line.removeprefix(_BODY)}"
-        elif not line.startswith(("Received response.", "Endpoint response headers:")):
-            yield line

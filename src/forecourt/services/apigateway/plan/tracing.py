@@ -1,13 +1,13 @@
 """What goes to a backend and what comes back, noted for the execution log (`dataTrace`) and for TestInvokeMethod.
 
-Only methods that are traced pay for it: their integrations get ports that note what passes them, in the request's own
-`Trace`. Credentials are masked, bodies cut; nothing is read that would not have been read without.
+Only methods that are traced pay for it: their authorizers and integrations get ports that note what passes them, in the
+request's own `Trace`. Credentials are masked, bodies cut; nothing is read that would not have been read without.
 https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-logging.html
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import replace
 from time import perf_counter
@@ -25,17 +25,44 @@ _TRUNCATED = " [TRUNCATED]"
 _SECRET = frozenset((b"authorization", b"x-api-key", b"x-amz-security-token"))
 _SHOWN = 6
 
-_lines: ContextVar[list[str]] = ContextVar("trace")
+_BODY = "Endpoint response body before transformations: "
 
 
-def lines_of_request() -> list[str]:
-    """What was noted of the request that this task answers, or answered last."""
-    return _lines.get([])
+class Trace:
+    """What was noted of a request: of its authorizer's function first, then of its backend."""
+
+    __slots__ = ("_authorizer", "endpoint", "noted")
+
+    def __init__(self) -> None:
+        self._authorizer: list[str] = []
+        self.endpoint: list[str] = []
+        self.noted = self._authorizer
+
+    def pass_authorizer(self) -> None:
+        self.noted = self.endpoint
+
+    def of_authorizer(self) -> Iterator[str]:
+        """As AWS tells it of an authorizer's function."""
+        for line in self._authorizer:
+            if line.startswith(_BODY):
+                yield f"Authorizer result body before parsing: {line.removeprefix(_BODY)}"
+            elif not line.startswith(("Received response.", "Endpoint response headers:")):
+                yield line
 
 
-def begin() -> None:
+_trace: ContextVar[Trace | None] = ContextVar("trace", default=None)
+
+
+def trace_of_request() -> Trace:
+    """Of the request that this task answers, or answered last."""
+    return _trace.get() or Trace()
+
+
+def begin() -> Trace:
     """The trace of a request."""
-    _lines.set([])
+    trace = Trace()
+    _trace.set(trace)
+    return trace
 
 
 def traced(handler: Handler) -> Handler:
@@ -44,6 +71,16 @@ def traced(handler: Handler) -> Handler:
         return await handler(request)
 
     return trace
+
+
+def past_authorizer(handler: Handler) -> Handler:
+    """The steps that follow the authorizer of a method that is traced."""
+
+    def proceed(request: MethodRequest) -> Awaitable[MethodResponse]:
+        trace_of_request().pass_authorizer()
+        return handler(request)
+
+    return proceed
 
 
 def noting(ports: Ports, api_id: str) -> Ports:
@@ -95,10 +132,10 @@ def body_text(body: object) -> str:
 
 
 def _sent(uri: str, headers: Headers, body: object) -> None:
-    noted = _lines.get(None)
-    if noted is None:
+    trace = _trace.get()
+    if trace is None:
         return
-    noted += [
+    trace.noted += [
         f"Endpoint request URI: {uri}",
         f"Endpoint request headers: {header_map(headers)}",
         f"Endpoint request body after transformations: {body_text(body)}",
@@ -107,14 +144,14 @@ def _sent(uri: str, headers: Headers, body: object) -> None:
 
 
 def _received(status: int, started: float, headers: Headers, body: object) -> None:
-    noted = _lines.get(None)
-    if noted is None:
+    trace = _trace.get()
+    if trace is None:
         return
     latency = int((perf_counter() - started) * 1000)
-    noted += [
+    trace.noted += [
         f"Received response. Status: {status}, Integration latency: {latency} ms",
         f"Endpoint response headers: {header_map(headers)}",
-        f"Endpoint response body before transformations: {body_text(body)}",
+        f"{_BODY}{body_text(body)}",
     ]
 
 
