@@ -102,7 +102,8 @@ class AccessKeys:
         self._store = directory.store
         self._directory = directory
         self._sealer = sealer
-        self._uses = uses
+        # For every request: no more than it takes
+        self.used = uses.note
         self._remembered: dict[str, tuple[str, Principal] | None] = {}
         self._administrators: dict[str, tuple[str, Principal]] = {}
         for kind in (AccessKey, User):
@@ -123,9 +124,6 @@ class AccessKeys:
             self._remembered.clear()
         self._remembered[access_key_id] = found
         return found
-
-    def used(self, access_key_id: str, service: str, region: str) -> None:
-        self._uses.note(access_key_id, service, region)
 
     async def _load(self, access_key_id: str) -> tuple[str, Principal] | None:
         key = await self._store.get(AccessKey, access_key_id)

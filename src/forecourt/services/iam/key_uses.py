@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from typing import NamedTuple
-
 from forecourt.base.clock import Clock
 from forecourt.services.iam.model import AccessKey
 from forecourt.store import Store, Tx
@@ -17,10 +15,8 @@ from forecourt.store import Store, Tx
 _SECONDS = 60
 
 
-class _Use(NamedTuple):
-    at: float
-    service: str
-    region: str
+# When, for which service, in which region
+_Use = tuple[float, str, str]
 
 
 class KeyUses:
@@ -31,7 +27,7 @@ class KeyUses:
         self._writing: asyncio.Task[None] | None = None
 
     def note(self, access_key_id: str, service: str, region: str) -> None:
-        self._noted[access_key_id] = _Use(self._clock.now(), service, region)
+        self._noted[access_key_id] = (self._clock.now(), service, region)
 
     async def write(self) -> None:
         noted, self._noted = self._noted, {}
