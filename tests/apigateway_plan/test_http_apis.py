@@ -104,6 +104,19 @@ async def test_not_found_and_the_request_id() -> None:
         assert answer.header("x-amzn-requestid") is None
 
 
+async def test_a_stage_by_its_name() -> None:
+    """`/prod/` is the stage's root; `/prod` is none of its paths, and nobody reaches `$default` by its name."""
+    async with gateway() as made:
+        made.services.functions["f"] = lambda event: f"{event['requestContext']['stage']} {event['rawPath']}"
+        await made.put(model.Api(**IN_API, name="a", protocol_type="HTTP", created_date=0))
+        await deploy(made, {"GET /": function("f")}, stage="prod")
+        assert (await made.ask("/", stage="prod")).body == b"prod /prod/"
+        assert (await made.ask("", stage="prod")).status == 404
+        await deploy(made, {"$default": function("f")})
+        assert (await made.ask("", stage="prod")).body == b"$default /prod"
+        assert (await made.ask("/pets", stage="$default")).body == b"$default /$default/pets"
+
+
 async def test_the_event_2_0_in_full() -> None:
     seen: list[dict[str, Any]] = []
     async with gateway() as made:

@@ -295,7 +295,9 @@ GRANT = {
     "principalId": "somebody-else",
     "policyDocument": {
         "Version": "2012-10-17",
-        "Statement": [{"Effect": "Allow", "Action": "execute-api:Invoke", "Resource": "arn:aws:execute-api:*:*:*/GET/a"}],
+        "Statement": [
+            {"Effect": "Allow", "Action": "execute-api:Invoke", "Resource": "arn:aws:execute-api:*:*:*/GET/a"}
+        ],
     },
 }
 REFUSED = "The client is not authorized to perform this operation."

@@ -16,12 +16,13 @@ from forecourt.base.ids import Ids
 from forecourt.base.ports import LogSink, RoleSessions, TokenVerifier
 from forecourt.services.apigateway.authorizers.jwks import IssuerKeys
 from forecourt.services.apigateway.authorizers.results import AuthorizerCaches
+from forecourt.services.apigateway.http.model import DEFAULT_STAGE
 from forecourt.services.apigateway.limits import ACCOUNT_LIMIT, Limit, Throttles, Usage
 from forecourt.services.apigateway.plan.backends import Backends
 from forecourt.services.apigateway.plan.caching import StageCaches
 from forecourt.services.apigateway.plan.errors import GatewayError
 from forecourt.services.apigateway.plan.gateway_responses import default_response
-from forecourt.services.apigateway.plan.http_api import no_stage
+from forecourt.services.apigateway.plan.http_api import HttpPlan, no_stage
 from forecourt.services.apigateway.plan.http_api import request_headers as http_request_headers
 from forecourt.services.apigateway.plan.limiting import KeyDirectory, Limits
 from forecourt.services.apigateway.plan.meter import Meter, Sink
@@ -34,6 +35,8 @@ from forecourt.services.apigateway.plan.vpc_links import VpcLinks
 from forecourt.store import Store
 from forecourt.store.sealing import Sealer
 from forecourt.upstream import Upstream
+
+_DEFAULT_STAGE = DEFAULT_STAGE.encode()
 
 
 class ApiGateway:
@@ -129,11 +132,12 @@ class ApiGateway:
         if registry.pending and registry.is_changing(api_id):
             return self._invoke_when_settled(api_id, raw_path, scope, receive, send)
         stage = raw_path[1:].partition(b"/")[0]
+        below = raw_path[1 + len(stage) :]
         plan = registry.find(api_id, stage)
-        if plan is not None:
-            return plan.serve(raw_path[1 + len(stage) :] or b"/", scope, receive, send)
-        # An HTTP API's `$default` stage has no prefix.
-        plan = registry.find(api_id, b"$default")
+        # A stage of an HTTP API is `/{stage}/`, and its `$default` stage has no prefix at all.
+        if plan is not None and stage != _DEFAULT_STAGE and (below or not isinstance(plan, HttpPlan)):
+            return plan.serve(below or b"/", scope, receive, send)
+        plan = registry.find(api_id, _DEFAULT_STAGE)
         if plan is None:
             return _refuse(scope, send, is_http=registry.is_http(api_id))
         return plan.serve(raw_path, scope, receive, send)
