@@ -24,15 +24,15 @@ def answers(scope: Scope, receive: Receive, send: Send) -> Awaitable[None] | Non
     if scope["path"] == "/fails":
         raise ValueError("of our making")
     if scope["path"] == "/evil":
-        exchange.respond(200, [(b"x", b"y\r\nset-cookie: z")], b"")
+        exchange.respond(200, [(b"x", b"y\r\nset-cookie: z")], [], b"")
     body = exchange.whole_body
     text = scope["path"].encode() + b" " + (b"?" if body is None else body)
     if scope["path"] == "/later":
-        asyncio.get_running_loop().call_soon(exchange.respond, 200, [], text)
+        asyncio.get_running_loop().call_soon(exchange.respond, 200, [], [], text)
     elif scope["path"] == "/streams":
         asyncio.get_running_loop().call_soon(exchange.run, stream(send))
     else:
-        exchange.respond(204 if scope["path"] == "/none" else 200, [], text)
+        exchange.respond(204 if scope["path"] == "/none" else 200, [], [], text)
     return None
 
 

@@ -10,8 +10,10 @@ by it, or will, returns None in place of a coroutine, and the request costs no t
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Protocol
+
+from forecourt.base.headers import Headers
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -35,8 +37,10 @@ class Direct(Protocol):
         """The request's body where all of it is here. It can still be received."""
         ...
 
-    def respond(self, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> None:
-        """The whole response. `headers` without framing (Content-Length, Transfer-Encoding)."""
+    def respond(self, status: int, headers: Headers, own: Headers, body: bytes) -> None:
+        """The whole response. `headers`, which may recur (`base.headers`), and `own` are without framing
+        (Content-Length, Transfer-Encoding). Raises `InvalidHeader`.
+        """
         ...
 
     def run(self, answer: Awaitable[None]) -> None:

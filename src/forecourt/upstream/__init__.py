@@ -12,6 +12,7 @@
 - What two parsers could read differently is refused: see `connection.py`.
 """
 
+from forecourt.base.headers import Headers
 from forecourt.upstream.client import Limits, Upstream
 from forecourt.upstream.connection import OnReply, Response
 from forecourt.upstream.errors import (
@@ -23,7 +24,7 @@ from forecourt.upstream.errors import (
     UnknownHost,
     UpstreamError,
 )
-from forecourt.upstream.message import Body, Headers, InvalidRequest, Origin, Request, end_to_end
+from forecourt.upstream.message import Body, InvalidRequest, Origin, Request, end_to_end
 
 __all__ = [
     "BadResponse",

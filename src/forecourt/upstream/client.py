@@ -133,7 +133,7 @@ class _Pool:
         idle, idle_seconds = self._idle, self._limits.idle_seconds
         while idle:
             connection = idle.pop()
-            if connection.usable and not connection.expired(now, idle_seconds):
+            if connection.is_fresh(now, idle_seconds):
                 return connection
             self.discard(connection)
         return None
@@ -212,7 +212,7 @@ class _Pool:
 
     def reap(self) -> None:
         now = self.loop.time()
-        while self._idle and (not self._idle[0].usable or self._idle[0].expired(now, self._limits.idle_seconds)):
+        while self._idle and not self._idle[0].is_fresh(now, self._limits.idle_seconds):
             self.discard(self._idle.popleft())
 
     @property

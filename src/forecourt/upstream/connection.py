@@ -5,6 +5,8 @@ bare CR or LF, bad chunk sizes). What it lets through and a second parser might 
 Transfer-Encoding other than one `chunked`, a status below 100, a protocol switch that nobody asked for, and bytes that
 come before a request was sent or after a response was complete.
 
+A response whose head only repeats its connection's last one is not parsed again (`repeats`).
+
 A response that arrives whole in one read is handed over once, with the body in hand, when the connection is free again.
 Otherwise the reader gets the head and pulls the rest; reading from the socket pauses while too much is waiting.
 
@@ -20,9 +22,10 @@ from typing import cast
 
 import httptools
 
+from forecourt.base.headers import Headers
 from forecourt.base.outbox import outbox
 from forecourt.upstream.errors import BadResponse, ConnectFailed, ResponseTooLarge, TimedOut, UpstreamError
-from forecourt.upstream.message import Headers
+from forecourt.upstream.repeats import Repeats
 
 # Who is told of the response, or why there is none. Called once, and must not raise.
 OnReply = Callable[["Response | Exception"], None]
@@ -41,12 +44,13 @@ class Response:
 
     __slots__ = ("_connection", "body", "headers", "status")
 
-    def __init__(self, status: int, headers: Headers, connection: Connection) -> None:
+    def __init__(self, status: int, headers: Headers, rest: Connection | None, body: bytes | None = None) -> None:
+        """`rest`: where the body is read from, if it is not here."""
         self.status = status
         self.headers = headers
         # The whole body where it came along with the head, else None: use `read` or `chunks`.
-        self.body: bytes | None = None
-        self._connection: Connection | None = connection
+        self.body = body
+        self._connection = rest
 
     def header(self, name: bytes) -> bytes | None:
         """The first value of the header `name` (given in lower case)."""
@@ -113,6 +117,7 @@ class Connection(asyncio.Protocol):
         self._max_head_bytes = max_head_bytes
         self._on_free = on_free
         self._parser = httptools.HttpResponseParser(self)
+        self._repeats = Repeats()
         self._transport: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
@@ -253,6 +258,11 @@ class Connection(asyncio.Protocol):
         if not self.busy or self._complete:
             self._distrust()
             return
+        if not (self._received_bytes or self._is_head or self._sender is not None):
+            body = self._repeats.find(data)
+            if body is not None:
+                self._answer_repeat(body)
+                return
         self._received_bytes += len(data)
         try:
             self._parser.feed_data(data)
@@ -264,9 +274,23 @@ class Connection(asyncio.Protocol):
             self._fail(cause if isinstance(cause, UpstreamError) else BadResponse(str(error)))
         else:
             if self._complete:
+                self._learn(data)
                 self._finish()
             else:
                 self._after_part()
+
+    def _answer_repeat(self, body: bytes) -> None:
+        on_reply, self._on_reply = self._on_reply, None
+        self._free()
+        if on_reply is not None:
+            on_reply(Response(self._repeats.status, self._repeats.headers, None, body))
+
+    def _learn(self, data: bytes) -> None:
+        response = self._response
+        if response is None or not self._reusable or self._interim or len(data) != self._received_bytes:
+            return
+        if response.header(b"transfer-encoding") is None:
+            self._repeats.learn(data, self._body_bytes, response.status, response.headers)
 
     def _after_part(self) -> None:
         if not self._head_done:
@@ -403,11 +427,12 @@ class Connection(asyncio.Protocol):
     def usable(self) -> bool:
         return self._transport is not None and not self._transport.is_closing()
 
-    def expired(self, now: float, idle_seconds: float) -> bool:
-        """Has it been idle for longer than we, or (with a margin) the origin, keep connections?"""
+    def is_fresh(self, now: float, idle_seconds: float) -> bool:
+        """Usable, and not idle for longer than we, or (with a margin) the origin, keep connections."""
         if self._keep_alive_seconds is not None:
             idle_seconds = min(idle_seconds, self._keep_alive_seconds)
-        return now - self.idle_since >= idle_seconds
+        transport = self._transport
+        return transport is not None and now - self.idle_since < idle_seconds and not transport.is_closing()
 
     def close(self) -> None:
         if self.busy and not self._complete:
@@ -425,10 +450,13 @@ class Connection(asyncio.Protocol):
     def _release(self) -> None:
         if not self.busy:
             return
-        self.busy = False
         if not self._reusable:
             self._close()
         self._forget_exchange()
+        self._free()
+
+    def _free(self) -> None:
+        self.busy = False
         self.idle_since = self._loop.time()
         self._on_free(self)
 

@@ -11,7 +11,8 @@ from operator import itemgetter
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-Headers = list[tuple[bytes, bytes]]
+from forecourt.base.headers import Headers, InvalidHeader, as_lines, once
+
 Body = bytes | AsyncIterable[bytes]
 
 # RFC 9110 §7.6.1, and what the framing of the next hop decides anew.
@@ -36,12 +37,14 @@ _EXPECTS_BODY = frozenset((b"POST", b"PUT", b"PATCH"))
 _FRAMING = frozenset((b"content-length", b"transfer-encoding"))
 # Of a header's pair
 _NAME = itemgetter(0)
-_AS_LINE = b": ".join
 # Names that were checked before; bounded, since clients choose them
 _SOUND_NAMES: set[bytes] = set()
 _MOST_SOUND_NAMES = 1024
 _LONGEST_SOUND_NAME = 64
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+_NONE: Headers = []
 
 
 class InvalidRequest(ValueError):
@@ -69,7 +72,7 @@ class Origin(NamedTuple):
 
 
 class Request(NamedTuple):
-    """`headers` must hold `host` and no framing: that is added from `body`.
+    """`recurring` (`base.headers`), which go first, and `headers` must hold `host` and no framing: `body` adds that.
 
     `length` is the size of a streamed body where it is known; else the body goes out in chunks.
     """
@@ -79,6 +82,7 @@ class Request(NamedTuple):
     headers: Headers
     body: Body = b""
     length: int | None = None
+    recurring: Headers = _NONE
 
 
 def end_to_end(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
@@ -93,24 +97,31 @@ def end_to_end(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
 
 def render_head(request: Request) -> bytes:
     """Raises `InvalidRequest`."""
-    method, target, headers, body, length = request
+    method, target, headers, body, length, recurring = request
     if not method or method.translate(None, _TOKEN):
         raise InvalidRequest(f"not a method: {method!r}")
     if not target or target.translate(None, _VISIBLE):
         raise InvalidRequest(f"not a request target: {target!r}")
-    if not headers or not _SOUND_NAMES.issuperset(map(_NAME, headers)):
+    lines = once(recurring, _checked_lines, recurring) + _checked_lines(headers)
+    if not lines:
+        raise InvalidRequest("there is no header at all")
+    return b"%b %b HTTP/1.1\r\n%b%b\r\n" % (method, target, lines, _framing(method, body, length))
+
+
+def _checked_lines(headers: Headers) -> bytes:
+    """Raises `InvalidRequest`."""
+    if not _SOUND_NAMES.issuperset(map(_NAME, headers)):
         _check_names([name for name, _ in headers])
-    block = b"\r\n".join(map(_AS_LINE, headers))
-    breaks = len(headers) - 1
-    if block.count(b"\n") != breaks or block.count(b"\r") != breaks or block.find(b"\0") >= 0:
-        raise InvalidRequest("a header's value holds a line break or NUL")
-    return b"%b %b HTTP/1.1\r\n%b\r\n%b\r\n" % (method, target, block, _framing(method, body, length))
+    try:
+        return as_lines(headers)
+    except InvalidHeader as error:
+        raise InvalidRequest(str(error)) from error
 
 
 def _check_names(names: list[bytes]) -> None:
     """Raises `InvalidRequest`. What passed is remembered: few names are ever seen, and each is seen all the time."""
-    if not names or b"" in names or b"".join(names).translate(None, _TOKEN):
-        raise InvalidRequest("a header's name is not a token, or there is no header at all")
+    if b"" in names or b"".join(names).translate(None, _TOKEN):
+        raise InvalidRequest("a header's name is not a token")
     if any(name.lower() in _FRAMING for name in names):
         raise InvalidRequest("the body decides the framing")
     if len(_SOUND_NAMES) + len(names) > _MOST_SOUND_NAMES:

@@ -5,6 +5,8 @@ headers, bare line feeds, bad chunks). Refused here in addition: any Transfer-En
 HTTP/1.0, no or two Host headers, and targets that are neither a path nor an absolute URL. A request that is refused is
 answered with its reason, and the connection is closed, since what follows cannot be trusted.
 
+A request that only repeats its connection's last one is not parsed again (`repeats`).
+
 A client may send requests ahead (pipelining); they are answered one by one, and reading stops while too many, or too
 much of a body, wait. The application is asked once a read is parsed to its end, so that a body which came with its
 head is there whole.
@@ -23,8 +25,10 @@ from urllib.parse import unquote
 import httptools
 
 from forecourt.base.asgi import DIRECT, Scope
+from forecourt.base.headers import Headers
 from forecourt.base.outbox import outbox
 from forecourt.edge.http1.exchange import Exchange
+from forecourt.edge.http1.repeats import Repeats
 
 if TYPE_CHECKING:
     from forecourt.edge.http1.server import Server
@@ -52,6 +56,7 @@ class Connection(asyncio.Protocol):
         self._loop = server.loop
         self._outbox = outbox(server.loop)
         self._parser = httptools.HttpRequestParser(self)
+        self._repeats = Repeats()
         self._transport: asyncio.Transport
         self._addresses: tuple[Any, Any] = (None, None)
         # The exchange whose request is being read, the one that is being answered, and those in between
@@ -65,8 +70,10 @@ class Connection(asyncio.Protocol):
         self._closing = False
         self._writable: asyncio.Future[None] | None = None
         self._url = b""
-        self._headers: list[tuple[bytes, bytes]] = []
+        self._headers: Headers = []
         self._names: list[bytes] = []
+        # Could the next request say the same again?
+        self._is_repeatable = False
         # Of the head that is being read: what came in reads of its own, and the read that it began in
         self._head_bytes = 0
         self._read_bytes = self._begun_in_bytes = 0
@@ -97,6 +104,19 @@ class Connection(asyncio.Protocol):
         self.progress = self._loop.time()
         if self._closing:
             return
+        if self.is_idle:
+            found = self._repeats.find(data)
+            if found is not None:
+                self._answer_repeat(*found, len(data))
+                return
+        self._parse(data)
+        if self._waiting:
+            self._answer_waiting()
+        if self._reading is not None or self._waiting or self._paused:
+            self._update_reading()
+
+    def _parse(self, data: bytes) -> None:
+        was_idle = self.is_idle
         self._read_bytes = len(data)
         if self.in_head or self._reading is None:
             self._head_bytes += self._read_bytes
@@ -112,10 +132,23 @@ class Connection(asyncio.Protocol):
             self._refuse(cause if isinstance(cause, Refused) else Refused(400, str(error)))
         except Refused as refused:
             self._refuse(refused)
-        if self._waiting:
-            self._answer_waiting()
-        if self._reading is not None or self._waiting or self._paused:
-            self._update_reading()
+        else:
+            if was_idle and self._is_repeatable and len(self._waiting) == 1 and self.is_idle:
+                self._repeats.learn(data, self._headers, self._names)
+
+    def _answer_repeat(self, method: bytes, url: bytes, size: int) -> None:
+        exchange = Exchange(
+            self,
+            size,
+            is_head=method == b"HEAD",
+            http11=True,
+            keep_alive=not self._server.stopping,
+            has_body=False,
+            expects_continue=False,
+        )
+        self.served = True
+        repeated = self._repeats
+        self._ask(exchange, self._scope(exchange, method, url, repeated.headers, repeated.names, "1.1"))
 
     def eof_received(self) -> bool:
         """A client may close its side and still read the answer, but not in the midst of its request."""
@@ -159,17 +192,20 @@ class Connection(asyncio.Protocol):
         parser = self._parser
         version: str = parser.get_http_version()
         has_body, expects_continue = self._inspect(version)
+        keeps_alive = parser.should_keep_alive()
         method: bytes = parser.get_method()
         exchange = Exchange(
             self,
             self._head_bytes + self._begun_in_bytes,
             is_head=method == b"HEAD",
             http11=version == "1.1",
-            keep_alive=parser.should_keep_alive() and not self._server.stopping,
+            keep_alive=keeps_alive and not self._server.stopping,
             has_body=has_body,
             expects_continue=expects_continue,
         )
-        self._waiting.append((exchange, self._scope(exchange, method, version)))
+        self._is_repeatable = version == "1.1" and keeps_alive and not has_body and not expects_continue
+        scope = self._scope(exchange, method, self._url, self._headers, self._names, version)
+        self._waiting.append((exchange, scope))
         self._head_bytes = 0
         self.served = True
         self._reading = exchange
@@ -207,8 +243,9 @@ class Connection(asyncio.Protocol):
     def _size_of_head(self) -> int:
         return len(self._url) + sum(len(name) + len(value) for name, value in self._headers)
 
-    def _scope(self, exchange: Exchange, method: bytes, version: str) -> Scope:
-        url = self._url
+    def _scope(
+        self, exchange: Exchange, method: bytes, url: bytes, headers: Headers, names: list[bytes], version: str
+    ) -> Scope:
         if b"#" in url or not url.startswith(b"/"):
             url = _origin_form(url)
         raw_path, _, query = url.partition(b"?")
@@ -223,8 +260,8 @@ class Connection(asyncio.Protocol):
             "path": unquote(raw_path.decode("ascii")) if b"%" in raw_path else raw_path.decode("ascii"),
             "raw_path": raw_path,
             "query_string": query,
-            "headers": self._headers,
-            "header_names": self._names,
+            "headers": headers,
+            "header_names": names,
             "client": client,
             "server": server,
             "extensions": {DIRECT: exchange},
@@ -235,17 +272,19 @@ class Connection(asyncio.Protocol):
     def _answer_waiting(self) -> None:
         self._asking = True
         while self._waiting and self._answering is None:
-            exchange, scope = self._waiting.popleft()
-            self._answering = exchange
-            try:
-                answer = self._server.app(scope, exchange.receive, exchange.send)
-            except Exception:
-                _log.exception("the application failed")
-                self._end(exchange)
-            else:
-                if answer is not None:
-                    self.go_on(exchange, answer)
+            self._ask(*self._waiting.popleft())
         self._asking = False
+
+    def _ask(self, exchange: Exchange, scope: Scope) -> None:
+        self._answering = exchange
+        try:
+            answer = self._server.app(scope, exchange.receive, exchange.send)
+        except Exception:
+            _log.exception("the application failed")
+            self._end(exchange)
+        else:
+            if answer is not None:
+                self.go_on(exchange, answer)
 
     def go_on(self, exchange: Exchange, answer: Awaitable[None]) -> None:
         # Held here, since the loop itself holds a task only weakly.

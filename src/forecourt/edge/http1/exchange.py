@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable
 from email.utils import formatdate
 from http import HTTPStatus
 from typing import Protocol
 
 from forecourt.base.asgi import Message
+from forecourt.base.headers import Headers, as_lines, once
 
 _STATUS_LINES = {status.value: b"HTTP/1.1 %d %s" % (status, status.phrase.encode()) for status in HTTPStatus}
-# Of a header's pair
-_AS_LINE = b": ".join
-# After the last line's own end
-_END_OF_HEAD = b"\r\n"
+_CLOSE = b"connection: close\r\n"
+_CHUNKED = b"transfer-encoding: chunked\r\n"
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 # Responses that have no body whatever their headers say (RFC 9110 §6.4.1)
 _BODILESS = frozenset((204, 304))
@@ -40,10 +39,6 @@ class Wire(Protocol):
 
     def finished(self, exchange: Exchange) -> None:
         """The application has answered."""
-
-
-class ResponseInvalid(Exception):
-    """The application's response cannot be written down as HTTP."""
 
 
 class Exchange:
@@ -155,7 +150,7 @@ class Exchange:
     # -- the response
 
     async def send(self, message: Message) -> None:
-        """Raises `ResponseInvalid`."""
+        """Raises `InvalidHeader`."""
         if message["type"] == "http.response.start":
             self._start(message)
             return
@@ -180,33 +175,28 @@ class Exchange:
 
     def _start(self, message: Message) -> None:
         status: int = message["status"]
-        headers = message.get("headers", ())
-        lines = self._lines(status, headers)
+        headers: Headers = list(message.get("headers", ()))
+        if status in _BODILESS:
+            self._is_head = True
+        framing = b""
         if any(name == b"connection" and value.lower() == b"close" for name, value in headers):
             self.keep_alive = False
         if not self._is_head and not any(name == b"content-length" for name, _ in headers):
             self._chunked = self._http11
             if self._chunked:
-                lines.append(b"transfer-encoding: chunked")
+                framing = _CHUNKED
             else:
                 self.keep_alive = False
-        self._head = self._rendered(lines)
+        self._head = self._rendered(status, as_lines(headers), framing)
 
-    def _lines(self, status: int, headers: Sequence[tuple[bytes, bytes]]) -> list[bytes]:
-        if status in _BODILESS:
-            self._is_head = True
-        return [_STATUS_LINES.get(status) or b"HTTP/1.1 %d Unknown" % status, *map(_AS_LINE, headers), _date()]
-
-    def _rendered(self, lines: list[bytes]) -> bytes:
-        """Raises `ResponseInvalid`."""
-        if not self.keep_alive:
-            lines.append(b"connection: close")
-        lines.append(_END_OF_HEAD)
-        head = b"\r\n".join(lines)
-        # `splitlines` of bytes knows CR, LF and CRLF, each as one end of a line.
-        if len(head.splitlines()) != len(lines) or head.find(b"\0") >= 0:
-            raise ResponseInvalid("a header holds a line break or NUL")
-        return head
+    def _rendered(self, status: int, lines: bytes, framing: bytes) -> bytes:
+        return b"%b\r\n%b%b%b%b\r\n" % (
+            _STATUS_LINES.get(status) or b"HTTP/1.1 %d Unknown" % status,
+            lines,
+            _date(),
+            framing,
+            b"" if self.keep_alive else _CLOSE,
+        )
 
     def _framed(self, body: bytes, more: bool) -> bytes:
         if self._is_head:
@@ -218,12 +208,14 @@ class Exchange:
 
     # -- the response by a plain call (`base.asgi.Direct`)
 
-    def respond(self, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> None:
-        """Raises `ResponseInvalid`."""
-        lines = self._lines(status, headers)
-        if status not in _BODILESS:
-            lines.append(b"content-length: %d" % len(body))
-        head = self._rendered(lines)
+    def respond(self, status: int, headers: Headers, own: Headers, body: bytes) -> None:
+        """Raises `InvalidHeader`."""
+        framing = b""
+        if status in _BODILESS:
+            self._is_head = True
+        else:
+            framing = b"content-length: %d\r\n" % len(body)
+        head = self._rendered(status, once(headers, as_lines, headers) + as_lines(own), framing)
         self.started = self.complete = True
         if self.connected:
             self._wire.write_whole(head if self._is_head else head + body)
@@ -241,5 +233,5 @@ def _date() -> bytes:
     global _date_line  # noqa: PLW0603 - a cache of one value
     now = int(time.time())
     if now != _date_line[0]:
-        _date_line = (now, b"date: %b" % formatdate(now, usegmt=True).encode())
+        _date_line = (now, b"date: %b\r\n" % formatdate(now, usegmt=True).encode())
     return _date_line[1]

@@ -70,7 +70,6 @@ def forwarding(
     def forward(request: MethodRequest) -> Awaitable[MethodResponse]:
         if not request.body.is_whole:
             return wait(request)
-        origin, outgoing = asked(request)
         pending: Pending[MethodResponse] = Pending()
         started = perf_counter()
 
@@ -84,6 +83,7 @@ def forwarding(
                 headers = for_client(reply.headers)
                 pending.resolve(MethodResponse(reply.status, headers, reply.body, None, latency_ms))
 
+        origin, outgoing = asked(request)
         try:
             begun = upstream.begin(origin, outgoing, timeout_seconds, on_reply)
         except InvalidRequest as error:

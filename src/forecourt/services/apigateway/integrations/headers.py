@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from forecourt.base.headers import Recurring, once
 from forecourt.services.apigateway.plan.messages import Headers, MethodRequest
 from forecourt.upstream.message import HOP_BY_HOP
 
@@ -73,12 +74,16 @@ class Passage:
 
     def __init__(self, targets: Targets) -> None:
         self._targets = targets
+        self._rule = self._pass
         # Backends spell few names in few ways: what becomes of them is remembered, within bounds.
         self._known: dict[bytes, bytes | None] = {}
 
     def __call__(self, headers: Headers) -> Headers:
+        return once(headers, self._rule, headers)
+
+    def _pass(self, headers: Headers) -> Headers:
         known = self._known
-        passed: Headers = []
+        passed = Recurring()
         options = b""
         for name, value in headers:
             target = known[name] if name in known else self._find(name)

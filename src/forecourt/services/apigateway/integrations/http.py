@@ -12,6 +12,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from urllib.parse import quote_plus
 
+from forecourt.base.headers import Recurring, once
 from forecourt.services.apigateway.integrations.custom import Backend, Mapped
 from forecourt.services.apigateway.integrations.forwarding import (
     as_gateway_error,
@@ -46,7 +47,8 @@ def http_proxy(integration: Integration, served: Served, ports: Ports) -> Handle
     mappings = compile_request_mappings(integration.request_parameters, served.variables)
     uri = UriTemplate(integration.uri or "", served.variables)
     path = mappings.path
-    build_headers = _header_builder(mappings, served, uri.origin)
+    own_headers = _own_headers(mappings, uri.origin)
+    from_client = _from_client(mappings, served)
     build_query = _query_builder(mappings) if mappings.query else None
     method = (integration.http_method or "ANY").encode()
     deliver = stream_for_client if integration.response_transfer_mode == "STREAM" else body_for_client
@@ -58,9 +60,10 @@ def http_proxy(integration: Integration, served: Served, ports: Ports) -> Handle
         outgoing = Request(
             request.scope["method"].encode() if method == b"ANY" else method,
             _with_query(target.path, query) if query else target.path.encode("latin-1"),
-            build_headers(target.origin, request),
+            own_headers(target.origin, request),
             body.whole if body.is_whole else body.stream(),
             body.length,
+            once(request.headers, from_client, request),
         )
         return target.origin, outgoing
 
@@ -99,22 +102,38 @@ def http_backend(integration: Integration, served: Served, ports: Ports) -> Back
     return call
 
 
-def _header_builder(
-    mappings: RequestMappings, served: Served, origin: Origin | None
-) -> Callable[[Origin, MethodRequest], Headers]:
-    """`origin`: where that is the same for all requests."""
+def _own_headers(mappings: RequestMappings, origin: Origin | None) -> Callable[[Origin, MethodRequest], Headers]:
+    """What each request says anew. `origin`: where that is the same for all of them."""
     mapped = [(name.lower().encode(), source) for name, source in mappings.headers]
-    replaced = {name for name, _ in mapped}
-    dropped = NOT_TO_HTTP_PROXY | replaced | {b"authorization"}
-    authorization = b"" if b"authorization" in replaced else b"authorization"
-    api_id = (b"x-amzn-apigateway-api-id", served.api_id.encode())
     host = (b"host", origin.authority.encode()) if origin is not None else None
 
     def build(origin: Origin, request: MethodRequest) -> Headers:
+        headers: Headers = [
+            host or (b"host", origin.authority.encode()),
+            (b"x-amzn-trace-id", request.trace_id.encode("latin-1")),
+        ]
+        for key, source in mapped:
+            value = source(request)
+            for item in value if isinstance(value, list) else (value,):
+                if item is not None:
+                    headers.append((key, item.encode()))
+        return headers
+
+    return build
+
+
+def _from_client(mappings: RequestMappings, served: Served) -> Callable[[MethodRequest], Headers]:
+    """What the client's headers and its connection say (whether a method's requests are signed is the same for all)."""
+    replaced = {name.lower().encode() for name, _ in mappings.headers}
+    dropped = NOT_TO_HTTP_PROXY | replaced | {b"authorization"}
+    authorization = b"" if b"authorization" in replaced else b"authorization"
+    api_id = (b"x-amzn-apigateway-api-id", served.api_id.encode())
+
+    def build(request: MethodRequest) -> Headers:
         scope = request.scope
-        headers: Headers = [host or (b"host", origin.authority.encode())]
+        headers: Headers = Recurring()
         chain = request.source_ip.encode()
-        trace = named = None
+        named = None
         for header in request.headers:
             name = header[0]
             if name not in dropped:
@@ -124,23 +143,11 @@ def _header_builder(
                     headers.append(header)
             elif name == b"x-forwarded-for":
                 chain = header[1] + b", " + chain
-            elif name == b"x-amzn-trace-id":
-                trace = header[1]
             elif name == b"connection" and header[1] not in PLAIN_CONNECTION:
                 named = header[1]
         if named is not None:
-            headers = without_options(headers, named)
-        headers += (
-            (b"x-forwarded-for", chain),
-            *_arrived_at(scope["server"], scope["scheme"]),
-            (b"x-amzn-trace-id", trace or request.trace_id.encode("latin-1")),
-            api_id,
-        )
-        for key, source in mapped:
-            value = source(request)
-            for item in value if isinstance(value, list) else (value,):
-                if item is not None:
-                    headers.append((key, item.encode()))
+            headers = Recurring(without_options(headers, named))
+        headers += ((b"x-forwarded-for", chain), *_arrived_at(scope["server"], scope["scheme"]), api_id)
         return headers
 
     return build

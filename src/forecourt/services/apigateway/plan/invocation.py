@@ -130,9 +130,8 @@ class Invocation:
         body = response.body
         if self._direct is None or not isinstance(body, bytes):
             return self._stream(response)
-        self._direct.respond(
-            response.status, response.headers + self._manner.own_headers(self._request.request_id), body
-        )
+        own = self._manner.own_headers(self._request.request_id)
+        self._direct.respond(response.status, response.headers, own, body)
         self._note(response)
         return None
 

@@ -94,7 +94,7 @@ class Limits(NamedTuple):
 
 def with_api_key(handler: Handler, limits: Limits, served: Served, method_key: str, source: str) -> Handler:
     """`source`: HEADER or AUTHORIZER. `method_key`: `/pets/GET`."""
-    keys, throttles, clock = limits.keys, limits.throttles, limits.clock
+    keys, throttles = limits.keys, limits.throttles
     # By the key's value, as of the directory's version: what a key may use is looked up once
     admissions: dict[str, _Admission] = {}
     version = keys.version
@@ -113,7 +113,7 @@ def with_api_key(handler: Handler, limits: Limits, served: Served, method_key: s
             admission = admissions[value] = _admission(served, *found, method_key)
         bucket = None
         if admission.throttle is not None:
-            now = clock.now()
+            now = request.time
             bucket = throttles.bucket(*admission.throttle, now)
             if not bucket.has(now):
                 raise GatewayError("THROTTLED")
@@ -174,7 +174,7 @@ def _limit(settings: ThrottleSettings) -> Limit:
 
 def throttled(handler: Handler, limits: Limits, served: Served, method_limit: Limit | None, method_key: str) -> Handler:
     """Client, method, account; then the quota. A request that is refused takes nothing from anybody."""
-    throttles, clock, usage = limits.throttles, limits.clock, limits.usage
+    throttles, usage = limits.throttles, limits.usage
     account = throttles.bucket(("account", served.account, served.region), limits.account_limit)
     own: tuple[TokenBucket, ...] = (account,)
     alone = method_limit is None
@@ -183,7 +183,7 @@ def throttled(handler: Handler, limits: Limits, served: Served, method_limit: Li
         own = (throttles.bucket(name, method_limit), account)
 
     def check(request: MethodRequest) -> Awaitable[MethodResponse]:
-        now = clock.now()
+        now = request.time
         client: Client | None = request.client
         if client is None and alone:
             admitted = account.admit(now)

@@ -167,8 +167,9 @@ class _Noting:
         return False
 
     async def send(self, origin: Origin, request: Request, timeout: float) -> Response:
-        named = dict(request.headers).get(b"host", origin.authority.encode()).decode("latin-1")
-        _sent(f"{origin.scheme}://{named}{request.target.decode('latin-1')}", request.headers, request.body)
+        headers = [*request.recurring, *request.headers]
+        named = dict(headers).get(b"host", origin.authority.encode()).decode("latin-1")
+        _sent(f"{origin.scheme}://{named}{request.target.decode('latin-1')}", headers, request.body)
         started = perf_counter()
         response = await self._sender.send(origin, request, timeout)
         _received(response.status, started, response.headers, response.body)

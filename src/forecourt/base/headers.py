@@ -1,0 +1,63 @@
+"""Headers that come again.
+
+On one connection a client says the same headers with one request after the other, and a backend with its responses:
+HPACK rests on that (RFC 7541). Who reads a connection gives the same `Recurring` for the same bytes, and what follows
+from it is worked out `once`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+Headers = list[tuple[bytes, bytes]]
+G = TypeVar("G")
+T = TypeVar("T")
+
+# So many rules are remembered with one list; a connection whose requests need more begins anew.
+_MOST_RULES = 64
+
+# Of a header's pair
+_AS_LINE = b": ".join
+
+
+class InvalidHeader(ValueError):
+    """A header that would be read as something else than one."""
+
+
+class Recurring(Headers):
+    """Headers that were read off a connection, or follow from those. Nobody changes them."""
+
+    __slots__ = ("_known",)
+    _known: dict[Callable[..., Any], Any]
+
+
+def once(headers: Headers, rule: Callable[[G], T], given: G) -> T:
+    """`rule(given)`. Where `headers` recur it is called once for all of them.
+
+    So it may depend on them and on their connection only, and nobody may change its result.
+    """
+    if not isinstance(headers, Recurring):
+        return rule(given)
+    try:
+        known = headers._known
+    except AttributeError:
+        known = headers._known = {}
+    try:
+        found: T = known[rule]
+    except KeyError:
+        if len(known) >= _MOST_RULES:
+            known.clear()
+        found = known[rule] = rule(given)
+    return found
+
+
+def as_lines(headers: Headers) -> bytes:
+    """As they stand in a message, each line with its end. Raises `InvalidHeader`. Names are the caller's to check."""
+    if not headers:
+        return b""
+    lines = b"\r\n".join(map(_AS_LINE, headers))
+    breaks = len(headers) - 1
+    if lines.count(b"\n") != breaks or lines.count(b"\r") != breaks or lines.find(b"\0") >= 0:
+        raise InvalidHeader("a header's value holds a line break or NUL")
+    return lines + b"\r\n"
