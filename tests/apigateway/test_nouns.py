@@ -209,7 +209,12 @@ async def test_authorizers(aws: Aws) -> None:
 @pytest.mark.parametrize(
     ("members", "refusal"),
     [
-        ({"type": "TOKEN", "authorizerUri": LAMBDA}, "Invalid identity source specified."),
+        ({"type": "TOKEN", "authorizerUri": LAMBDA}, "Invalid token source expression: None."),
+        (
+            {"type": "TOKEN", "authorizerUri": LAMBDA, "identitySource": "method.request.querystring.key"},
+            "Invalid token source expression: method.request.querystring.key. The source must be a method request "
+            "header, matching 'method.request.header.[a-zA-Z0-9._-]+'.",
+        ),
         ({"type": "TOKEN", "identitySource": HEADER}, "Invalid Authorizer URI"),
         ({"type": "REQUEST", "authorizerUri": LAMBDA}, "Identity source must be specified"),
         (

@@ -10,6 +10,9 @@ LAMBDA = (
     "arn:aws:lambda:us-east-1:000000000000:function:pets/invocations"
 )
 
+MAPPING = "Invalid mapping expression specified: Validation Result: warnings : [], errors : "
+PARAMETER_NAME = "Parameter name should match the following regular expression: ^[a-zA-Z0-9:._$-]+$"
+
 
 async def make_api(aws: Aws, **members: object) -> tuple[str, str]:
     """An API's id and its root resource's."""
@@ -331,6 +334,18 @@ ROLE = "arn:aws:iam::000000000000:role/r"
             "[Invalid mapping expression parameter specified: method.request.path.proxy]",
         ),
         (
+            {"type": "MOCK", "requestParameters": {"integration.request.header.a": "method.request.body.[?("}},
+            f"BadRequestException: {MAPPING}[Invalid mapping expression specified: method.request.body.[?(]",
+        ),
+        (
+            {"type": "MOCK", "cacheKeyParameters": ["method.context.authorizer.id"]},
+            f"BadRequestException: {MAPPING}[Invalid mapping expression specified: method.context.authorizer.id]",
+        ),
+        (
+            {"type": "MOCK", "cacheKeyParameters": ["method.request.path.id"]},
+            "BadRequestException: Invalid cache key parameter specified",
+        ),
+        (
             {"type": "MOCK", "requestTemplates": {"123": "x"}},
             "BadRequestException: Validation Result: warnings : [], errors : [Invalid content type specified: 123]",
         ),
@@ -345,6 +360,55 @@ async def test_an_integration_that_is_refused(aws: Aws, members: dict[str, objec
     assert gone == "NotFoundException: Invalid Integration identifier specified"
 
 
+async def test_cache_keys_are_of_the_method_or_of_the_integration(aws: Aws) -> None:
+    api, root = await make_api(aws)
+    method = {"restApiId": api, "resourceId": root, "httpMethod": "GET"}
+    await aws(
+        "PutMethod", **method, authorizationType="NONE", requestParameters={"method.request.querystring.a": False}
+    )
+    keys = ["method.request.querystring.a", "integration.request.header.who"]
+    mapped = {"integration.request.header.who": "context.authorizer.principalId"}
+    put = await aws("PutIntegration", **method, type="MOCK", cacheKeyParameters=keys, requestParameters=mapped)
+    assert put["cacheKeyParameters"] == keys
+    patch = [{"op": "add", "path": "/cacheKeyParameters/method.request.header.b", "value": ""}]
+    refusal = await aws.refused("UpdateIntegration", **method, patchOperations=patch)
+    assert refusal == "BadRequestException: Invalid cache key parameter specified"
+
+
+async def test_selection_patterns(aws: Aws) -> None:
+    api, root = await make_api(aws)
+    method = await make_mock(aws, api, root, "POST")
+    for status in ("200", "400", "500"):
+        await aws("PutMethodResponse", **method, statusCode=status)
+    await aws("PutIntegrationResponse", **method, statusCode="200")
+    await aws("PutIntegrationResponse", **method, statusCode="200", selectionPattern="")
+    refusal = await aws.refused("PutIntegrationResponse", **method, statusCode="400")
+    assert refusal == "ConflictException: Integration response with selection pattern default already exists"
+    refusal = await aws.refused("PutIntegrationResponse", **method, statusCode="400", selectionPattern="(4")
+    assert refusal == "BadRequestException: Invalid selection pattern specified"
+    await aws("PutIntegrationResponse", **method, statusCode="400", selectionPattern=r"4\d\d")
+    await aws("PutIntegrationResponse", **method, statusCode="500", selectionPattern=r"5\d\d")
+    patch = [{"op": "replace", "path": "/selectionPattern", "value": r"4\d\d"}]
+    refusal = await aws.refused("UpdateIntegrationResponse", **method, statusCode="500", patchOperations=patch)
+    assert refusal == r"ConflictException: Integration response with selection pattern 4\d\d already exists"
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("method.request.querystring.filter[a]", PARAMETER_NAME),
+        ("method.request.header.x[a]", PARAMETER_NAME),
+        ("method.request.body.a", "Invalid mapping expression specified: method.request.body.a"),
+    ],
+)
+async def test_a_method_parameter_that_is_refused(aws: Aws, name: str, said: str) -> None:
+    api, root = await make_api(aws)
+    method = {"restApiId": api, "resourceId": root, "httpMethod": "GET", "authorizationType": "NONE"}
+    refusal = await aws.refused("PutMethod", **method, requestParameters={name: True})
+    assert refusal == f"BadRequestException: {MAPPING}[{said}]"
+    await aws("PutMethod", **method, requestParameters={"method.request.querystring.a$b:c-d.e_f": True})
+
+
 async def test_a_lambda_integration_and_its_responses(aws: Aws) -> None:
     api, root = await make_api(aws)
     method = await make_mock(aws, api, root, "POST")
@@ -353,7 +417,7 @@ async def test_a_lambda_integration_and_its_responses(aws: Aws) -> None:
 
     unknown = {"method.response.header.x": "'1'"}
     refusal = await aws.refused("PutIntegrationResponse", **method, statusCode="200", responseParameters=unknown)
-    assert refusal == "BadRequestException: No method response exists for method."
+    assert refusal == f"BadRequestException: {MAPPING}[No method response exists for method.]"
     await aws("PutMethodResponse", **method, statusCode="200", responseParameters={"method.response.header.y": False})
     refusal = await aws.refused("PutIntegrationResponse", **method, statusCode="200", responseParameters=unknown)
     assert refusal.endswith("[Invalid mapping expression parameter specified: method.response.header.x]")

@@ -33,6 +33,7 @@ from forecourt.services.apigateway.rest.model import (
     EndpointConfiguration,
     Entity,
     GatewayResponse,
+    Integration,
     JwtConfiguration,
     Method,
     Model,
@@ -240,22 +241,29 @@ class Import:
 
     def _put_method(self, resource: Resource, defined: MethodDefinition) -> None:
         method = checked(defined.method, "method")
-        where = f"'{method.http_method}' for resource at path '{defined.path}'"
+        name = f"'{method.http_method}'"
+        where = f"{name} for resource at path '{defined.path}'"
         method.authorizer_id = self._authorizer_id(defined.authorizer)
         method.request_validator_id = self._validator_id(defined.validator, where)
-        self._try(f"Unable to put method {where}", need_method, self.found, self.api.id, method)
-        if method.method_integration is not None:
-            method.method_integration.cache_namespace = method.method_integration.cache_namespace or resource.id
-            self._try(f"Unable to put integration on {where}", self._need_integration, method)
+        on_path = f"Unable to put method {name} on resource at path '{defined.path}'"
+        self._try(on_path, need_method, self.found, self.api.id, method)
+        integration = method.method_integration
+        if integration is not None:
+            integration.cache_namespace = integration.cache_namespace or resource.id
+            self._try(f"Unable to put integration on {where}", self._need_integration, integration, method)
+            for response in (integration.integration_responses or {}).values():
+                self._try(
+                    f"Unable to put integration response on {where}",
+                    need_integration_response,
+                    response,
+                    integration,
+                    method,
+                    self.quotas,
+                )
         resource.resource_methods[method.http_method] = method
 
-    def _need_integration(self, method: Method) -> None:
-        integration = method.method_integration
-        if integration is None:
-            return
+    def _need_integration(self, integration: Integration, method: Method) -> None:
         need_integration(integration, method, self.api.account, self.quotas)
-        for response in (integration.integration_responses or {}).values():
-            need_integration_response(response, method, self.quotas)
 
     def _authorizer_id(self, name: str | None) -> str | None:
         authorizers = self.found.all(Authorizer, self.api.id) if name else ()

@@ -7,8 +7,10 @@ from urllib.parse import urlsplit
 
 from forecourt.base.arn import Arn
 from forecourt.base.errors import AccessDenied
-from forecourt.services.apigateway.rest.errors import BadRequestException
+from forecourt.services.apigateway.patterns import compile_pattern
+from forecourt.services.apigateway.rest.errors import BadRequestException, ConflictException
 from forecourt.services.apigateway.rest.mapping import (
+    need_cache_key_parameters,
     need_content_types,
     need_request_mappings,
     need_response_mappings,
@@ -34,15 +36,33 @@ def need_integration(integration: Integration, method: Method, account: str, quo
     if integration.connection_type == "VPC_LINK" and not integration.connection_id:
         raise BadRequestException("Invalid connection ID specified. VPC_LINK connection type requires a connection ID")
     _need_stream(integration)
-    need_request_mappings(integration.request_parameters, method.request_parameters or {})
+    declared, mapped = method.request_parameters or {}, integration.request_parameters or {}
+    need_request_mappings(mapped, declared)
+    need_cache_key_parameters(integration.cache_key_parameters, declared, mapped)
     _need_templates(integration.request_templates, quotas)
 
 
-def need_integration_response(response: IntegrationResponse, method: Method, quotas: Quotas) -> None:
+def need_integration_response(
+    response: IntegrationResponse, integration: Integration, method: Method, quotas: Quotas
+) -> None:
+    _need_selection_pattern(response, integration)
     method_response = (method.method_responses or {}).get(response.status_code)
     declared = None if method_response is None else method_response.response_parameters or {}
     need_response_mappings(response.response_parameters, declared)
     _need_templates(response.response_templates, quotas)
+
+
+def _need_selection_pattern(response: IntegrationResponse, integration: Integration) -> None:
+    pattern = response.selection_pattern or ""
+    try:
+        compile_pattern(pattern)
+    except ValueError:
+        raise BadRequestException("Invalid selection pattern specified") from None
+    for status, other in (integration.integration_responses or {}).items():
+        if status != response.status_code and (other.selection_pattern or "") == pattern:
+            raise ConflictException(
+                f"Integration response with selection pattern {pattern or 'default'} already exists"
+            )
 
 
 def _need_templates(templates: dict[str, str | None] | None, quotas: Quotas) -> None:

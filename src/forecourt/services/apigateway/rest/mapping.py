@@ -12,8 +12,9 @@ import re
 from collections.abc import Iterable, Mapping
 
 from forecourt.services.apigateway.rest.errors import BadRequestException, invalid_mapping
+from forecourt.services.apigateway.vtl.jsonpath import JsonPath
 
-_NAME = r"[a-zA-Z0-9._$:\-\[\]]+"
+_NAME = r"[a-zA-Z0-9:._$-]+"
 # A static value, `context.*`, `stageVariables.*`
 _ELSEWHERE = r"'.*'|context\..+|stageVariables\.[a-zA-Z0-9_]+"
 _REQUEST_TARGET = re.compile(rf"integration\.request\.(header|querystring|path)\.{_NAME}")
@@ -32,8 +33,12 @@ _GATEWAY_SOURCE = re.compile(
     rf"method\.request\.(header|querystring|path|multivalueheader|multivaluequerystring)\.{_NAME}|{_ELSEWHERE}",
     re.DOTALL,
 )
-_METHOD_PARAMETER = re.compile(rf"method\.request\.(header|querystring|path)\.{_NAME}")
-_METHOD_RESPONSE_PARAMETER = _RESPONSE_TARGET
+_METHOD_PARAMETER = re.compile(r"method\.request\.(header|querystring|path)\.(.+)", re.DOTALL)
+_METHOD_RESPONSE_PARAMETER = re.compile(r"method\.response\.(header)\.(.+)", re.DOTALL)
+_CACHE_KEY_PARAMETER = re.compile(
+    rf"(method|integration)\.request\.(header|querystring|path|multivalueheader|multivaluequerystring)\.{_NAME}"
+)
+_BODY_PATH = re.compile(r"(?:method\.request|integration\.response)\.body(\..+)", re.DOTALL)
 _CONTENT_TYPE = re.compile(r"[\w!#$&^.+\-*]+/[\w!#$&^.+\-*]+(\s*;.*)?|\$default")
 _DECLARED = re.compile(r"method\.request\.(header|querystring|path|multivalueheader|multivaluequerystring)\.(.+)")
 
@@ -55,7 +60,7 @@ def need_response_mappings(mappings: Mapping[str, str] | None, declared: Iterabl
     if not mappings:
         return
     if declared is None:
-        raise BadRequestException("No method response exists for method.")
+        raise invalid_mapping(["No method response exists for method."])
     errors = [*_malformed(mappings, _RESPONSE_TARGET, _RESPONSE_SOURCE)]
     known = set(declared)
     errors += [f"Invalid mapping expression parameter specified: {t}" for t in mappings if t not in known]
@@ -67,8 +72,28 @@ def _malformed(mappings: Mapping[str, str] | None, target: re.Pattern[str], sour
     for left, right in (mappings or {}).items():
         if not target.fullmatch(left):
             yield f"Invalid mapping expression specified: {left}"
-        if not source.fullmatch(right):
+        if not source.fullmatch(right) or not _has_a_path(right):
             yield f"Invalid mapping expression specified: {right}"
+
+
+def _has_a_path(source: str) -> bool:
+    """Whether what looks into a body does so by a path that can be read."""
+    match = _BODY_PATH.fullmatch(source)
+    try:
+        return match is None or bool(JsonPath("$" + match[1]))
+    except ValueError:
+        return False
+
+
+def need_cache_key_parameters(names: Iterable[str], declared: Iterable[str], mapped: Iterable[str]) -> None:
+    """`declared` are the method's request parameters, `mapped` the integration's."""
+    names = list(names)
+    errors = [f"Invalid mapping expression specified: {n}" for n in names if not _CACHE_KEY_PARAMETER.fullmatch(n)]
+    if errors:
+        raise invalid_mapping(errors)
+    known = {*declared, *mapped}
+    if any(name.replace(".multivalue", ".") not in known for name in names):
+        raise BadRequestException("Invalid cache key parameter specified")
 
 
 def need_gateway_mappings(mappings: Mapping[str, str] | None) -> None:
@@ -90,7 +115,13 @@ def need_method_response_parameters(parameters: Iterable[str] | None) -> None:
 
 
 def _need_declarations(names: Iterable[str], pattern: re.Pattern[str]) -> None:
-    errors = [f"Invalid mapping expression specified: {name}" for name in names if not pattern.fullmatch(name)]
+    errors = []
+    for name in names:
+        match = pattern.fullmatch(name)
+        if match is None:
+            errors.append(f"Invalid mapping expression specified: {name}")
+        elif not re.fullmatch(_NAME, match[2]):
+            errors.append(f"Parameter name should match the following regular expression: ^{_NAME}$")
     if errors:
         raise invalid_mapping(errors)
 

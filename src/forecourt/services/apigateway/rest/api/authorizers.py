@@ -25,7 +25,7 @@ AUTH_TYPES = {"TOKEN": "custom", "REQUEST": "custom", "COGNITO_USER_POOLS": "cog
 WITHOUT_TTL = ("COGNITO_USER_POOLS", "JWT")
 
 _NAME = r"[^,\s]+"
-_HEADER = re.compile(rf"method\.request\.header\.{_NAME}")
+_HEADER = re.compile(r"method\.request\.header\.[a-zA-Z0-9._-]+")
 _SOURCE = re.compile(rf"method\.request\.(header|querystring)\.{_NAME}|context\.{_NAME}|stageVariables\.{_NAME}")
 _ISSUER = re.compile(r"https?://[^\s?#/]+[^\s?#]*")
 # What every JWT authorizer looks at anyway.
@@ -140,8 +140,8 @@ def _need_token(authorizer: Authorizer) -> None:
 def _need_one_header(authorizer: Authorizer) -> None:
     if not _HEADER.fullmatch(authorizer.identity_source or ""):
         raise BadRequestException(
-            f"Invalid identity source specified. A {authorizer.type} authorizer requires one header: "
-            "method.request.header.{name}"
+            f"Invalid token source expression: {authorizer.identity_source}. The source must be a method request "
+            "header, matching 'method.request.header.[a-zA-Z0-9._-]+'."
         )
 
 

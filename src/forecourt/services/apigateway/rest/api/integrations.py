@@ -95,7 +95,7 @@ class IntegrationsApi(Noun):
         def change(found: Found, resource: Resource) -> IntegrationResponse:
             method = method_of(resource, request["httpMethod"])
             integration = integration_of(method)
-            need_integration_response(response, method, self.quotas)
+            need_integration_response(response, integration, method, self.quotas)
             integration.integration_responses = {
                 **(integration.integration_responses or {}),
                 response.status_code: response,
@@ -120,7 +120,7 @@ class IntegrationsApi(Noun):
             integration = integration_of(method)
             before = response_of(integration, request["statusCode"])
             response = patched(before, patches.INTEGRATION_RESPONSE, request.get("patchOperations"))
-            need_integration_response(response, method, self.quotas)
+            need_integration_response(response, integration, method, self.quotas)
             (integration.integration_responses or {})[response.status_code] = response
             return response
 
