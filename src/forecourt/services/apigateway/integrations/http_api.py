@@ -15,6 +15,7 @@ from urllib.parse import quote_plus
 
 import msgspec
 
+from forecourt.base.headers import Recurring, once
 from forecourt.services.apigateway.http.model import DEFAULT_ROUTE, Integration
 from forecourt.services.apigateway.integrations.binary import BinaryMediaTypes
 from forecourt.services.apigateway.integrations.forwarding import as_gateway_error, body_for_client, forwarding
@@ -304,9 +305,10 @@ def _http(integration: Integration, served: Served, ports: Ports) -> Handler:
         outgoing = Request(
             request.scope["method"].encode() if method == b"ANY" else method,
             build_path(target.path, request).encode("latin-1"),
-            [(b"host", host), *build_headers(request)],
+            [(b"host", host), (b"x-amzn-trace-id", request.trace_id.encode("latin-1"))],
             body.whole if body.is_whole else body.stream(),
             body.length,
+            build_headers(request),
         )
         return target.origin, outgoing
 
@@ -373,21 +375,18 @@ def _header_builder(changes: tuple[Change, ...]) -> Callable[[MethodRequest], He
     changed = tuple(change for change in changes if change.place == "header")
 
     def build(request: MethodRequest) -> Headers:
-        headers, own = _headers_to_backend(request)
-        if changed:
-            texts = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
-            pairs = apply_to_pairs(texts, changed, "header", _seen(request))
-            headers = [(name.encode(), value.encode()) for name, value in pairs]
-        return headers + own
+        *headers, forwarded = _from_client(request)
+        texts = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
+        pairs = apply_to_pairs(texts, changed, "header", _seen(request))
+        return [*((name.encode(), value.encode()) for name, value in pairs), forwarded]
 
-    return build
+    return build if changed else lambda request: once(request.headers, _from_client, request)
 
 
-def _headers_to_backend(request: MethodRequest) -> tuple[Headers, Headers]:
-    """The client's, and the gateway's own, with this hop in `Forwarded` (RFC 7239)."""
-    headers: Headers = []
+def _from_client(request: MethodRequest) -> Headers:
+    """What the client's headers and its connection say, with this hop in `Forwarded` (RFC 7239) at the end."""
+    headers: Headers = Recurring()
     host = before = options = b""
-    trace = None
     for header in request.headers:
         name, value = header
         if name not in _REPLACED:
@@ -396,17 +395,13 @@ def _headers_to_backend(request: MethodRequest) -> tuple[Headers, Headers]:
             host = host or value
         elif name == b"forwarded":
             before = before + b", " + value if before else value
-        elif name == b"x-amzn-trace-id":
-            trace = value
         elif name == b"connection":
             options += value + b","
     if options[:-1] not in PLAIN_CONNECTION:
-        headers = without_options(headers, options)
+        headers = Recurring(without_options(headers, options))
     hop = b"for=%b;host=%b;proto=%b" % (request.source_ip.encode(), host, request.scope["scheme"].encode())
-    return headers, [
-        (b"forwarded", before + b", " + hop if before else hop),
-        (b"x-amzn-trace-id", trace or request.trace_id.encode("latin-1")),
-    ]
+    headers.append((b"forwarded", before + b", " + hop if before else hop))
+    return headers
 
 
 # -- the response
