@@ -79,21 +79,33 @@ def _statement(policy: int, number: int) -> dict[str, Any]:
     }
 
 
-class _Known:
-    """One access key and its owner's policies, as IAM gives them from memory."""
+class _Key:
+    """An access key, as IAM gives it from memory."""
 
     def __init__(self, key: Credentials) -> None:
         self._key = key
+
+    def remembered(self, access_key_id: str) -> tuple[str, Principal] | None:
+        return (self._key.secret_key, _ANN) if access_key_id == self._key.access_key else None
+
+    async def access_key(self, access_key_id: str) -> tuple[str, Principal] | None:
+        return self.remembered(access_key_id)
+
+    def used(self, access_key_id: str, service: str, region: str) -> None:
+        """What IAM notes is a write to a dictionary."""
+
+
+class _Policies:
+    """Its owner's policies, as IAM gives them from memory."""
+
+    def __init__(self) -> None:
         self.forget()
 
     def forget(self) -> None:
         self._grants = Grants(identity=[compile_policy(json.loads(text), "identity") for text in documents()])
 
-    async def access_key(self, access_key_id: str) -> tuple[str, Principal] | None:
-        return (self._key.secret_key, _ANN) if access_key_id == self._key.access_key else None
-
-    def used(self, access_key_id: str, service: str, region: str) -> None:
-        """What IAM notes is a write to a dictionary."""
+    def remembered(self, principal: Principal) -> Grants:
+        return self._grants
 
     async def grants(self, principal: Principal) -> Grants:
         return self._grants
@@ -101,9 +113,10 @@ class _Known:
 
 def _decisions() -> None:
     key = Credentials("AKIAANNANNANNANNANN1", "secret-of-ann")
-    known, clock = _Known(key), Clock()
-    authenticator = Authenticator(source=known, sessions=Sessions(b"m" * 32, Ids()), clock=clock, trust_unknown=False)
-    authorizer = PolicyAuthorizer(identities=known, clock=clock, mode="enforce")
+    policies, clock = _Policies(), Clock()
+    sessions = Sessions(b"m" * 32, Ids())
+    authenticator = Authenticator(source=_Key(key), sessions=sessions, clock=clock, trust_unknown=False)
+    authorizer = PolicyAuthorizer(identities=policies, clock=clock, mode="enforce")
     request = _arrived(_signed_call("http://127.0.0.1:4566/", key))
 
     async def once() -> None:
@@ -111,7 +124,7 @@ def _decisions() -> None:
         await authorizer.authorize(identity.principal, "states:ListActivities", "*", {"aws:SourceIp": "127.0.0.1"})
 
     def new_policies() -> None:
-        known.forget()
+        policies.forget()
         sigv4.signing_key.cache_clear()
 
     rows = [

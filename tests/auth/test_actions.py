@@ -99,6 +99,9 @@ class Policies:
         statements = [{"Effect": "Allow", "Action": d.action, "Resource": d.resource} for d in granted]
         self.policy = compile_policy({"Version": "2012-10-17", "Statement": statements})
 
+    def remembered(self, principal: Principal) -> None:
+        return None
+
     async def grants(self, principal: Principal) -> Grants:
         return Grants(identity=(self.policy,))
 

@@ -44,6 +44,9 @@ class Keys:
         self.keys = keys
         self.uses: list[tuple[str, str, str]] = []
 
+    def remembered(self, access_key_id: str) -> None:
+        return None
+
     async def access_key(self, access_key_id: str) -> tuple[str, Principal] | None:
         return self.keys.get(access_key_id)
 

@@ -48,6 +48,9 @@ class Identities:
             [compile_policy(document) for document in documents], compile_policy(boundary) if boundary else None, tags
         )
 
+    def remembered(self, principal: Principal) -> Grants:
+        return self._grants
+
     async def grants(self, principal: Principal) -> Grants:
         return self._grants
 

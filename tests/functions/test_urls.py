@@ -136,6 +136,9 @@ def test_cross_origin_headers(cors: dict[str, Any], origin: str, preflight: bool
 class NobodyAllowed:
     """No identity policies: only the function's own policy lets somebody in."""
 
+    def remembered(self, of: object) -> None:
+        return None
+
     async def grants(self, principal: Principal) -> Grants:
         return Grants(identity=())
 

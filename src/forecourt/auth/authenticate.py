@@ -28,8 +28,16 @@ def anywhere() -> bool:
     return True
 
 
+# The secret of credentials (None: trusted unseen) and whose they are.
+Owner = tuple[str | None, Principal]
+
+
 class CredentialSource(Protocol):
-    """Long-term access keys. IAM supplies it, from memory."""
+    """Long-term access keys. IAM supplies it."""
+
+    def remembered(self, access_key_id: str) -> tuple[str, Principal] | None:
+        """Of a key that was asked for before; None says nothing of it."""
+        ...
 
     async def access_key(self, access_key_id: str) -> tuple[str, Principal] | None:
         """The secret and its owner; None for a key that is unknown or inactive."""
@@ -68,9 +76,11 @@ class Authenticator:
         try:
             signature = sigv4.read_signature(request)
             if signature is not None:
-                return await self._identify(signature, request, trust)
+                owner = await self._owner(signature.access_key_id, signature.session_token, trust)
+                return self._verified(signature, request, *owner)
             if (presigned := sigv2.read_presigned(request)) is not None:
-                return await self._identify_presigned(presigned, request, trust)
+                owner = await self._owner(presigned.access_key_id, presigned.session_token, trust)
+                return self._verified_presigned(presigned, request, *owner)
             if not anonymous_allowed:
                 raise missing_token()
         except Refused as refused:
@@ -79,8 +89,21 @@ class Authenticator:
         region, service = (signature.region, signature.service) if signature else ("", "")
         return Identity(ANONYMOUS, region, service, request.body)
 
-    async def _identify(self, signature: Signature, request: SignedRequest, trust: Trust) -> Identity:
-        secret, principal = await self._credentials(signature.access_key_id, signature.session_token, trust)
+    async def authenticate_form(self, claim: post_policy.Claim | None, trust: Trust) -> Principal:
+        """Of an upload that a browser posts to S3; one without a policy is nobody's. Raises `AuthenticationFailed`."""
+        if claim is None:
+            return ANONYMOUS
+        try:
+            secret, principal = await self._owner(claim.access_key_id, claim.session_token, trust)
+            if secret is not None:
+                post_policy.verify(claim, secret)
+        except Refused as refused:
+            raise failed(refused, "rest-xml") from None
+        return principal
+
+    def _verified(
+        self, signature: Signature, request: SignedRequest, secret: str | None, principal: Principal
+    ) -> Identity:
         if signature.service == "iam" and _kept_from_iam(principal):
             raise invalid_token()
         if secret is not None:
@@ -92,32 +115,22 @@ class Authenticator:
             body = aws_chunked.decode(signature, secret, body).body
         return Identity(principal, signature.region, signature.service, body)
 
-    async def _identify_presigned(self, presigned: sigv2.Presigned, request: SignedRequest, trust: Trust) -> Identity:
-        secret, principal = await self._credentials(presigned.access_key_id, presigned.session_token, trust)
+    def _verified_presigned(
+        self, presigned: sigv2.Presigned, request: SignedRequest, secret: str | None, principal: Principal
+    ) -> Identity:
         if secret is not None:
             sigv2.verify(presigned, request, secret, self._clock.machine_now())
         return Identity(principal, "", "s3", request.body)
 
-    async def authenticate_form(self, claim: post_policy.Claim | None, trust: Trust) -> Principal:
-        """Of an upload that a browser posts to S3; one without a policy is nobody's. Raises `AuthenticationFailed`."""
-        if claim is None:
-            return ANONYMOUS
-        try:
-            secret, principal = await self._credentials(claim.access_key_id, claim.session_token, trust)
-            if secret is not None:
-                post_policy.verify(claim, secret)
-        except Refused as refused:
-            raise failed(refused, "rest-xml") from None
-        return principal
-
-    async def _credentials(self, key: str, token: str, trust: Trust) -> tuple[str | None, Principal]:
-        """The secret to verify with (None: trusted unseen) and its owner."""
-        temporary = key.startswith(TEMPORARY)
-        found = self._session(key, token) if temporary else await self._source.access_key(key)
+    async def _owner(self, key: str, token: str, trust: Trust) -> Owner:
+        if key.startswith(TEMPORARY):
+            found, unknown = self._session(key, token), invalid_token
+        else:
+            found, unknown = self._source.remembered(key) or await self._source.access_key(key), unknown_key
         if found is not None:
             return found
         if not self._trust_unknown or self._sessions.key_ids.is_ours(key) or not trust():
-            raise invalid_token() if temporary else unknown_key()
+            raise unknown()
         account = key if len(key) == 12 and key.isascii() and key.isdigit() else DEFAULT_ACCOUNT
         return None, root(account, key)
 

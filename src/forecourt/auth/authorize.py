@@ -77,7 +77,11 @@ class Grants(NamedTuple):
 
 
 class IdentityPolicies(Protocol):
-    """IAM supplies it, from memory."""
+    """IAM supplies it."""
+
+    def remembered(self, principal: Principal) -> Grants | None:
+        """Of a caller who was asked for before; None says nothing."""
+        ...
 
     async def grants(self, principal: Principal) -> Grants: ...
 
@@ -87,6 +91,9 @@ class EveryoneMay:
 
     _EVERYTHING = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}
     _GRANTS = Grants(identity=(compile_policy(_EVERYTHING),))
+
+    def remembered(self, principal: Principal) -> Grants | None:
+        return self._GRANTS
 
     async def grants(self, principal: Principal) -> Grants:
         return self._GRANTS
@@ -150,7 +157,9 @@ class PolicyAuthorizer:
         """Raises `AccessDenied` in AWS's words."""
         if self._mode == "off" and principal.kind == "service":
             return
-        decision = await self.decide(principal, action, resource, context)
+        decision = self._remembered(principal, action, resource)
+        if decision is None:
+            decision = await self.decide(principal, action, resource, context)
         if decision.allowed or (decision.effect is Effect.IMPLICIT_DENY and self._is_lenient(principal)):
             return
         message = denial(principal, action, resource, decision)
@@ -182,17 +191,18 @@ class PolicyAuthorizer:
         if action == UNMAPPED and principal.kind != "root":
             return Decision(Effect.IMPLICIT_DENY, "mapping to an action")
         grants = await self._identities.grants(principal)
-        key = (id(grants), action, resource, principal.kind, principal.account, principal.session_policies)
-        settled = self._settled.get(key)
-        if settled is not None:
-            return settled[1]
         request, policies = await self._gather(grants, principal, action, resource, context)
         decision = evaluate(request, policies)
         if self._stands_alone(action, resource) and not depends_on_circumstances(request, policies):
             if len(self._settled) >= _REMEMBERED:
                 self._settled.clear()
-            self._settled[key] = (grants, decision)
+            self._settled[_case(grants, principal, action, resource)] = (grants, decision)
         return decision
+
+    def _remembered(self, principal: Principal, action: str, resource: str) -> Decision | None:
+        grants = self._identities.remembered(principal)
+        settled = None if grants is None else self._settled.get(_case(grants, principal, action, resource))
+        return None if settled is None else settled[1]
 
     async def gather(
         self, principal: Principal, action: str, resource: str, context: Mapping[str, Any]
@@ -243,6 +253,11 @@ class PolicyAuthorizer:
         for name, value in grants.tags.items():
             found[f"aws:PrincipalTag/{name}"] = value
         return found | principal_keys(principal)
+
+
+def _case(grants: Grants, principal: Principal, action: str, resource: str) -> tuple[Any, ...]:
+    """All that a decision depends on where it does not depend on circumstances."""
+    return (id(grants), action, resource, principal.kind, principal.account, principal.session_policies)
 
 
 def _resource_policy(document: str | None, request: Request, account: str) -> Policy | None:

@@ -14,13 +14,16 @@ from forecourt.base.principal import Principal, root
 from forecourt.services.iam.api.keys import purpose
 from forecourt.services.iam.api.kit import managed_document
 from forecourt.services.iam.key_uses import KeyUses
+from forecourt.services.iam.memory import Memory
 from forecourt.services.iam.model import AccessKey, Group, ManagedPolicy, Role, User
 from forecourt.services.iam.store import Directory
 from forecourt.store.sealing import SealBroken, Sealer
 
 _log = logging.getLogger("forecourt.iam")
 _ALLOW_ALL = compile_policy({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}})
-_REMEMBERED = 10_000
+_NOTHING = Grants()
+# Kind, account and name
+_Subject = tuple[str, str, str]
 
 
 class CallerPolicies:
@@ -28,40 +31,36 @@ class CallerPolicies:
 
     def __init__(self, directory: Directory) -> None:
         self._directory = directory
-        self._remembered: dict[tuple[str, str, str], Grants] = {}
-        changes = directory.store.changes
+        self._memory: Memory[_Subject, Grants] = Memory(self._load)
         for kind in (User, Group, Role, ManagedPolicy):
-            changes.subscribe(kind, lambda _: self.forget())
+            directory.store.changes.subscribe(kind, lambda _: self.forget())
 
     def forget(self) -> None:
-        self._remembered.clear()
+        self._memory.forget()
+
+    def remembered(self, principal: Principal) -> Grants | None:
+        subject = _subject_of(principal)
+        return _NOTHING if subject is None else self._memory.known.get(subject)
 
     async def grants(self, principal: Principal) -> Grants:
-        key = _subject_of(principal)
-        if key is None:
-            return Grants()
-        found = self._remembered.get(key)
-        if found is None:
-            found = await self._load(*key)
-            if len(self._remembered) >= _REMEMBERED:
-                self._remembered.clear()
-            self._remembered[key] = found
-        return found
+        subject = _subject_of(principal)
+        return _NOTHING if subject is None else await self._memory.of(subject)
 
-    async def _load(self, kind: str, account: str, name: str) -> Grants:
+    async def _load(self, subject: _Subject) -> Grants:
+        kind, account, name = subject
         if kind == "root":
             return Grants(identity=(_ALLOW_ALL,))
         kinds: dict[str, type[User] | type[Role]] = {"user": User, "role": Role}
-        subject = await self._directory.store.get(kinds[kind], account, name.lower())
-        if subject is None:
-            return Grants()
-        holders: list[User | Group | Role] = [subject]
-        for name in subject.groups if isinstance(subject, User) else ():
+        holder = await self._directory.store.get(kinds[kind], account, name.lower())
+        if holder is None:
+            return _NOTHING
+        holders: list[User | Group | Role] = [holder]
+        for name in holder.groups if isinstance(holder, User) else ():
             group = await self._directory.store.get(Group, account, name.lower())
             holders += [group] if group is not None else []
         policies = [policy for holder in holders for policy in await self.policies_of(account, holder)]
-        boundary = await self.managed(account, subject.boundary) if subject.boundary else None
-        return Grants(policies, boundary, subject.tags)
+        boundary = await self.managed(account, holder.boundary) if holder.boundary else None
+        return Grants(policies, boundary, holder.tags)
 
     async def policies_of(self, account: str, holder: User | Group | Role) -> list[Policy]:
         inline = [readable(text, name) for name, text in holder.inline.items()]
@@ -80,7 +79,7 @@ def readable(document: str, name: str, kind: PolicyKind = "identity") -> Policy:
         return UNREADABLE.named(name)
 
 
-def _subject_of(principal: Principal) -> tuple[str, str, str] | None:
+def _subject_of(principal: Principal) -> _Subject | None:
     match principal.kind:
         case "root":
             return "root", principal.account, ""
@@ -104,26 +103,18 @@ class AccessKeys:
         self._sealer = sealer
         # For every request: no more than it takes
         self.used = uses.note
-        self._remembered: dict[str, tuple[str, Principal] | None] = {}
-        self._administrators: dict[str, tuple[str, Principal]] = {}
+        self._memory: Memory[str, tuple[str, Principal] | None] = Memory(self._load)
         for kind in (AccessKey, User):
             self._store.changes.subscribe(kind, lambda _: self.forget())
 
     def forget(self) -> None:
-        self._remembered.clear()
+        self._memory.forget()
 
-    def add_administrator(self, access_key_id: str, secret: str, account: str) -> None:
-        """Root credentials that the settings name."""
-        self._administrators[access_key_id] = (secret, root(account, access_key_id))
+    def remembered(self, access_key_id: str) -> tuple[str, Principal] | None:
+        return self._memory.known.get(access_key_id)
 
     async def access_key(self, access_key_id: str) -> tuple[str, Principal] | None:
-        if access_key_id in self._remembered:
-            return self._remembered[access_key_id]
-        found = self._administrators.get(access_key_id) or await self._load(access_key_id)
-        if len(self._remembered) >= _REMEMBERED:
-            self._remembered.clear()
-        self._remembered[access_key_id] = found
-        return found
+        return await self._memory.of(access_key_id)
 
     async def _load(self, access_key_id: str) -> tuple[str, Principal] | None:
         key = await self._store.get(AccessKey, access_key_id)

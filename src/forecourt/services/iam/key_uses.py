@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+
 from forecourt.base.clock import Clock
 from forecourt.services.iam.model import AccessKey
 from forecourt.store import Store, Tx
