@@ -273,7 +273,9 @@ class Application:
             caches=apis,
             quotas=quotas,
         )
-        http = HttpControlPlane(store=self._store, clock=self._clock, ids=self._ids, caches=apis, quotas=quotas)
+        http = HttpControlPlane(
+            store=self._store, clock=self._clock, ids=self._ids, caches=apis, issuers=apis, quotas=quotas
+        )
         self._add(apis, {"apigateway": rest.apis, "apigatewayv2": http.apis})
         return apis
 

@@ -56,6 +56,30 @@ def test_statuses_are_aws_own(rest: Any) -> None:
     assert error.value.response["ResponseMetadata"]["HTTPStatusCode"] == 404
 
 
+def test_an_issuer_is_asked_when_it_is_configured(v2: Any, server: Forecourt) -> None:
+    pool = server.client("cognito-idp").create_user_pool(PoolName="issuer")["UserPool"]["Id"]
+    api = v2.create_api(Name="issuers", ProtocolType="HTTP")["ApiId"]
+    ours = f"https://cognito-idp.us-east-1.amazonaws.com/{pool}"
+
+    def given(issuer: str) -> dict[str, Any]:
+        return {"ApiId": api, "JwtConfiguration": {"Issuer": issuer, "Audience": ["a"]}}
+
+    jwt = {"AuthorizerType": "JWT", "IdentitySource": ["$request.header.Authorization"]}
+    made = v2.create_authorizer(Name="ours", **jwt, **given(ours))["AuthorizerId"]
+    v2.update_authorizer(AuthorizerId=made, **given(f"{server.url}/{pool}"))
+    nobody = f"{server.url}/nobody"
+    for call in (
+        lambda: v2.create_authorizer(Name="nobody", **jwt, **given(nobody)),
+        lambda: v2.update_authorizer(AuthorizerId=made, **given(nobody)),
+    ):
+        with pytest.raises(v2.exceptions.BadRequestException) as refused:
+            call()
+        assert refused.value.response["Error"]["Message"].endswith(
+            f"Invalid issuer: {nobody}. Issuer must have a valid discovery endpoint ended with "
+            "'/.well-known/openid-configuration'"
+        )
+
+
 def test_paginators(rest: Any) -> None:
     api = rest.create_rest_api(name="pages")
     for number in range(60):

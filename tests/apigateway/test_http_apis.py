@@ -484,6 +484,10 @@ async def test_parameters_of_a_subtype(v2: Aws, parameters: dict[str, str], refu
     [
         ({"IdentitySource": ["Authorization"]}, "Invalid identity source specified: Authorization"),
         ({"IdentitySource": []}, "JWT authorizers require exactly one identity source"),
+        (
+            {"AuthorizerPayloadFormatVersion": "2.0"},
+            "AuthorizerPayloadFormatVersion can only be set for REQUEST authorizer.",
+        ),
         ({"JwtConfiguration": {"Issuer": "x", "Audience": ["a"]}}, "Invalid issuer: x. Issuer must have a valid URL"),
     ],
 )

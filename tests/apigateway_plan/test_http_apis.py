@@ -494,6 +494,15 @@ async def test_an_issuer_that_is_slow_or_huge(issuer: Issuer, reply: bytes | Non
         assert len(served.received) == asked
 
 
+async def test_what_is_an_issuer(issuer: Issuer) -> None:
+    async with backend() as served, gateway() as made:
+        assert await made.gateway.is_issuer(issuer.url)
+        assert await made.gateway.is_issuer(issuer.url + "/")
+        served.reply = b'HTTP/1.1 200 OK\r\nContent-Length: 14\r\n\r\n{"issuer":"x"}'
+        for none in (served.url, issuer.url + "/else", "http://127.0.0.1:1", "nothing"):
+            assert not await made.gateway.is_issuer(none)
+
+
 async def test_an_issuer_that_comes_up_late(issuer: Issuer) -> None:
     async with backend() as served, gateway() as made:
         served.reply = b"HTTP/1.1 503 Down\r\nContent-Length: 0\r\n\r\n"

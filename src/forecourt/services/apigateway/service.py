@@ -122,6 +122,12 @@ class ApiGateway:
     async def flush_authorizers(self, account: str, region: str, rest_api_id: str, stage_name: str) -> None:
         self._shared.authorizer_results.flush(rest_api_id, stage_name)
 
+    # -- the control plane's `Issuers`
+
+    async def is_issuer(self, issuer: str) -> bool:
+        tokens = self._ports.tokens
+        return (tokens is not None and tokens.owns(issuer)) or await self._ports.issuer_keys.of(issuer).are_told_of()
+
     # -- invocations
 
     def invoke(

@@ -69,12 +69,22 @@ class Keys:
             raise KeyUnavailable(self._failure or "the key that signed the token is not known")
         return key
 
+    async def are_told_of(self) -> bool:
+        """Whether the issuer says where its keys are."""
+        try:
+            return isinstance(await self._discover(), str)
+        except (_Unanswered, LookupError, TypeError):
+            return False
+
+    async def _discover(self) -> Any:
+        return (await self._get(f"{self._issuer}/.well-known/openid-configuration"))["jwks_uri"]
+
     async def _ask(self) -> None:
         failure = _DISCOVERY_FAILED
         try:
-            document = await self._get(f"{self._issuer}/.well-known/openid-configuration")
+            address = str(await self._discover())
             failure = _KEYS_FAILED
-            found = await self._get(str(document["jwks_uri"]))
+            found = await self._get(address)
             self._keys = {str(key.get("kid", "")): public for key in found["keys"] if (public := _public(key))}
             self._failure = ""
         except (_Unanswered, LookupError, TypeError, AttributeError):

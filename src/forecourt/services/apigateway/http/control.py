@@ -19,7 +19,7 @@ from forecourt.services.apigateway.http.api.stages import DeploymentsApi, Stages
 from forecourt.services.apigateway.http.api.tags import TagsApi
 from forecourt.services.apigateway.http.api.vpc_links import VpcLinksApi
 from forecourt.services.apigateway.http.store import missing
-from forecourt.services.apigateway.rest.ports import Caches, Unwired
+from forecourt.services.apigateway.rest.ports import Caches, Issuers, Unwired
 from forecourt.services.apigateway.rest.quotas import Quotas
 from forecourt.services.apigateway.rest.store import Configuration
 from forecourt.store import Store
@@ -45,7 +45,14 @@ NOUNS: tuple[type[Noun], ...] = (
 
 class HttpControlPlane:
     def __init__(
-        self, *, store: Store, clock: Clock, ids: Ids, caches: Caches | None = None, quotas: Quotas | None = None
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        ids: Ids,
+        caches: Caches | None = None,
+        issuers: Issuers | None = None,
+        quotas: Quotas | None = None,
     ) -> None:
         tools = Tools(
             configuration=Configuration(store, missing),
@@ -53,5 +60,6 @@ class HttpControlPlane:
             ids=ids,
             quotas=quotas or Quotas(),
             caches=caches or Unwired(),
+            issuers=issuers or Unwired(),
         )
         self.apis: tuple[object, ...] = tuple(noun(tools) for noun in NOUNS)

@@ -42,7 +42,10 @@ def need_route(route: Route, quotas: Quotas) -> None:
     elif not route.authorizer_id:
         raise no_authorizer(route)
     if route.authorization_scopes and route.authorization_type != "JWT":
-        raise BadRequestException("Authorization scopes are only supported for JWT authorization")
+        raise BadRequestException(
+            "Invalid Route authorization type specified. Authorization Scopes are only valid for COGNITO_USER_POOLS "
+            "and JWT authorization types"
+        )
     if len(route.authorization_scopes or ()) > quotas.route_scopes:
         raise BadRequestException(f"A route can have at most {quotas.route_scopes} authorization scopes")
 
@@ -73,12 +76,13 @@ def need_authorizer(authorizer: Authorizer, quotas: Quotas) -> None:
         jwt = authorizer.jwt_configuration
         if jwt is None or not jwt.issuer or not jwt.audience:
             raise BadRequestException("JwtConfiguration with Issuer and Audience is required for JWT authorizers")
-        if urlsplit(jwt.issuer).scheme not in ("http", "https"):
-            raise BadRequestException(f"Invalid issuer: {jwt.issuer}. Issuer must have a valid URL")
+        need_issuer_url(jwt.issuer)
         if len(jwt.audience) > quotas.jwt_audiences:
             raise BadRequestException(f"A JWT authorizer can have at most {quotas.jwt_audiences} audiences")
         if len(authorizer.identity_source) != 1:
             raise BadRequestException("JWT authorizers require exactly one identity source")
+        if authorizer.authorizer_payload_format_version:
+            raise BadRequestException("AuthorizerPayloadFormatVersion can only be set for REQUEST authorizer.")
         return
     if not authorizer.authorizer_uri:
         raise BadRequestException("AuthorizerUri is required for REQUEST authorizers")
@@ -90,6 +94,20 @@ def need_authorizer(authorizer: Authorizer, quotas: Quotas) -> None:
         raise BadRequestException("Simple responses are supported for payload format version 2.0 only")
     if authorizer.authorizer_result_ttl_in_seconds and not authorizer.identity_source:
         raise BadRequestException("Identity sources are required when caching is enabled")
+
+
+def need_issuer_url(issuer: str) -> None:
+    """AWS demands https; an issuer on this machine often has none."""
+    if urlsplit(issuer).scheme not in ("http", "https"):
+        raise BadRequestException(f"Invalid issuer: {issuer}. Issuer must have a valid URL")
+
+
+def no_issuer(issuer: str) -> BadRequestException:
+    discovery = "/.well-known/openid-configuration"
+    return BadRequestException(
+        f"Caught exception when connecting to {issuer.rstrip('/')}{discovery} for issuer {issuer}. Please try again "
+        f"later. Error: Invalid issuer: {issuer}. Issuer must have a valid discovery endpoint ended with '{discovery}'"
+    )
 
 
 def need_route_settings(settings: RouteSettings) -> None:

@@ -51,6 +51,14 @@ class Caches(Protocol):
     async def flush_authorizers(self, account: str, region: str, rest_api_id: str, stage_name: str) -> None: ...
 
 
+class Issuers(Protocol):
+    """OpenID Connect issuers, wherever they are."""
+
+    async def is_issuer(self, issuer: str) -> bool:
+        """Whether it is a user pool of this process by its name, or answers discovery."""
+        ...
+
+
 class Unwired:
     """Stands for a port that nobody filled: what needs it says so, and nothing is pretended."""
 
@@ -71,6 +79,10 @@ class Unwired:
 
     async def flush_stage(self, *args: Any) -> None:
         raise NotImplementedYet("Stage caches are not available")
+
+    async def is_issuer(self, *args: Any) -> bool:
+        """Nobody can ask."""
+        return True
 
     async def flush_authorizers(self, *args: Any) -> None:
         raise NotImplementedYet("Authorizer caches are not available")

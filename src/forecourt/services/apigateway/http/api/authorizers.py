@@ -8,7 +8,7 @@ from forecourt.base.call import CallContext, operation
 from forecourt.services.apigateway.http.api.noun import Noun, Reply, Request, new
 from forecourt.services.apigateway.http.errors import BadRequestException, ConflictException
 from forecourt.services.apigateway.http.model import Api, Authorizer, Model, Route
-from forecourt.services.apigateway.http.rules import need_authorizer
+from forecourt.services.apigateway.http.rules import need_authorizer, need_issuer_url, no_issuer
 from forecourt.services.apigateway.http.store import merged
 from forecourt.services.apigateway.rest.model import describe
 from forecourt.services.apigateway.rest.quotas import Quotas, need_room
@@ -26,7 +26,16 @@ class AuthorizersApi(Noun):
             _need(found, authorizer, self.quotas)
             return found.put(authorizer)
 
+        await self._need_issuer(request)
         return await self.change(context, request["ApiId"], change)
+
+    async def _need_issuer(self, request: Request) -> None:
+        issuer = (request.get("JwtConfiguration") or {}).get("Issuer")
+        if not issuer:
+            return
+        need_issuer_url(issuer)
+        if not await self.tools.issuers.is_issuer(issuer):
+            raise no_issuer(issuer)
 
     @operation("GetAuthorizer")
     async def get_authorizer(self, context: CallContext, request: Request) -> Reply:
@@ -43,6 +52,7 @@ class AuthorizersApi(Noun):
             _need(found, authorizer, self.quotas)
             return found.put(authorizer)
 
+        await self._need_issuer(request)
         return await self.change(context, request["ApiId"], change)
 
     @operation("DeleteAuthorizer")
@@ -64,7 +74,7 @@ def _need(found: Found, authorizer: Authorizer, quotas: Quotas) -> None:
     for other in found.all(Authorizer, authorizer.api_id):
         if other.name == authorizer.name and other.authorizer_id != authorizer.authorizer_id:
             raise BadRequestException(
-                f"Authorizer name must be unique. Authorizer {other.name} already exists in this API."
+                f"Authorizer name must be unique. Authorizer {other.name} already exists in this RestApi."
             )
 
 

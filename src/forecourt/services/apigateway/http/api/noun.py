@@ -13,7 +13,7 @@ from forecourt.services.apigateway.http.deploying import redeploy
 from forecourt.services.apigateway.http.model import Api
 from forecourt.services.apigateway.http.store import merged, page
 from forecourt.services.apigateway.rest.model import describe
-from forecourt.services.apigateway.rest.ports import Caches
+from forecourt.services.apigateway.rest.ports import Caches, Issuers
 from forecourt.services.apigateway.rest.quotas import Quotas
 from forecourt.services.apigateway.rest.store import Configuration, Found
 from forecourt.store import Document
@@ -30,6 +30,7 @@ class Tools:
     ids: Ids
     quotas: Quotas
     caches: Caches
+    issuers: Issuers
 
 
 class Noun:
