@@ -249,7 +249,7 @@ async def test_jwt_and_lambda_authorizers(v2: Aws) -> None:
     for members, said in (
         ({"AuthorizationType": "CUSTOM", "AuthorizerId": jwt["AuthorizerId"]}, "Invalid authorizer ID specified. Set"),
         ({"AuthorizationType": "JWT"}, "Invalid authorizer ID specified. Set"),
-        ({"AuthorizationScopes": ["a"]}, "Authorization scopes are only supported for JWT"),
+        ({"AuthorizationScopes": ["a"]}, "Invalid Route authorization type specified. Authorization Scopes"),
     ):
         refusal = await v2.refused("CreateRoute", ApiId=api, RouteKey="POST /", **members)
         assert refusal.startswith(f"BadRequestException: {said}")
