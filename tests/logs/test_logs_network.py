@@ -47,7 +47,7 @@ def test_errors_are_boto3s_own(server: Forecourt, group: str) -> None:
     with pytest.raises(logs.exceptions.InvalidParameterException):
         logs.filter_log_events(logGroupName=group, filterPattern="{ bad")
     with pytest.raises(ClientError) as not_there:
-        logs.start_query(logGroupName=group, startTime=0, endTime=1, queryString="fields @message")
+        logs.describe_export_tasks()
     assert not_there.value.response["ResponseMetadata"]["HTTPStatusCode"] == 501
 
 

@@ -1,4 +1,4 @@
-"""CloudWatch Logs: groups, streams, events, filter patterns, metric and subscription filters, retention, tags.
+"""CloudWatch Logs: groups, streams, events, filter patterns, metric and subscription filters, queries, retention, tags.
 
 `Logs` keeps groups and streams in the store and events in `telemetry.log_store`. A log sink that writes to a group or
 stream which is not there makes it, as AWS's services do with their own log groups.
@@ -17,9 +17,12 @@ from forecourt.services.logs.api.events import EventsApi
 from forecourt.services.logs.api.filters import FiltersApi
 from forecourt.services.logs.api.groups import GroupsApi
 from forecourt.services.logs.api.policies import PoliciesApi
+from forecourt.services.logs.api.queries import QueriesApi
+from forecourt.services.logs.api.query_definitions import QueryDefinitionsApi
 from forecourt.services.logs.api.tags import TagsApi
 from forecourt.services.logs.filters import Filters
 from forecourt.services.logs.model import LogGroup
+from forecourt.services.logs.queries import Queries
 from forecourt.services.logs.store import LogsStore
 from forecourt.services.logs.subscriber import Ports, Subscriber
 from forecourt.store import Store
@@ -49,11 +52,14 @@ class Logs:
         self._clock = clock
         self._timer: Timer | None = None
         self._sweeping: asyncio.Task[None] | None = None
+        self._queries = Queries(events, clock)
         self._filters = Filters(store, metrics, make_subscriber)
         self.apis = (
             GroupsApi(self._logs, events, self._filters, clock),
             EventsApi(self._logs, events, clock),
             FiltersApi(self._logs, self._filters, make_subscriber, clock),
+            QueriesApi(self._logs, events, self._queries, clock, ids),
+            QueryDefinitionsApi(self._logs, clock, ids),
             PoliciesApi(self._logs, clock),
             TagsApi(self._logs),
         )
@@ -70,10 +76,12 @@ class Logs:
             self._timer.cancel()
         if self._sweeping is not None:
             await self._sweeping
+        await self._queries.stop()
         await self._events.stop()
         await self._filters.stop()
 
     async def reset(self) -> None:
+        await self._queries.stop()
         await self._filters.clear()
         await self._events.reset()
 

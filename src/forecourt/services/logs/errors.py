@@ -27,3 +27,7 @@ class ValidationException(ServiceError):
 
 class LimitExceededException(ServiceError):
     status = 400
+
+
+class MalformedQueryException(ServiceError):
+    status = 400

@@ -121,5 +121,20 @@ class ResourcePolicy(Document):
         return self.account, self.region
 
 
+class QueryDefinition(Document):
+    """A query of Logs Insights that is kept under a name."""
+
+    __kind__ = "logs.QueryDefinition"
+    __key__ = ("account", "region", "id")
+
+    account: str
+    region: str
+    id: str
+    name: str
+    text: str
+    groups: list[str]
+    modified_ms: int
+
+
 # What goes with a group
 FILTERS: tuple[type[MetricFilter] | type[SubscriptionFilter], ...] = (MetricFilter, SubscriptionFilter)
