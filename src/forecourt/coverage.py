@@ -17,6 +17,7 @@ OUR_SERVICES: tuple[str, ...] = (
     "logs",
     "cloudwatch",
     "pinpoint",
+    "cloudformation",
 )
 
 

@@ -46,6 +46,7 @@ SERVICES: dict[str, Service] = {
     "logs": own.LOGS,
     "cloudwatch": own.CLOUDWATCH,
     "pinpoint": own.PINPOINT,
+    "cloudformation": own.CLOUDFORMATION,
     "dynamodb": DynamoDb(),
     "dynamodbstreams": DynamoDbStreams(),
     "s3": S3(),

@@ -311,3 +311,21 @@ RecommenderId   recommenders/{RecommenderId}
 """,
     service_principal="pinpoint.amazonaws.com",
 )
+
+
+def _stack(given: str) -> str:
+    """A name, or a whole ARN."""
+    return given if given.startswith("arn:") else f"stack/{given}/*"
+
+
+CLOUDFORMATION = Table(
+    "cloudformation",
+    """
+StackName   {StackName}
+*           *
+""",
+    pass_role="""
+CreateStack,UpdateStack,DeleteStack,CreateChangeSet,ContinueUpdateRollback RoleARN cloudformation.amazonaws.com
+""",
+    normalize={"StackName": _stack},
+)

@@ -1,0 +1,1 @@
+"""One method per operation of CloudFormation."""

@@ -1,0 +1,137 @@
+"""Types whose life is one call to make, one to change and one to delete: rows of a table.
+
+Where a value comes from is said in a word:
+
+    @            the physical id
+    :StageName   a property
+    =arn:aws:x:{region}:{account}:{id}   text, filled from properties and the stack's place
+    role.arn     a member of the call's answer
+
+The calls' parameters are the properties (`shaped`), under other names where `rename` says so, and `keys`, which say
+what a call is about.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from forecourt.base.errors import ServiceError
+from forecourt.services.cloudformation.errors import ResourceFailed
+from forecourt.services.cloudformation.resources import shaped
+from forecourt.services.cloudformation.resources.tags import retag
+from forecourt.services.cloudformation.resources.work import Made, Properties, Work, is_taken
+
+_Output = Mapping[str, Any]
+
+
+class Name(msgspec.Struct, frozen=True):
+    """The property that names the resource; one is made up where it is not given."""
+
+    property: str
+    longest: int = 64
+    lower: bool = False
+    joint: str = "-"
+
+    def settle(self, work: Work, properties: Properties) -> dict[str, Any]:
+        if properties.get(self.property):
+            return dict(properties)
+        made_up = work.name(self.longest, lower=self.lower, joint=self.joint)
+        return {**properties, self.property: made_up}
+
+
+class Simple(msgspec.Struct, frozen=True, kw_only=True):
+    service: str
+    makes: str
+    id: str
+    deletes: str
+    keys: Mapping[str, str] = {}
+    changes: str = ""
+    # The call whose answer has the attributes, where that of the creation lacks them
+    reads: str = ""
+    attributes: Mapping[str, str] = {}
+    name: Name | None = None
+    # Property -> parameter
+    rename: Mapping[str, str] = {}
+    # Parameters of the call that makes, besides the properties and the keys of a parent
+    always: Mapping[str, Any] = {}
+    # What a property is again once it is taken out of the template
+    defaults: Mapping[str, Any] = {}
+    tag_arn: str = ""
+
+    async def create(self, work: Work, properties: Properties) -> Made:
+        given = self.name.settle(work, properties) if self.name is not None else dict(properties)
+        wanted = {**shaped.parameters(self.service, self.makes, self._renamed(given)), **self.always}
+        try:
+            output = await work.call(self.service, self.makes, **wanted)
+        except ServiceError as error:
+            if self.name is None or not work.again or not is_taken(error):
+                raise
+            output = {}
+        physical_id = str(value_of(self.id, work, "", given, output))
+        return await self._made(work, physical_id, given, output)
+
+    async def update(self, work: Work, physical_id: str, old: Properties, new: Properties) -> Made:
+        back = {name: value for name, value in self.defaults.items() if name in old and name not in new}
+        given = {**new, **back}
+        if self.name is not None:
+            given.setdefault(self.name.property, physical_id)
+        output: _Output = {}
+        if changed(old, new) - {"Tags"}:
+            if not self.changes:
+                names = ", ".join(sorted(changed(old, new)))
+                raise ResourceFailed(f"Forecourt cannot change {names} of an existing {work.type}")
+            params = {
+                **shaped.parameters(self.service, self.changes, self._renamed(given)),
+                **self._keys(self.changes, work, physical_id, given),
+            }
+            output = await work.call(self.service, self.changes, **params)
+        if self.tag_arn:
+            arn = value_of(self.tag_arn, work, physical_id, given, output)
+            await retag(work, self.service, arn, old.get("Tags"), new.get("Tags"))
+        return await self._made(work, physical_id, given, output)
+
+    async def delete(self, work: Work, physical_id: str, properties: Properties) -> None:
+        await work.gone(self.service, self.deletes, **self._keys(self.deletes, work, physical_id, properties))
+
+    def _renamed(self, properties: Properties) -> dict[str, Any]:
+        return {self.rename.get(name, name): value for name, value in properties.items()}
+
+    def _keys(self, operation: str, work: Work, physical_id: str, properties: Properties) -> dict[str, Any]:
+        """Those that the operation takes."""
+        return {
+            name: value_of(source, work, physical_id, properties, {})
+            for name, source in self.keys.items()
+            if shaped.has_member(self.service, operation, name)
+        }
+
+    async def _made(self, work: Work, physical_id: str, properties: Properties, output: _Output) -> Made:
+        if self.reads:
+            output = await work.call(self.service, self.reads, **self._keys(self.reads, work, physical_id, properties))
+        found = {
+            name: value_of(source, work, physical_id, properties, output) for name, source in self.attributes.items()
+        }
+        return Made(physical_id, {name: value for name, value in found.items() if value is not None})
+
+
+def value_of(source: str, work: Work, physical_id: str, properties: Properties, output: _Output) -> Any:
+    if source == "@":
+        return physical_id
+    if source.startswith(":"):
+        return properties.get(source[1:])
+    if source.startswith("="):
+        place = {"region": work.region, "account": work.account, "id": physical_id}
+        return source[1:].format_map({**properties, **place})
+    found: Any = output
+    for part in source.split("."):
+        if isinstance(found, list):
+            found = found[0] if found else None
+        found = found.get(part) if isinstance(found, Mapping) else None
+    return found
+
+
+def changed(old: Properties, new: Properties) -> set[str]:
+    """The properties that differ."""
+    return {name for name in {*old, *new} if old.get(name) != new.get(name)}

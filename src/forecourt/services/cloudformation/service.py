@@ -1,0 +1,55 @@
+"""CloudFormation, put together."""
+
+from __future__ import annotations
+
+from forecourt.base.asgi import App
+from forecourt.base.call import Caller
+from forecourt.base.clock import Clock
+from forecourt.base.ids import Ids
+from forecourt.base.ports import RoleSessions
+from forecourt.services.cloudformation.api.exports import ExportsApi
+from forecourt.services.cloudformation.api.requests import Requests
+from forecourt.services.cloudformation.api.resources import ResourcesApi
+from forecourt.services.cloudformation.api.stacks import StacksApi
+from forecourt.services.cloudformation.api.templates import TemplatesApi
+from forecourt.services.cloudformation.launch import Launch
+from forecourt.services.cloudformation.macros import Macros
+from forecourt.services.cloudformation.nested import NestedStacks
+from forecourt.services.cloudformation.resources.work import Ports
+from forecourt.services.cloudformation.run.runner import Runner
+from forecourt.services.cloudformation.signals import Signals
+from forecourt.services.cloudformation.store import StackStore
+from forecourt.store import Store
+from forecourt.store.sealing import Sealer
+
+
+class CloudFormation:
+    def __init__(
+        self, *, store: Store, sealer: Sealer, caller: Caller, roles: RoleSessions, clock: Clock, ids: Ids
+    ) -> None:
+        stacks = StackStore(store, sealer)
+        self._signals = Signals(store, sealer, clock)
+        self._runner = Runner(stacks, roles)
+        self._runner.ports = Ports(caller, clock, ids, self._signals, NestedStacks(stacks, self._runner))
+        macros = Macros(caller)
+        requests = Requests(stacks, caller, macros, roles)
+        launch = Launch(stacks, self._runner, caller, clock, ids)
+        self.apis = (
+            StacksApi(stacks, requests, launch, clock, ids),
+            ResourcesApi(stacks),
+            TemplatesApi(stacks, requests),
+            ExportsApi(stacks),
+        )
+
+    def before(self, other: App) -> App:
+        """Answers what custom resources and wait conditions send, and lets `other` answer everything else."""
+        return self._signals.before(other)
+
+    async def start(self) -> None:
+        await self._runner.start()
+
+    async def stop(self) -> None:
+        await self._runner.stop()
+
+    async def reset(self) -> None:
+        await self._runner.stop()
