@@ -43,6 +43,7 @@ from forecourt.services.apigateway.rest.quotas import Quotas
 from forecourt.services.apigateway.rest.usage import CountedUsage
 from forecourt.services.apigateway.service import ApiGateway
 from forecourt.services.backing.backing import Backing, Keep
+from forecourt.services.cloudformation import CloudFormation
 from forecourt.services.cloudwatch import CloudWatch
 from forecourt.services.cognito import UserPools
 from forecourt.services.cognito.identity import IdentityPools
@@ -135,6 +136,7 @@ class Application:
         self._add_identity_pools()
         self._apis = self._add_api_gateway()
         self._add_step_functions()
+        self._stacks = self._add_cloudformation()
         self._router = self._make_router()
         self._server = Server(self._router, settings.host, settings.port, settings.client_timeout)
 
@@ -294,6 +296,18 @@ class Application:
         )
         self._add(machines, {"stepfunctions": machines.apis})
 
+    def _add_cloudformation(self) -> CloudFormation:
+        stacks = CloudFormation(
+            store=self._store,
+            sealer=self._sealer,
+            caller=self.dispatcher,
+            roles=self._iam.role_sessions,
+            clock=self._clock,
+            ids=self._ids,
+        )
+        self._add(stacks, {"cloudformation": stacks.apis})
+        return stacks
+
     def _make_router(self) -> Router:
         settings = self.settings
         authenticator = self._make_authenticator()
@@ -306,7 +320,7 @@ class Application:
         )
         own = OwnPages(self, self._clock, on_loopback=settings.on_loopback, ephemeral=settings.ephemeral)
         return Router(
-            aws=aws,
+            aws=self._stacks.before(aws),
             apis=self._apis,
             function_urls=self._functions.urls(authenticator, self._authorizer),
             hosted_ui=self._pools,
