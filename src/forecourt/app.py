@@ -248,6 +248,7 @@ class Application:
         self._add(identities, {"cognito-identity": identities.apis})
 
     def _add_api_gateway(self) -> ApiGateway:
+        quotas = _quotas(self.settings)
         apis = ApiGateway(
             store=self._store,
             caller=self.dispatcher,
@@ -262,8 +263,8 @@ class Application:
             aws=InternalAws(dispatcher=self.dispatcher, backing=self._backing),
             sealer=self._sealer,
             account_limit=_account_limit(self.settings),
+            quotas=quotas,
         )
-        quotas = _quotas(self.settings)
         rest = RestControlPlane(
             store=self._store,
             clock=self._clock,

@@ -505,7 +505,7 @@ VPC_ENDPOINT = {
 
 async def test_quotas_are_enforced_and_adjustable() -> None:
     quotas = Quotas(
-        rest_apis=1,
+        edge_apis=1,
         resources=2,
         stages=1,
         authorizers=1,
@@ -554,7 +554,12 @@ async def test_quotas_are_enforced_and_adjustable() -> None:
             refusal = await aws.refused(operation, **{**first, **second})
             assert refusal.startswith("LimitExceededException: Maximum number of "), (operation, refusal)
         assert (await aws.refused("CreateRestApi", name="b")).startswith(
-            "LimitExceededException: Maximum number of REST"
+            "LimitExceededException: Maximum number of EDGE REST APIs"
+        )
+        regional = await aws("CreateRestApi", name="b", endpointConfiguration={"types": ["REGIONAL"]})
+        to_the_edge = [{"op": "replace", "path": "/endpointConfiguration/types/REGIONAL", "value": "EDGE"}]
+        assert (await aws.refused("UpdateRestApi", restApiId=regional["id"], patchOperations=to_the_edge)).startswith(
+            "LimitExceededException: Maximum number of EDGE REST APIs"
         )
         plan = (await aws("GetUsagePlans"))["items"][0]["id"]
         patch = [{"op": "add", "path": "/apiStages", "value": f"{api}:a"}]

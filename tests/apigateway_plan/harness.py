@@ -111,6 +111,7 @@ class Gateway:
         *,
         stage: Mapping[str, Any] | None = None,
         deployment: str = "d1",
+        endpoint: model.EndpointConfiguration | None = None,
         **snapshot: Any,
     ) -> None:
         """`methods` by `GET /pets/{id}`."""
@@ -126,7 +127,7 @@ class Gateway:
             rest_api_id=API,
             deployment_id=deployment,
             name="tested",
-            endpoint_configuration=model.EndpointConfiguration(),
+            endpoint_configuration=endpoint or model.EndpointConfiguration(),
             resources=list(resources.values()),
             **snapshot,
         )

@@ -22,6 +22,7 @@ from tests.apigateway_plan.harness import (
 from forecourt.base.ports import TokenRejected
 from forecourt.services.apigateway.limits import Limit
 from forecourt.services.apigateway.rest import model
+from forecourt.services.apigateway.rest.quotas import Quotas
 from forecourt.telemetry.metrics import MetricId
 
 # -- stages and deployments
@@ -745,6 +746,18 @@ async def test_a_method_arn_of_more_than_1600_bytes(guard: str, length: int, sta
         assert answer.status == status
         if status == 414:
             assert answer.json() == {"message": "Request-URI too long"}
+
+
+async def test_a_url_at_the_edge_and_quotas_of_calls() -> None:
+    async with gateway(quotas=Quotas(edge_url_bytes=100, method_arn_bytes=80)) as made:
+        edge, regional = (model.EndpointConfiguration(types=[kind]) for kind in ("EDGE", "REGIONAL"))
+        for endpoint, status in ((edge, 413), (regional, 200)):
+            await made.deploy({"GET /{p}": mock()}, endpoint=endpoint)
+            assert (await made.ask("/a?" + "x" * 93)).status == 200
+            assert (await made.ask("/a?" + "x" * 94)).status == status
+        made.services.functions["auth"] = lambda event: grant("Allow", "*")
+        await made.deploy({"GET /{p}": guarded(mock())}, authorizers=[authorizer("TOKEN", **TOKEN)])
+        assert (await made.ask("/" + "a" * 50, headers=[("Authorization", "t")])).status == 414
 
 
 # -- what is seen of it

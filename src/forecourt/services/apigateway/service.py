@@ -32,6 +32,7 @@ from forecourt.services.apigateway.plan.respond import request_headers, send_res
 from forecourt.services.apigateway.plan.state import Shared
 from forecourt.services.apigateway.plan.tester import Tester
 from forecourt.services.apigateway.plan.vpc_links import VpcLinks
+from forecourt.services.apigateway.rest.quotas import Quotas
 from forecourt.store import Store
 from forecourt.store.sealing import Sealer
 from forecourt.upstream import Upstream
@@ -64,7 +65,9 @@ class ApiGateway:
         upstream: Upstream | None = None,
         usage: Usage | None = None,
         account_limit: Limit = ACCOUNT_LIMIT,
+        quotas: Quotas | None = None,
     ) -> None:
+        quotas = quotas or Quotas()
         self._upstream = upstream or Upstream()
         self._owns_upstream = upstream is None
         self._backends = Backends(self._upstream, store, sealer)
@@ -80,15 +83,16 @@ class ApiGateway:
             meter=Meter(metrics, clock),
             roles=roles,
             tokens=tokens,
-            issuer_keys=IssuerKeys(self._upstream, clock),
+            issuer_keys=IssuerKeys(self._upstream, clock, quotas),
             authenticator=authenticator,
             authorizer=authorizer,
             aws=aws,
+            quotas=quotas,
         )
         # Of the usage plans' quotas: the control plane's GetUsage and UpdateUsage read and change them.
         self.usage = usage or Usage(store, clock)
         limits = Limits(Throttles(), self.usage, KeyDirectory(store), clock, account_limit)
-        self._shared = Shared(limits, StageCaches(), AuthorizerCaches())
+        self._shared = Shared(limits, StageCaches(quotas), AuthorizerCaches())
         self._registry = Registry(store, self._ports, self._shared)
         # The control plane's `Tester`
         self.tester = Tester(self._ports, self._shared)

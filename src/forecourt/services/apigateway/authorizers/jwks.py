@@ -19,10 +19,9 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from forecourt.base.clock import Clock
 from forecourt.services.apigateway.plan.backends import Sender
+from forecourt.services.apigateway.rest.quotas import Quotas
 from forecourt.upstream import InvalidRequest, Origin, Request, UpstreamError
 
-_FETCH_SECONDS = 1.5
-_MOST_BYTES = 150_000
 _KEYS_KEPT_SECONDS = 7200.0
 _ASK_AGAIN_SECONDS = 60.0
 _ASK_AGAIN_AFTER_FAILURE_SECONDS = 5.0
@@ -43,10 +42,12 @@ class _Unanswered(Exception):
 class Keys:
     """An issuer's keys by their id."""
 
-    def __init__(self, issuer: str, upstream: Sender, clock: Clock) -> None:
+    def __init__(self, issuer: str, upstream: Sender, clock: Clock, quotas: Quotas) -> None:
         self._issuer = issuer.rstrip("/")
         self._upstream = upstream
         self._clock = clock
+        self._timeout = quotas.issuer_timeout_ms / 1000
+        self._most_bytes = quotas.issuer_response_bytes
         self._keys: dict[str, rsa.RSAPublicKey] = {}
         self._asked_at = float("-inf")
         self._asking: asyncio.Task[None] | None = None
@@ -94,12 +95,12 @@ class Keys:
 
     async def _get(self, url: str) -> dict[str, Any]:
         try:
-            async with asyncio.timeout(_FETCH_SECONDS):
+            async with asyncio.timeout(self._timeout):
                 origin, parts = Origin.parse(url), urlsplit(url)
                 headers = [(b"host", origin.authority.encode()), (b"accept", b"application/json")]
                 target = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
-                response = await self._upstream.send(origin, Request(b"GET", target.encode(), headers), _FETCH_SECONDS)
-                content = await response.read(_MOST_BYTES)
+                response = await self._upstream.send(origin, Request(b"GET", target.encode(), headers), self._timeout)
+                content = await response.read(self._most_bytes)
             if response.status != 200:
                 raise _Unanswered
             return cast("dict[str, Any]", msgspec.json.decode(content))
@@ -110,15 +111,16 @@ class Keys:
 class IssuerKeys:
     """The keys of all issuers that authorizers trust: shared by them, and by the plans that follow one another."""
 
-    def __init__(self, upstream: Sender, clock: Clock) -> None:
+    def __init__(self, upstream: Sender, clock: Clock, quotas: Quotas) -> None:
         self._upstream = upstream
         self._clock = clock
+        self._quotas = quotas
         self._keys: OrderedDict[str, Keys] = OrderedDict()
 
     def of(self, issuer: str) -> Keys:
         keys = self._keys.get(issuer)
         if keys is None:
-            keys = self._keys[issuer] = Keys(issuer, self._upstream, self._clock)
+            keys = self._keys[issuer] = Keys(issuer, self._upstream, self._clock, self._quotas)
             if len(self._keys) > _MOST_ISSUERS:
                 # Whoever uses it still has it.
                 self._keys.popitem(last=False)

@@ -29,7 +29,6 @@ from forecourt.services.apigateway.plan.ports import Ports
 from forecourt.services.apigateway.rest.model import Authorizer
 
 _DEFAULT_TTL_SECONDS = 300
-_MOST_TTL_SECONDS = 3600
 _TIMEOUT_SECONDS = 30.0
 # What an invocation that came to nothing is for an authorizer; all else is its configuration.
 _OF_CALL = {"INTEGRATION_TIMEOUT": "AUTHORIZER_FAILURE", "INTEGRATION_FAILURE": "AUTHORIZER_FAILURE"}
@@ -50,7 +49,7 @@ class _FunctionAuthority:
     def __init__(self, authorizer: Authorizer, scopes: Sequence[str] | None, served: Served, ports: Ports) -> None:
         """Lambda authorizers know no scopes."""
         ttl = authorizer.authorizer_result_ttl_in_seconds
-        self._ttl = _DEFAULT_TTL_SECONDS if ttl is None else min(ttl, _MOST_TTL_SECONDS)
+        self._ttl = _DEFAULT_TTL_SECONDS if ttl is None else ttl
         self._function = AuthorizerFunction(
             authorizer.authorizer_uri or "",
             authorizer.authorizer_credentials,

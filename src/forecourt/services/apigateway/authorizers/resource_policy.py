@@ -21,8 +21,6 @@ from forecourt.services.apigateway.plan.messages import MethodRequest, MethodRes
 from forecourt.services.apigateway.plan.ports import Handler
 
 ACTION = "execute-api:Invoke"
-# https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
-_MOST_ARN_BYTES = 1_600
 
 
 def compile_resource_policy(document: str, served: Served) -> Policy:
@@ -31,12 +29,12 @@ def compile_resource_policy(document: str, served: Served) -> Policy:
     return compile_policy(document.replace("execute-api:/", own).replace("\\/", "/"))
 
 
-def bounded(handler: Handler) -> Handler:
+def with_bounded_arn(handler: Handler, most_bytes: int) -> Handler:
     """Where a method is authorized its ARN, which the client's path parameters are part of, has a longest length."""
 
     def check(request: MethodRequest) -> Awaitable[MethodResponse]:
         # No shorter path makes so long an ARN, however it is encoded.
-        if len(request.raw_path) > _MOST_ARN_BYTES // 4 and len(method_arn(request).encode()) > _MOST_ARN_BYTES:
+        if len(request.raw_path) > most_bytes // 4 and len(method_arn(request).encode()) > most_bytes:
             raise GatewayError("REQUEST_TOO_LARGE", "Request-URI too long", status=414, error_type="RequestURITooLong")
         return handler(request)
 

@@ -1,8 +1,8 @@
 """A stage's response cache: bounded by the cluster's size, least recently used out first. Pure: time is an argument.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-caching.html: a time to live of 300 s by
-default and 3,600 s at most, 0 for none; responses up to 1,048,576 bytes; the key is the method and the values of its
-cache key parameters, absent and empty being different.
+default, 0 for none; responses up to 1,048,576 bytes; the key is the method and the values of its cache key parameters,
+absent and empty being different.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from collections import OrderedDict
 from typing import Any, NamedTuple
 
 DEFAULT_TTL_SECONDS = 300
-MOST_TTL_SECONDS = 3600
 MOST_RESPONSE_BYTES = 1_048_576
 # What an entry costs besides its bytes: Python's objects and the dictionary's slot.
 _OVERHEAD_BYTES = 512
@@ -48,8 +47,9 @@ def cache_key(namespace: str, method: str, resource_path: str, values: tuple[str
 
 
 class StageCache:
-    def __init__(self, most_bytes: int) -> None:
+    def __init__(self, most_bytes: int, most_response_bytes: int = MOST_RESPONSE_BYTES) -> None:
         self.most_bytes = most_bytes
+        self.most_response_bytes = most_response_bytes
         self.used_bytes = 0
         self._entries: OrderedDict[Key, _Entry] = OrderedDict()
 
@@ -66,12 +66,12 @@ class StageCache:
     def put(self, key: Key, response: CachedResponse, ttl_seconds: float, now: float) -> bool:
         """Whether the response is kept."""
         cost = response.size + sum(len(part or "") for part in key) + _OVERHEAD_BYTES
-        if ttl_seconds <= 0 or response.size > MOST_RESPONSE_BYTES or cost > self.most_bytes:
+        if ttl_seconds <= 0 or response.size > self.most_response_bytes or cost > self.most_bytes:
             return False
         self.drop(key)
         while self.used_bytes + cost > self.most_bytes:
             self._drop_oldest()
-        self._entries[key] = _Entry(response, now + min(ttl_seconds, MOST_TTL_SECONDS), cost)
+        self._entries[key] = _Entry(response, now + ttl_seconds, cost)
         self.used_bytes += cost
         return True
 

@@ -15,12 +15,12 @@ from forecourt.base.clock import Clock
 from forecourt.services.apigateway.integrations.forwarding import as_gateway_error
 from forecourt.services.apigateway.integrations.mapping import RequestSource, compile_request_source
 from forecourt.services.apigateway.limits import CachedResponse, Key, StageCache, bytes_of_cluster, cache_key
-from forecourt.services.apigateway.limits.cache import MOST_RESPONSE_BYTES
 from forecourt.services.apigateway.plan.errors import GatewayError
 from forecourt.services.apigateway.plan.messages import MethodRequest, MethodResponse, Served
 from forecourt.services.apigateway.plan.meter import Tally
 from forecourt.services.apigateway.plan.ports import Handler
 from forecourt.services.apigateway.rest.model import Integration, MethodSetting, Stage
+from forecourt.services.apigateway.rest.quotas import Quotas
 from forecourt.upstream import UpstreamError
 
 # Raises where the caller may not invalidate an entry of the cache (`execute-api:InvalidateCache`).
@@ -32,7 +32,8 @@ _WARNING = (b"warning", b'199 - "Cache-Control header ignored because the caller
 class StageCaches:
     """The caches of all stages, which outlive the plans that use them. A changed size makes a new cache."""
 
-    def __init__(self) -> None:
+    def __init__(self, quotas: Quotas) -> None:
+        self._most_response_bytes = quotas.cached_response_bytes
         self._caches: dict[tuple[str, str, str, str], tuple[str, StageCache]] = {}
 
     def get(self, stage: Stage) -> StageCache | None:
@@ -43,7 +44,8 @@ class StageCaches:
         size = f"{stage.cache_cluster_size or '0.5'}/{stage.deployment_id}"
         known = self._caches.get(key)
         if known is None or known[0] != size:
-            known = self._caches[key] = (size, StageCache(bytes_of_cluster(stage.cache_cluster_size or "0.5")))
+            cluster = bytes_of_cluster(stage.cache_cluster_size or "0.5")
+            known = self._caches[key] = (size, StageCache(cluster, self._most_response_bytes))
         return known[1]
 
     def flush(self, account: str, region: str, api_id: str, stage_name: str) -> None:
@@ -91,7 +93,7 @@ def cached(handler: Handler, caching: Caching, integration: Integration, served:
             tally.uncached += 1
             response = await handler(request)
             if 200 <= response.status < 300:
-                response = await gather(response)
+                response = await gather(response, cache.most_response_bytes)
                 if isinstance(response.body, bytes):
                     cache.put(key, _kept(response, response.body), ttl, now)
         return msgspec.structs.replace(response, headers=[*response.headers, *warnings]) if warnings else response
@@ -99,10 +101,10 @@ def cached(handler: Handler, caching: Caching, integration: Integration, served:
     return answer
 
 
-async def _whole(response: MethodResponse) -> MethodResponse:
+async def _whole(response: MethodResponse, most_bytes: int) -> MethodResponse:
     """With its body here, where that comes in parts and would fit."""
     body = response.body
-    if isinstance(body, bytes) or response.length is None or response.length > MOST_RESPONSE_BYTES:
+    if isinstance(body, bytes) or response.length is None or response.length > most_bytes:
         return response
     try:
         collected = b"".join([part async for part in body])
@@ -111,7 +113,7 @@ async def _whole(response: MethodResponse) -> MethodResponse:
     return msgspec.structs.replace(response, body=collected, length=None)
 
 
-async def _as_it_comes(response: MethodResponse) -> MethodResponse:
+async def _as_it_comes(response: MethodResponse, most_bytes: int) -> MethodResponse:
     return response
 
 

@@ -7,7 +7,7 @@ that is updated, makes a new one, and requests that are under way keep the old.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 import msgspec
 from msgspec.structs import replace
@@ -16,9 +16,9 @@ from forecourt.auth.policy import Policy, PolicyInvalid
 from forecourt.base.errors import AccessDenied
 from forecourt.services.apigateway.authorizers.iam import with_iam
 from forecourt.services.apigateway.authorizers.resource_policy import (
-    bounded,
     compile_resource_policy,
     method_arn,
+    with_bounded_arn,
     with_resource_policy,
 )
 from forecourt.services.apigateway.authorizers.rest import rest_authority
@@ -32,7 +32,7 @@ from forecourt.services.apigateway.integrations.mock import mock
 from forecourt.services.apigateway.limits import Limit
 from forecourt.services.apigateway.plan.caching import Caching, cached
 from forecourt.services.apigateway.plan.compression import unpacking
-from forecourt.services.apigateway.plan.errors import configuration_error
+from forecourt.services.apigateway.plan.errors import GatewayError, configuration_error
 from forecourt.services.apigateway.plan.execution_logs import Logged, execution_log, is_traced
 from forecourt.services.apigateway.plan.gateway_responses import GatewayResponses
 from forecourt.services.apigateway.plan.invocation import Answering
@@ -166,17 +166,33 @@ class _Compiler:
         handler = self._validating(handler, method)
         handler = self._unpacking(handler)
         handler = self._limited(handler, resource, method)
-        if not is_traced(setting):
-            return self._authorized(handler, method, ports)
-        return traced(self._authorized(past_authorizer(handler), method, ports))
+        if is_traced(setting):
+            handler = traced(self._authorized(past_authorizer(handler), method, ports))
+        else:
+            handler = self._authorized(handler, method, ports)
+        return self._with_bounded_url(handler)
 
     # -- the steps
+
+    def _with_bounded_url(self, handler: Handler) -> Handler:
+        """At AWS's edge a URL may have fewer bytes than elsewhere, where the head as a whole is bounded."""
+        if self.served.endpoint_type != "EDGE":
+            return handler
+        most_bytes = self._ports.quotas.edge_url_bytes
+
+        def check(request: MethodRequest) -> Awaitable[MethodResponse]:
+            scope = request.scope
+            if len(scope["query_string"]) + len(scope["raw_path"]) > most_bytes:
+                raise GatewayError("REQUEST_TOO_LARGE")
+            return handler(request)
+
+        return check
 
     def _authorized(self, handler: Handler, method: Method, ports: Ports) -> Handler:
         if self._policy_error:
             return _misconfigured(self._policy_error)
         if method.authorization_type == "AWS_IAM":
-            return bounded(with_iam(handler, self._ports, self._policy))
+            return self._bounded(with_iam(handler, self._ports, self._policy))
         if method.authorization_type != "NONE":
             authorizer = self._authorizers.get(method.authorizer_id or "")
             if authorizer is None:
@@ -184,7 +200,10 @@ class _Compiler:
             handler = self._by_authorizer(handler, method, authorizer, ports)
         if self._policy is not None:
             handler = with_resource_policy(handler, self._policy)
-        return handler if self._policy is None and method.authorization_type == "NONE" else bounded(handler)
+        return handler if self._policy is None and method.authorization_type == "NONE" else self._bounded(handler)
+
+    def _bounded(self, handler: Handler) -> Handler:
+        return with_bounded_arn(handler, self._ports.quotas.method_arn_bytes)
 
     def _by_authorizer(self, handler: Handler, method: Method, authorizer: Authorizer, ports: Ports) -> Handler:
         name = self.served.api_id, self.served.stage, authorizer.id
@@ -306,11 +325,11 @@ class _Compiler:
         return Tally(self._ports.meter, tuple((served.account, served.region, names) for names in dimensions))
 
     def logs(self, setting: MethodSetting, logged: Logged = _NOTHING) -> tuple[Callable[..., None], ...]:
-        access, sink = self._stage.access_log_settings, self._ports.logs
-        found = [access_log(access, self.served, sink), execution_log(setting, logged, self.served, sink)]
+        access, ports, sink = self._stage.access_log_settings, self._ports, self._ports.logs
+        found = [access_log(access, self.served, ports), execution_log(setting, logged, self.served, sink)]
         if self.served.is_canary:
             found += [
-                access_log(_of_canary(access), self.served, sink),
+                access_log(_of_canary(access), self.served, ports),
                 execution_log(setting, logged, replace(self.served, stage=f"{self.served.stage}/Canary"), sink),
             ]
         return tuple(log for log in found if log is not None)

@@ -295,7 +295,7 @@ class _Compiler:
         found = access_log(
             rest.AccessLogSettings(format=settings.format, destination_arn=settings.destination_arn),
             self.served,
-            self._ports.logs,
+            self._ports,
             http_context_value,
         )
         return (found,) if found is not None else ()

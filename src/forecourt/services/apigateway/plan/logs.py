@@ -12,15 +12,13 @@ from hashlib import md5
 from typing import Any, NamedTuple
 
 from forecourt.base.arn import Arn
-from forecourt.base.ports import LogSink
 from forecourt.services.apigateway.plan.context import Look, context_value
 from forecourt.services.apigateway.plan.errors import GatewayError
 from forecourt.services.apigateway.plan.messages import MethodRequest, MethodResponse, Served
+from forecourt.services.apigateway.plan.ports import Ports
 from forecourt.services.apigateway.rest.model import AccessLogSettings
 
 _VARIABLE = re.compile(r"\$context\.([A-Za-z0-9_.-]*[A-Za-z0-9_])")
-# https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html: a log entry
-_MOST_BYTES = 1024 * 1024
 
 
 class Answered(NamedTuple):
@@ -36,7 +34,7 @@ Log = Callable[[Answered], None]
 
 
 def access_log(
-    settings: AccessLogSettings | None, served: Served, sink: LogSink, look: Look = context_value
+    settings: AccessLogSettings | None, served: Served, ports: Ports, look: Look = context_value
 ) -> Log | None:
     """`look`: how the API's kind answers `$context`."""
     if settings is None or not settings.format or not settings.destination_arn:
@@ -47,6 +45,7 @@ def access_log(
         return None
     group = destination.resource.removeprefix("log-group:").removesuffix(":*")
     stream = md5(served.arn_prefix.encode(), usedforsecurity=False).hexdigest()
+    most_bytes = ports.quotas.access_log_entry_bytes
     pieces = _VARIABLE.split(settings.format)
     literals, names = pieces[0::2], pieces[1::2]
 
@@ -56,17 +55,17 @@ def access_log(
             known = _OF_ANSWER.get(name)
             parts.append(_text(known(answered) if known is not None else look(answered.request, name)))
             parts.append(literal)
-        message = _cut("".join(parts))
+        message = _cut("".join(parts), most_bytes)
         timestamp = int(answered.request.time * 1000)
-        sink.write(destination.account, destination.region, group, stream, timestamp, message)
+        ports.logs.write(destination.account, destination.region, group, stream, timestamp, message)
 
     return write
 
 
-def _cut(message: str) -> str:
-    if len(message) <= _MOST_BYTES // 4:
+def _cut(message: str, most_bytes: int) -> str:
+    if len(message) <= most_bytes // 4:
         return message
-    return message.encode()[:_MOST_BYTES].decode("utf-8", "ignore")
+    return message.encode()[:most_bytes].decode("utf-8", "ignore")
 
 
 def _text(value: Any) -> str:

@@ -16,6 +16,7 @@ from forecourt.services.apigateway.plan.backends import Backends, Sender
 from forecourt.services.apigateway.plan.messages import Headers, MethodRequest, MethodResponse
 from forecourt.services.apigateway.plan.meter import Meter
 from forecourt.services.apigateway.plan.vpc_links import VpcLinks
+from forecourt.services.apigateway.rest.quotas import Quotas
 
 # One step, or all steps from here on: a step holds the next one and calls it, or does not. A step that waits for
 # nothing itself is a plain function that returns what the next one does: so it costs nothing while that waits.
@@ -60,3 +61,4 @@ class Ports:
     authorizer: Authorizer | None
     # AWS's own endpoints, for the integrations that speak to them
     aws: AwsHttp | None
+    quotas: Quotas

@@ -14,6 +14,9 @@ from forecourt.services.apigateway.rest.errors import BadRequestException, Limit
 class Quotas:
     # Per account and region
     rest_apis: int = 600
+    edge_apis: int = 120
+    private_apis: int = 600
+    http_apis: int = 600
     api_keys: int = 10_000
     usage_plans: int = 300
     client_certificates: int = 60
@@ -49,6 +52,13 @@ class Quotas:
     timeout_max_ms: int = 29_000
     authorizer_ttl_max_seconds: int = 3_600
     cache_ttl_max_seconds: int = 3_600
+    # When an API is called
+    edge_url_bytes: int = 8_192
+    method_arn_bytes: int = 1_600
+    cached_response_bytes: int = 1_048_576
+    access_log_entry_bytes: int = 1_048_576
+    issuer_timeout_ms: int = 1_500
+    issuer_response_bytes: int = 150_000
 
 
 def need_room(count: int, quota: int, noun: str, owner: str = "this API") -> None:

@@ -62,7 +62,7 @@ class ApisApi(Noun):
         return described(context, await self.configuration.write(context, change))
 
     def add(self, found: Found, context: CallContext, request: Request) -> Api:
-        need_room(found.count(Api), self.quotas.rest_apis, "APIs", "this account")
+        need_room(found.count(Api), self.quotas.http_apis, "APIs", "this account")
         need_tags(request.get("Tags"), self.quotas)
         api = Api(
             account=context.account,

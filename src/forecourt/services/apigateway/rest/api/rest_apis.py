@@ -96,8 +96,17 @@ class RestApisApi(Noun):
         return api
 
     def add(self, found: Found, api: RestApi) -> None:
-        need_room(found.count(RestApi), self.quotas.rest_apis, "REST APIs", "this account")
+        self._need_room(found, api)
         found.tx.insert(api)
+
+    def _need_room(self, found: Found, api: RestApi) -> None:
+        """Each type of endpoint has a quota of its own."""
+        kind = api.endpoint_configuration.types[0]
+        quota = {"EDGE": self.quotas.edge_apis, "PRIVATE": self.quotas.private_apis}.get(kind, self.quotas.rest_apis)
+        # All of them are only looked at where there are so many of any type.
+        if found.count(RestApi) >= quota:
+            alike = [other for other in found.all(RestApi) if other.endpoint_configuration.types[0] == kind]
+            need_room(len(alike), quota, f"{kind} REST APIs", "this account")
 
     def furnish(self, found: Found, api: RestApi) -> None:
         """The root resource and the default models, which every API has from its first moment."""
@@ -120,10 +129,13 @@ class RestApisApi(Noun):
     @operation("UpdateRestApi")
     async def update_rest_api(self, context: CallContext, request: UpdateRestApiRequestTypeDef) -> Reply:
         def change(found: Found) -> RestApi:
-            api = patched(found.get(RestApi, request["restApiId"]), patches.REST_API, request.get("patchOperations"))
+            before = found.get(RestApi, request["restApiId"])
+            api = patched(before, patches.REST_API, request.get("patchOperations"))
             if api.endpoint_configuration.types == ["PRIVATE"] and not _changes_ip(request):
                 api.endpoint_configuration.ip_address_type = "dualstack"
             need_valid(api, self.quotas)
+            if api.endpoint_configuration.types != before.endpoint_configuration.types:
+                self._need_room(found, api)
             return found.put(api)
 
         return with_tags(describe_api(await self.configuration.write(context, change)))
