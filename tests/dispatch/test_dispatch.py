@@ -29,6 +29,9 @@ class OnlyReads:
         if not action.partition(":")[2].startswith(("List", "Get")):
             raise AccessDenied(f"no {action}")
 
+    def remembers(self, principal: Principal, action: str, resource: str) -> bool:
+        return False
+
 
 def demands(service: str, operation: str, params: Mapping[str, Any], context: CallContext) -> list[Demand]:
     return [Demand(f"{service}:{operation}", params.get("name", "*"), {})]

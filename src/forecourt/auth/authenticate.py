@@ -89,6 +89,15 @@ class Authenticator:
         region, service = (signature.region, signature.service) if signature else ("", "")
         return Identity(ANONYMOUS, region, service, request.body)
 
+    def recognize(self, request: SignedRequest) -> Principal | None:
+        """Whoever signed, where that is known without looking it up, and rightly; None says nothing: `authenticate`."""
+        try:
+            signature = sigv4.read_signature(request)
+            owner = None if signature is None else self._remembered(signature.access_key_id, signature.session_token)
+            return None if signature is None or owner is None else self._verified(signature, request, *owner).principal
+        except Refused:
+            return None
+
     async def authenticate_form(self, claim: post_policy.Claim | None, trust: Trust) -> Principal:
         """Of an upload that a browser posts to S3; one without a policy is nobody's. Raises `AuthenticationFailed`."""
         if claim is None:
@@ -122,15 +131,18 @@ class Authenticator:
             sigv2.verify(presigned, request, secret, self._clock.machine_now())
         return Identity(principal, "", "s3", request.body)
 
+    def _remembered(self, key: str, token: str) -> tuple[str, Principal] | None:
+        return self._session(key, token) if key.startswith(TEMPORARY) else self._source.remembered(key)
+
     async def _owner(self, key: str, token: str, trust: Trust) -> Owner:
-        if key.startswith(TEMPORARY):
-            found, unknown = self._session(key, token), invalid_token
-        else:
-            found, unknown = self._source.remembered(key) or await self._source.access_key(key), unknown_key
+        temporary = key.startswith(TEMPORARY)
+        found = self._remembered(key, token)
+        if found is None and not temporary:
+            found = await self._source.access_key(key)
         if found is not None:
             return found
         if not self._trust_unknown or self._sessions.key_ids.is_ours(key) or not trust():
-            raise unknown()
+            raise invalid_token() if temporary else unknown_key()
         account = key if len(key) == 12 and key.isascii() and key.isdigit() else DEFAULT_ACCOUNT
         return None, root(account, key)
 

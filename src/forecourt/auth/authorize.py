@@ -168,6 +168,10 @@ class PolicyAuthorizer:
             return
         raise AccessDenied(message + self._encoded(principal, action, resource, decision))
 
+    def remembers(self, principal: Principal, action: str, resource: str) -> bool:
+        decision = self._remembered(principal, action, resource)
+        return decision is not None and decision.allowed
+
     def _encoded(self, principal: Principal, action: str, resource: str, decision: Decision) -> str:
         """What EC2 adds to its denials, for whoever may decode it."""
         if self._encode is None or action != UNMAPPED or not resource.startswith("ec2:"):

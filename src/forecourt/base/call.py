@@ -73,6 +73,10 @@ class Authorizer(Protocol):
         """`action` as `service:Operation`, `resource` an ARN or `*`. Returns, or raises `AccessDenied`."""
         ...
 
+    def remembers(self, principal: Principal, action: str, resource: str) -> bool:
+        """Whether that was allowed before, and whatever the circumstances are. False says nothing."""
+        ...
+
 
 def operation(name: str) -> Callable[[_F], _F]:
     """Marks the method that answers AWS's operation `name`."""

@@ -50,7 +50,8 @@ class Refused(Exception):
 
 
 class SignedRequest(NamedTuple):
-    """An HTTP request as it arrived. Header names are lower-case; a repeated header appears repeatedly."""
+    """An HTTP request as it arrived. Header names are lower-case, no blanks are around values, and a repeated header
+    appears repeatedly."""
 
     method: str
     raw_path: bytes
@@ -111,9 +112,12 @@ def read_signature(request: SignedRequest) -> Signature | None:
 
 def _collected(headers: Sequence[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
     """Values by name; those of a repeated header joined by commas, as the canonical request has them."""
-    found: dict[bytes, bytes] = {}
+    found = dict(headers)
+    if len(found) == len(headers):
+        return found
+    found = {}
     for name, value in headers:
-        found[name] = found[name] + b"," + value.strip() if name in found else value.strip()
+        found[name] = found[name] + b"," + value if name in found else value
     return found
 
 
