@@ -16,6 +16,8 @@ from tests.cognito.conftest import PASSWORD, Cloud, raises
 from forecourt.base.call import CallContext, operations
 from forecourt.base.principal import root
 from forecourt.services.cognito import tokens
+from forecourt.services.cognito.model import Grant
+from forecourt.store import Tx
 from forecourt.testing import free_port
 
 
@@ -632,6 +634,23 @@ async def test_what_expired_is_swept_away(cloud: Cloud) -> None:
     cloud.clock.advance(31 * 86400)
     assert await cloud.pools.records.sweep() == 2
     assert await cloud.pools.records.sweep() == 0
+
+
+async def test_expired_sign_ins_are_swept_a_part_at_a_time(cloud: Cloud) -> None:
+    """As many as one sweep looks at, and some: the next one goes on where it stopped."""
+    hour, many = 3600, 4100
+
+    def put(tx: Tx) -> None:
+        for n in range(many):
+            ends = cloud.clock.now() + (hour if n % 2 else 3 * hour)
+            common = {"client_id": "app", "created_at": 0.0, "auth_time": 0, "scopes": list[str]()}
+            tx.put(Grant(pool_id="pool", user_key=f"user-{n:04d}", id="grant", expires_at=ends, **common))
+
+    await cloud.store.write(put)
+    cloud.clock.advance(2 * hour)
+    swept = [await cloud.pools.records.sweep() for _ in range(3)]
+    assert swept == [2000, 50, 0]
+    assert await cloud.store.count(Grant) == many / 2
 
 
 async def test_signing_in_right_after_signing_up(cloud: Cloud) -> None:

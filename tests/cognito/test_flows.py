@@ -179,6 +179,37 @@ async def test_refresh_rotation_and_reuse(cloud: Cloud) -> None:
         await cloud.client("GetUser", AccessToken=second["AccessToken"])
 
 
+async def test_a_token_of_long_ago_is_a_copy_too(cloud: Cloud) -> None:
+    pool = await cloud.pool()
+    rotation = {"Feature": "ENABLED", "RetryGracePeriodSeconds": 60}
+    app = await cloud.app(pool, "USER_PASSWORD_AUTH", RefreshTokenRotation=rotation)
+    await cloud.user(pool)
+    first = latest = (await cloud.sign_in(app))["AuthenticationResult"]["RefreshToken"]
+    for _ in range(12):
+        rotated = await cloud.client("GetTokensFromRefreshToken", ClientId=app, RefreshToken=latest)
+        latest = rotated["AuthenticationResult"]["RefreshToken"]
+    cloud.clock.advance(3600)
+    with raises("RefreshTokenReuseException"):
+        await cloud.client("GetTokensFromRefreshToken", ClientId=app, RefreshToken=first)
+    with raises("NotAuthorizedException", "Refresh Token has been revoked"):
+        await cloud.client("GetTokensFromRefreshToken", ClientId=app, RefreshToken=latest)
+
+
+async def test_a_refresh_token_that_was_made_up_or_changed(cloud: Cloud) -> None:
+    pool = await cloud.pool()
+    app = await cloud.app(pool, "USER_PASSWORD_AUTH", "REFRESH_TOKEN_AUTH")
+    await cloud.user(pool)
+    token = (await cloud.sign_in(app))["AuthenticationResult"]["RefreshToken"]
+    other = "A" if token[60] != "A" else "B"
+    for wrong in ("x", "A" * len(token), token[:60] + other + token[61:], token[:-4], token + "AAAA"):
+        with raises("NotAuthorizedException", "Invalid Refresh Token"):
+            given = {"REFRESH_TOKEN": wrong}
+            await cloud.client("InitiateAuth", ClientId=app, AuthFlow="REFRESH_TOKEN_AUTH", AuthParameters=given)
+        await cloud.client("RevokeToken", ClientId=app, Token=wrong)
+    given = {"REFRESH_TOKEN": token}
+    assert await cloud.client("InitiateAuth", ClientId=app, AuthFlow="REFRESH_TOKEN_AUTH", AuthParameters=given)
+
+
 async def test_refresh_without_rotation(cloud: Cloud) -> None:
     pool = await cloud.pool()
     app = await cloud.app(pool, "USER_PASSWORD_AUTH", "REFRESH_TOKEN_AUTH")

@@ -1,67 +1,35 @@
-"""From a user who has proven who he is to tokens: groups and roles, the pre token generation trigger, claims, keys.
+"""From a user who has proven who he is to tokens: groups and roles, claims, signatures.
 
 A sign-in is a `Grant`; its id is the `origin_jti` of every token that comes of it, and deleting it revokes them.
+What is to be signed is settled first (`prepare`: the pool's function may have its say, and may refuse). Signing then
+needs nobody any more, so that a sign-in can be written to the disk meanwhile.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
 
 from forecourt.base.clock import Clock
 from forecourt.base.ids import Ids
-from forecourt.services.cognito import schema, sealed, tokens
-from forecourt.services.cognito.errors import InvalidLambdaResponseException
+from forecourt.services.cognito import pre_token_generation, schema, tokens
 from forecourt.services.cognito.model import Client, Grant, Group, Membership, Pool, User
-from forecourt.services.cognito.store import Records, token_hash
+from forecourt.services.cognito.pre_token_generation import PROTECTED_ACCESS, PROTECTED_ID, Change, Roles
+from forecourt.services.cognito.store import Records
 from forecourt.services.cognito.tokens import Times, validity_seconds
-from forecourt.services.cognito.triggers import Occasion, Triggers, user_attributes, with_metadata
+from forecourt.services.cognito.triggers import Occasion, Triggers
 from forecourt.services.cognito.turns import Turns
-from forecourt.store.sealing import SealBroken
 
-_REFRESH_PURPOSE = "cognito.refresh-token"
 _AMAZON = "https://cognito-idp.{region}.amazonaws.com/{pool}"
-# What a trigger may not touch.
-# https://docs.aws.amazon.com/cognito/latest/developerguide/user-pool-lambda-pre-token-generation.html
-_PROTECTED = frozenset(
-    [
-        "acr",
-        "amr",
-        "at_hash",
-        "auth_time",
-        "azp",
-        "cognito:username",
-        "exp",
-        "iat",
-        "identities",
-        "iss",
-        "jti",
-        "nbf",
-        "nonce",
-        "origin_jti",
-        "sub",
-        "token_use",
-        "cognito:groups",
-        "cognito:roles",
-        "cognito:preferred_role",
-    ]
-)
-_PROTECTED_ACCESS = _PROTECTED | {"client_id", "username", "version", "device_key", "event_id", "scope"}
-_PROTECTED_ID = _PROTECTED | {"aud", "event_id"}
 
 
 class Minted(msgspec.Struct, frozen=True):
     access: str
     id: str
     expires_in: int
-
-
-class Roles(msgspec.Struct, frozen=True):
-    groups: Sequence[str]
-    roles: Sequence[str]
-    preferred: str
 
 
 class Issuer:
@@ -92,42 +60,38 @@ class Issuer:
         """Both forms: our own authorizers take either for a pool that is ours."""
         return f"{self.public_url}/{pool.id}", _AMAZON.format(region=pool.region, pool=pool.id)
 
-    def new_refresh_token(self) -> str:
-        """Random, and sealed: so that one which is kept no more is told from one that never was."""
-        return sealed.to_text(self._records.sealer.seal(self._ids.bytes(32), _REFRESH_PURPOSE))
-
-    def made_refresh_token(self, token: str) -> bool:
-        try:
-            return len(self._records.sealer.open(sealed.from_text(token), _REFRESH_PURPOSE)) > 0
-        except (sealed.BrokenToken, SealBroken):
-            return False
-
-    def new_grant(
-        self, pool: Pool, client: Client, user: User, refresh_token: str, *, auth_time: int, scopes: Sequence[str]
-    ) -> Grant:
+    def new_grant(self, client: Client, user: User, *, auth_time: int, scopes: Sequence[str]) -> Grant:
         now = self._clock.now()
         return Grant(
-            pool_id=pool.id,
+            pool_id=user.pool_id,
             user_key=user.key,
             id=self._ids.uuid(),
             client_id=client.id,
-            refresh_hash=token_hash(refresh_token),
             created_at=now,
             used_at=now,
             expires_at=now + validity_seconds(client.settings, "RefreshToken"),
             auth_time=auth_time,
             scopes=list(scopes),
             event_id=self._ids.uuid(),
-            session_id="tkn" + self._ids.lower(25),
         )
 
     async def mint(
         self, occasion: Occasion, client: Client, user: User, grant: Grant, source: str, nonce: str = ""
     ) -> Minted:
         """Access and ID token of a grant. `source` is the trigger's (`TokenGeneration_Authentication`, …)."""
-        change = await self._ask(occasion, user, grant, await self.roles(user), source)
+        return await self.sign(await self.prepare(occasion, client, user, grant, source, nonce))
+
+    async def prepare(
+        self, occasion: Occasion, client: Client, user: User, grant: Grant, source: str, nonce: str = ""
+    ) -> Callable[[], Minted]:
+        """As `mint`, all but the signatures."""
+        roles = await self.roles(user)
+        change = await pre_token_generation.for_user(self._triggers, occasion, user, grant, roles, source)
         key = (await self._records.keys(occasion.pool.id))[0]
-        return await self._turns.take(self._minted, key, occasion.pool, client, user, grant, change, nonce)
+        return partial(self._minted, key, occasion.pool, client, user, grant, change, nonce)
+
+    async def sign(self, prepared: Callable[[], Minted]) -> Minted:
+        return await self._turns.take(prepared)
 
     def _minted(
         self, key: tokens.Key, pool: Pool, client: Client, user: User, grant: Grant, change: Change, nonce: str
@@ -142,18 +106,16 @@ class Issuer:
             "origin_jti": grant.id if client.settings.get("EnableTokenRevocation", True) else "",
             "event_id": grant.event_id,
         }
-        scopes = [s for s in grant.scopes if s not in change.scopes_suppressed]
-        scopes += [s for s in change.scopes_added if s not in scopes]
         access = tokens.access_claims(
             **shared,
-            scopes=scopes,
+            scopes=change.scopes(grant.scopes),
             groups=roles.groups,
             jti=self._ids.uuid(),
             device_key=grant.device_key,
             hosted=grant.hosted,
             resource=grant.resource,
         )
-        access_token = tokens.sign(key, change.apply(access, change.access, _PROTECTED_ACCESS))
+        access_token = tokens.sign(key, change.access.apply(access, PROTECTED_ACCESS))
         if grant.hosted and "openid" not in grant.scopes:
             return Minted(access_token, "", times.access_expires_at - times.issued_at)
         identity = tokens.id_claims(
@@ -166,35 +128,33 @@ class Issuer:
             nonce=nonce,
             access_token=access_token if grant.hosted else "",
         )
-        id_token = tokens.sign(key, change.apply(identity, change.identity, _PROTECTED_ID))
+        id_token = tokens.sign(key, change.identity.apply(identity, PROTECTED_ID))
         return Minted(access_token, id_token, times.access_expires_at - times.issued_at)
 
     async def mint_for_client(self, occasion: Occasion, client: Client, scopes: Sequence[str]) -> Minted:
         now = int(self._clock.now())
         lifetime = validity_seconds(client.settings, "AccessToken")
+        change = await pre_token_generation.for_client(self._triggers, occasion, client, scopes)
         claims = tokens.client_claims(
             issuer=self.issuer(occasion.pool),
             client_id=client.id,
-            scopes=scopes,
+            scopes=change.scopes(scopes),
             issued_at=now,
             expires_at=now + lifetime,
             jti=self._ids.uuid(),
         )
-        change = await self._ask_for_client(occasion, client, scopes)
-        kept = [s for s in scopes if s not in change.scopes_suppressed]
-        claims["scope"] = " ".join([*kept, *(s for s in change.scopes_added if s not in kept)])
         key = (await self._records.keys(occasion.pool.id))[0]
-        signed = await self._turns.take(tokens.sign, key, change.apply(claims, change.access, _PROTECTED_ACCESS))
+        signed = await self._turns.take(partial(tokens.sign, key, change.access.apply(claims, PROTECTED_ACCESS)))
         return Minted(signed, "", lifetime)
 
     async def roles(self, user: User) -> Roles:
         """The user's groups by precedence, their roles, and the one of the first group where that is unambiguous."""
         if not await self._records.has_groups(user.pool_id):
-            return Roles((), (), "")
+            return Roles()
         store = self._records.store
         memberships = await store.find(Membership, "by_user", user.pool_id, user.key)
         if not memberships:
-            return Roles((), (), "")
+            return Roles()
         found = [await store.get(Group, user.pool_id, m.group) for m in memberships]
         groups = sorted((g for g in found if g), key=lambda g: (g.precedence is None, g.precedence or 0, g.name))
         ranked = [g for g in groups if g.role_arn and g.precedence is not None]
@@ -210,104 +170,6 @@ class Issuer:
             now + validity_seconds(client.settings, "AccessToken"),
             now + validity_seconds(client.settings, "IdToken"),
         )
-
-    async def _ask(self, occasion: Occasion, user: User, grant: Grant, roles: Roles, source: str) -> Change:
-        trigger, version = self._trigger(occasion.pool)
-        if not trigger:
-            return Change(roles)
-        request: dict[str, Any] = {
-            "userAttributes": user_attributes(user),
-            "groupConfiguration": {
-                "groupsToOverride": list(roles.groups),
-                "iamRolesToOverride": list(roles.roles),
-                "preferredRole": roles.preferred or None,
-            },
-        }
-        if version != "1":
-            request["scopes"] = list(grant.scopes)
-        answered = "claimsOverrideDetails" if version == "1" else "claimsAndScopeOverrideDetails"
-        answer = await self._triggers.fire(
-            occasion, trigger, source, user.username, with_metadata(occasion, request), {answered: None}, version
-        )
-        return _change(roles, answer.get(answered), version)
-
-    async def _ask_for_client(self, occasion: Occasion, client: Client, scopes: Sequence[str]) -> Change:
-        trigger, version = self._trigger(occasion.pool)
-        nobody = Roles((), (), "")
-        if version != "3":
-            return Change(nobody)
-        request = with_metadata(occasion, {"userAttributes": {}, "scopes": list(scopes)})
-        source, answered = "TokenGeneration_ClientCredentials", "claimsAndScopeOverrideDetails"
-        answer = await self._triggers.fire(occasion, trigger, source, client.id, request, {answered: None}, version)
-        return _change(nobody, answer.get(answered), version)
-
-    def _trigger(self, pool: Pool) -> tuple[str, str]:
-        """The setting that holds the function, and the version of its event."""
-        if configured := pool.triggers.get("PreTokenGenerationConfig"):
-            return "PreTokenGenerationConfig", str(configured["LambdaVersion"])[1]
-        return ("PreTokenGeneration", "1") if pool.triggers.get("PreTokenGeneration") else ("", "")
-
-
-class Override(msgspec.Struct, frozen=True):
-    """What a trigger says of one token's claims."""
-
-    add: Mapping[str, Any] = {}
-    suppress: Sequence[str] = ()
-
-
-class Change(msgspec.Struct, frozen=True):
-    """What a trigger made of the tokens to be."""
-
-    roles: Roles
-    identity: Override = Override()
-    access: Override = Override()
-    scopes_added: Sequence[str] = ()
-    scopes_suppressed: Sequence[str] = ()
-
-    @staticmethod
-    def apply(claims: dict[str, Any], override: Override, protected: frozenset[str]) -> dict[str, Any]:
-        kept = {name: value for name, value in claims.items() if name not in override.suppress or name in protected}
-        return {**kept, **{name: value for name, value in override.add.items() if name not in protected}}
-
-
-def _change(roles: Roles, details: Any, version: str) -> Change:
-    if details is None:
-        return Change(roles)
-    if not isinstance(details, dict):
-        raise InvalidLambdaResponseException("Unrecognizable lambda output")
-    overridden = _roles(roles, details.get("groupOverrideDetails"))
-    if version == "1":
-        return Change(overridden, identity=_override(details, strings=True))
-    access = details.get("accessTokenGeneration") or {}
-    return Change(
-        overridden,
-        identity=_override(details.get("idTokenGeneration") or {}),
-        access=_override(access),
-        scopes_added=access.get("scopesToAdd") or (),
-        scopes_suppressed=access.get("scopesToSuppress") or (),
-    )
-
-
-def _override(details: Mapping[str, Any], *, strings: bool = False) -> Override:
-    add = details.get("claimsToAddOrOverride") or {}
-    if not isinstance(add, dict) or (strings and not all(isinstance(value, str) for value in add.values())):
-        raise InvalidLambdaResponseException("Unrecognizable lambda output")
-    return Override(add, details.get("claimsToSuppress") or ())
-
-
-def _roles(roles: Roles, details: Any) -> Roles:
-    if not isinstance(details, dict):
-        return roles
-    return Roles(
-        _or(details.get("groupsToOverride"), roles.groups),
-        _or(details.get("iamRolesToOverride"), roles.roles),
-        details.get("preferredRole") or roles.preferred,
-    )
-
-
-def _or(given: Any, default: Sequence[str]) -> Sequence[str]:
-    """An empty list is an answer, null is none."""
-    return default if given is None else list(given)
 
 
 # What each scope lets an ID token and userInfo show of the user; `profile` shows everything that the client may read.

@@ -237,45 +237,41 @@ class Device(Document):
 
 
 class OldRefreshToken(msgspec.Struct):
-    """A refresh token that was rotated away; good until the end of its grace period."""
+    """A refresh token that was rotated away and is still good, until the end of its grace period."""
 
     hash: str
     until: float
 
 
-class Grant(Document):
-    """One sign-in: what its refresh tokens stand for. Deleting it revokes every token that came of it."""
+class Grant(Document, omit_defaults=True):
+    """One sign-in: what its refresh tokens stand for. Deleting it revokes every token that came of it.
+
+    Every sign-in writes one, so it has no index: its refresh tokens name it, and the expired are found by a walk.
+    """
 
     __kind__ = "cognito.Grant"
     __key__ = ("pool_id", "user_key", "id")
-    __indexes__ = (
-        Index("by_refresh", values=lambda grant: [(h,) for h in grant.hashes()]),
-        Index("by_expiry", values=lambda grant: [(moment(grant.expires_at),)]),
-    )
 
     pool_id: str
     user_key: str
     # Also the `origin_jti` of the tokens.
     id: str
     client_id: str
-    refresh_hash: str
     created_at: float
     expires_at: float
     auth_time: int
     scopes: list[str]
+    # Of the refresh token that is good; empty where none was given.
+    refresh_hash: str = ""
     hosted: bool = False
     old: list[OldRefreshToken] = []
     device_key: str = ""
     used_at: float = 0.0
     ip: str = ""
     user_agent: str = ""
-    session_id: str = ""
     event_id: str = ""
     # RFC 8707: the audience of its access tokens.
     resource: str = ""
-
-    def hashes(self) -> list[str]:
-        return [self.refresh_hash, *(old.hash for old in self.old)]
 
 
 class Code(Document):
@@ -509,4 +505,4 @@ OF_A_POOL: tuple[type[Document], ...] = (
     RiskConfiguration, Customization, Branding, Terms, ImportJob, BrowserSession, Tally,
 )  # fmt: skip
 OF_A_USER: tuple[type[Document], ...] = (Device, Grant, Code, Passkey, AuthEvent)
-EXPIRING: tuple[type[Document], ...] = (Grant, Code, Pending, BrowserSession, AuthorizationCode, AuthEvent, Tally)
+EXPIRING: tuple[type[Document], ...] = (Code, Pending, BrowserSession, AuthorizationCode, AuthEvent, Tally)

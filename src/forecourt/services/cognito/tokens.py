@@ -7,6 +7,7 @@ only RS256, only a `kid` of that pool, and never a key or an algorithm that the 
 from __future__ import annotations
 
 import base64
+import binascii
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -18,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 _PADDING = padding.PKCS1v15()
 _SHA256 = hashes.SHA256()
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 KEY_BITS = 2048
 # What AccessTokenValidity and IdTokenValidity may be at most: a day.
 LONGEST_LIFE_SECONDS = 86400
@@ -235,7 +237,7 @@ def _parse(token: str) -> tuple[dict[str, Any], dict[str, Any], bytes, bytes]:
 
 
 def encode_base64url(data: bytes) -> bytes:
-    return base64.urlsafe_b64encode(data).rstrip(b"=")
+    return binascii.b2a_base64(data, newline=False).translate(_URL_SAFE).rstrip(b"=")
 
 
 def _decode(data: bytes) -> bytes:

@@ -6,12 +6,13 @@ the grant and a new device. Where any of it was used by another call meanwhile, 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
-from forecourt.services.cognito import errors
+from forecourt.services.cognito import errors, refresh_tokens
 from forecourt.services.cognito.auth.attempt import Attempt, Passed, Visit
 from forecourt.services.cognito.auth.kit import Kit
 from forecourt.services.cognito.issuer import Minted
@@ -47,22 +48,23 @@ async def sign_in(kit: Kit, visit: Visit, passed: Passed, scopes: Sequence[str] 
     made = new_device(kit, visit, user) if tracked and known is None else None
     device = made or known
     await post_authentication(kit, visit, user, made is not None)
-    refresh_token = kit.issuer.new_refresh_token()
     now = kit.records.clock.now()
-    grant = kit.issuer.new_grant(visit.pool, visit.client, user, refresh_token, auth_time=int(now), scopes=list(scopes))
+    grant = kit.issuer.new_grant(visit.client, user, auth_time=int(now), scopes=scopes)
+    refresh_token = refresh_tokens.renew(kit.records, grant)
     grant.device_key = device.device_key if device else ""
     grant.event_id = attempt.event_id or grant.event_id
     grant.ip, grant.user_agent = visit.ip, visit.user_agent
-    minted = await kit.issuer.mint(visit.occasion, visit.client, user, grant, _source(attempt))
+    prepared = await kit.issuer.prepare(visit.occasion, visit.client, user, grant, _source(attempt))
 
     def commit(tx: Tx) -> AuthEvent | None:
         settle(tx, user, attempt, now)
         if made is not None:
             tx.put(made)
-        tx.put(grant)
+        tx.insert(grant)
         return kit.threat.record_success(tx, visit, user, attempt, grant.event_id)
 
-    event = await kit.records.store.write(commit)
+    # Signed while the disk writes. Nobody sees a token before both are done.
+    event, minted = await asyncio.gather(kit.records.store.write(commit), kit.issuer.sign(prepared))
     kit.threat.succeeded(visit, user, event)
     return SignedIn(minted, refresh_token, made)
 

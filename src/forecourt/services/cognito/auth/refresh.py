@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from forecourt.services.cognito import errors
+from forecourt.services.cognito import errors, refresh_tokens, sealed
 from forecourt.services.cognito.auth.attempt import Visit
 from forecourt.services.cognito.auth.finish import authentication_result, still_valid
 from forecourt.services.cognito.auth.kit import Kit, names_of, required
@@ -49,17 +49,18 @@ async def exchange(kit: Kit, visit: Visit, refresh_token: str, device_key: str) 
 
 async def find(kit: Kit, visit: Visit, refresh_token: str) -> tuple[Grant, User]:
     """The grant of a refresh token that is good for this client, and its user."""
-    hashed = token_hash(refresh_token)
-    found = await kit.records.store.find(Grant, "by_refresh", hashed, limit=1)
-    if not found and kit.issuer.made_refresh_token(refresh_token):
+    try:
+        grant = await refresh_tokens.grant_of(kit.records, refresh_token)
+    except sealed.BrokenToken:
+        raise errors.invalid_refresh_token() from None
+    if grant is None:
         raise errors.NotAuthorizedException(REVOKED)
-    if not found or (found[0].pool_id, found[0].client_id) != (visit.pool.id, visit.client.id):
+    if (grant.pool_id, grant.client_id) != (visit.pool.id, visit.client.id):
         raise errors.invalid_refresh_token()
-    grant = found[0]
     now = kit.records.clock.now()
     if grant.expires_at <= now:
         raise errors.NotAuthorizedException("Refresh Token has expired")
-    if _reused(grant, hashed, now):
+    if _reused(grant, refresh_token, now):
         await kit.records.store.write(lambda tx: tx.delete(Grant, grant.pool_id, grant.user_key, grant.id))
         raise errors.RefreshTokenReuseException(REUSED)
     user = await kit.records.user_by_key(grant.pool_id, grant.user_key)
@@ -79,30 +80,33 @@ def rotation(client_settings: Mapping[str, Any]) -> int | None:
 
 
 async def _rotate(kit: Kit, grant: Grant, used: str, grace: int) -> str:
-    successor = kit.issuer.new_refresh_token()
     now = kit.records.clock.now()
-    hashed = token_hash(used)
 
-    def rotate(tx: Tx) -> bool:
+    def rotate(tx: Tx) -> str:
+        """The successor, or nothing where the token was used."""
         current = tx.get(Grant, grant.pool_id, grant.user_key, grant.id)
         if current is None:
             raise errors.NotAuthorizedException(REVOKED)
-        if _reused(current, hashed, now):
+        if _reused(current, used, now):
             tx.delete(Grant, grant.pool_id, grant.user_key, grant.id)
-            return False
-        current.old = [*current.old, OldRefreshToken(current.refresh_hash, now + grace)][-_REMEMBERED:]
-        current.refresh_hash = token_hash(successor)
+            return ""
+        still_good = [old for old in current.old if old.until > now]
+        current.old = [*still_good, OldRefreshToken(current.refresh_hash, now + grace)][-_REMEMBERED:]
         current.used_at = now
+        successor = refresh_tokens.renew(kit.records, current)
         tx.put(current)
-        return True
+        return successor
 
-    if not await kit.records.store.write(rotate):
+    successor = await kit.records.store.write(rotate)
+    if not successor:
         raise errors.RefreshTokenReuseException(REUSED)
     return successor
 
 
-def _reused(grant: Grant, hashed: str, now: float) -> bool:
-    return any(old.hash == hashed and old.until <= now for old in grant.old)
+def _reused(grant: Grant, refresh_token: str, now: float) -> bool:
+    """Neither the token that is good nor one in its grace period: it was rotated away."""
+    hashed = token_hash(refresh_token)
+    return hashed != grant.refresh_hash and not any(old.hash == hashed and old.until > now for old in grant.old)
 
 
 def _check_device(grant: Grant, device_key: str) -> None:

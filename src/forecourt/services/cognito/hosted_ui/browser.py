@@ -107,8 +107,7 @@ class Browsers:
 
     async def _with_tokens(self, visit: Visit, authorize: AuthorizeRequest, user: User, auth_time: int) -> Response:
         """RFC 6749, 4.2.2: no refresh token for what runs in a browser."""
-        unused = self._kit.issuer.new_refresh_token()
-        grant = self._endpoints.new_grant(visit, user, unused, auth_time, authorize.scopes, authorize.resource)
+        grant = self._endpoints.new_grant(visit, user, auth_time, authorize.scopes, authorize.resource)
         minted = await self._kit.issuer.mint(
             visit.occasion, visit.client, user, grant, "TokenGeneration_HostedAuth", authorize.nonce
         )

@@ -15,7 +15,7 @@ import msgspec
 
 from forecourt.base.call import CallContext
 from forecourt.base.errors import ServiceError
-from forecourt.services.cognito import errors, secret_hash, tokens
+from forecourt.services.cognito import errors, refresh_tokens, secret_hash, tokens
 from forecourt.services.cognito.auth import refresh
 from forecourt.services.cognito.auth.attempt import Visit
 from forecourt.services.cognito.auth.kit import Kit
@@ -145,8 +145,8 @@ class Endpoints:
         # Signing out everywhere ends codes that are under way, too; `auth_time` is in whole seconds.
         if not good or user is None or not user.enabled or code.auth_time + 1 <= user.tokens_valid_after:
             raise OAuthError("invalid_grant")
-        refresh_token = self._kit.issuer.new_refresh_token()
-        grant = self.new_grant(visit, user, refresh_token, code.auth_time, code.scopes, code.resource)
+        grant = self.new_grant(visit, user, code.auth_time, code.scopes, code.resource)
+        refresh_token = refresh_tokens.renew(self._records, grant)
         minted = await self._kit.issuer.mint(
             visit.occasion, client, user, grant, "TokenGeneration_HostedAuth", code.nonce
         )
@@ -185,12 +185,8 @@ class Endpoints:
         minted = await self._kit.issuer.mint_for_client(visit.occasion, client, asked)
         return {"access_token": minted.access, "expires_in": minted.expires_in, "token_type": "Bearer"}
 
-    def new_grant(
-        self, visit: Visit, user: User, refresh_token: str, auth_time: int, scopes: Sequence[str], resource: str
-    ) -> Grant:
-        grant = self._kit.issuer.new_grant(
-            visit.pool, visit.client, user, refresh_token, auth_time=auth_time, scopes=scopes
-        )
+    def new_grant(self, visit: Visit, user: User, auth_time: int, scopes: Sequence[str], resource: str) -> Grant:
+        grant = self._kit.issuer.new_grant(visit.client, user, auth_time=auth_time, scopes=scopes)
         grant.hosted, grant.ip, grant.user_agent = True, visit.ip, visit.user_agent
         grant.resource = resource
         return grant
