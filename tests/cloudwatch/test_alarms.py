@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from tests.cloudwatch.test_cloudwatch import NOW, PETS, Client
 
+from forecourt.services.cloudwatch.alarms import composite
 from forecourt.services.cloudwatch.alarms.judge import Point, Rule, judge
 
 CASES = [
@@ -178,3 +179,128 @@ async def test_refusals(cloudwatch: Client) -> None:
     assert (await cloudwatch.refused("SetAlarmState", AlarmName="x", StateValue="OK", StateReason=""))[0] == (
         "ResourceNotFound"
     )
+
+
+RULES = {
+    "ALARM(a)": True,
+    'ALARM("a")': True,
+    'alarm("with space")': True,
+    "ALARM(arn:aws:cloudwatch:us-east-1:000000000000:alarm:a)": True,
+    "OK(a)": False,
+    "ALARM(a) AND ALARM(b)": False,
+    "ALARM(a) OR ALARM(b)": True,
+    "ALARM(a) AND NOT ALARM(b)": True,
+    "NOT (OK(a) OR INSUFFICIENT_DATA(c))": False,
+    "OK(b) AND (ALARM(c) OR INSUFFICIENT_DATA(c))": True,
+    "ALARM(b) AND ALARM(b) OR TRUE": True,
+    "FALSE": False,
+    "ALARM(nobody) OR OK(nobody)": False,
+    "AT_LEAST(2, ALARM, (a, b, c))": False,
+    "AT_LEAST(2, NOT ALARM, (a, b, c))": True,
+    'AT_LEAST(50%, ALARM, (a, "with space", b, c))': True,
+    "AT_LEAST(51%, ALARM, (a, b))": False,
+}
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_rules_of_composite_alarms(rule: str) -> None:
+    states = {"a": "ALARM", "b": "OK", "c": "INSUFFICIENT_DATA", "with space": "ALARM"}
+    arns = {f"arn:aws:cloudwatch:us-east-1:000000000000:alarm:{name}": state for name, state in states.items()}
+    assert composite.parse(rule).holds(states | arns) is RULES[rule]
+
+
+@pytest.mark.parametrize(
+    "rule",
+    ["", "ALARM", "ALARM(", "ALARM()", "ALARM(a", "BROKEN(a)", "ALARM(a) ALARM(b)", "ALARM(a) AND", "(TRUE", '"a"',
+     "AT_LEAST(x, ALARM, (a))", "AT_LEAST(1, ALARM, a)", "AT_LEAST(1, BAD, (a))", "NOT", 'ALARM("a)', "(" * 5000],
+    ids=lambda rule: rule[:30] or "empty",
+)  # fmt: skip
+def test_what_is_no_rule(rule: str) -> None:
+    with pytest.raises(composite.BadRule):
+        composite.parse(rule)
+
+
+async def set_state(cloudwatch: Client, name: str, state: str) -> None:
+    await cloudwatch("SetAlarmState", AlarmName=name, StateValue=state, StateReason="a test")
+
+
+async def state_of(cloudwatch: Client, name: str) -> dict[str, Any]:
+    found = await cloudwatch("DescribeAlarms", AlarmNames=[name], AlarmTypes=["CompositeAlarm"])
+    assert found["MetricAlarms"] == []
+    (alarm,) = found["CompositeAlarms"]
+    return dict(alarm)
+
+
+async def test_a_composite_alarm_follows_its_children_and_tells_a_topic(cloudwatch: Client) -> None:
+    for name in ("cpu", "disk"):
+        await alarm(cloudwatch, name)
+    rule = 'ALARM("cpu") AND ALARM(disk)'
+    await cloudwatch("PutCompositeAlarm", AlarmName="both", AlarmRule=rule, AlarmActions=[TOPIC])
+    await cloudwatch("PutCompositeAlarm", AlarmName="none", AlarmRule="NOT ALARM(both)")
+    assert [(await state_of(cloudwatch, name))["StateValue"] for name in ("both", "none")] == ["OK", "ALARM"]
+    cloudwatch.told.clear()
+    await set_state(cloudwatch, "cpu", "ALARM")
+    assert (await state_of(cloudwatch, "both"))["StateValue"] == "OK"
+    cloudwatch.told.clear()
+    await set_state(cloudwatch, "disk", "ALARM")
+    both = await state_of(cloudwatch, "both")
+    arn = "arn:aws:cloudwatch:us-east-1:000000000000:alarm:disk"
+    assert (both["StateValue"], both["AlarmRule"]) == ("ALARM", rule)
+    assert both["StateReason"] == f"{arn} transitioned to ALARM at Friday 15 January, 2027 08:00:00 UTC"
+    assert (await state_of(cloudwatch, "none"))["StateValue"] == "OK"
+    # Only its own change is told, of the child's the topic of the child.
+    told = [json.loads(params["Message"]) for service, _, params in cloudwatch.told if service == "sns"]
+    assert [one["AlarmName"] for one in told] == ["disk", "both"]
+    assert told[1]["AlarmRule"] == rule
+    assert told[1]["TriggeringChildren"][0]["Arn"] == arn
+    (event,) = [
+        json.loads(entry["Detail"])
+        for service, _, params in cloudwatch.told
+        if service == "events"
+        for entry in params["Entries"]
+        if entry["Resources"] == [both["AlarmArn"]]
+    ]
+    assert event["configuration"] == {"alarmRule": rule}
+    history = await cloudwatch("DescribeAlarmHistory", AlarmName="both", HistoryItemType="StateUpdate")
+    assert {item["AlarmType"] for item in history["AlarmHistoryItems"]} == {"CompositeAlarm"}
+    # A minute later nothing has changed: what was set by hand is judged anew, and the composite follows.
+    cloudwatch.clock.advance(60)
+    await cloudwatch.service.watch.look()
+    assert (await state_of(cloudwatch, "both"))["StateValue"] == "OK"
+
+
+async def test_composite_alarms_that_go_by_each_other_do_not_run_in_circles(cloudwatch: Client) -> None:
+    await cloudwatch("PutCompositeAlarm", AlarmName="x", AlarmRule="FALSE")
+    await cloudwatch("PutCompositeAlarm", AlarmName="y", AlarmRule="NOT ALARM(x)")
+    await cloudwatch("PutCompositeAlarm", AlarmName="x", AlarmRule="ALARM(y)")
+    await cloudwatch.service.watch.look()
+    assert {(await state_of(cloudwatch, name))["StateValue"] for name in "xy"} <= {"OK", "ALARM"}
+    for name in "xy":
+        refused = await cloudwatch.refused("DeleteAlarms", AlarmNames=[name])
+        assert refused == ("ValidationError", f"Cannot delete {name} as there are composite alarm(s) depending on it.")
+    await cloudwatch("PutCompositeAlarm", AlarmName="x", AlarmRule="FALSE")
+    await cloudwatch("DeleteAlarms", AlarmNames=["y"])
+
+
+async def test_parents_and_children_of_composite_alarms(cloudwatch: Client) -> None:
+    await alarm(cloudwatch, "leaf")
+    await cloudwatch("PutCompositeAlarm", AlarmName="branch", AlarmRule="ALARM(leaf)")
+    await cloudwatch("PutCompositeAlarm", AlarmName="root", AlarmRule="OK(branch) OR OK(leaf)")
+    children = await cloudwatch("DescribeAlarms", ChildrenOfAlarmName="root")
+    assert [one["AlarmName"] for one in children["MetricAlarms"]] == ["leaf"]
+    assert [one["AlarmName"] for one in children["CompositeAlarms"]] == ["branch"]
+    parents = await cloudwatch("DescribeAlarms", ParentsOfAlarmName="leaf")
+    assert [one["AlarmName"] for one in parents["CompositeAlarms"]] == ["branch", "root"]
+    assert (await cloudwatch("DescribeAlarms"))["CompositeAlarms"] == []
+    assert (await cloudwatch.refused("DescribeAlarms", ParentsOfAlarmName="leaf", StateValue="OK"))[
+        0
+    ] == "ValidationError"
+
+
+async def test_what_is_refused_of_composite_alarms(cloudwatch: Client) -> None:
+    await alarm(cloudwatch, "leaf")
+    for rule, code in (("ALARM(", "ValidationError"), ("ALARM(nobody)", "ValidationError")):
+        assert (await cloudwatch.refused("PutCompositeAlarm", AlarmName="c", AlarmRule=rule))[0] == code
+    assert (await cloudwatch.refused("PutCompositeAlarm", AlarmName="leaf", AlarmRule="TRUE"))[0] == "ValidationError"
+    suppressed = {"AlarmName": "c", "AlarmRule": "TRUE", "ActionsSuppressor": "leaf"}
+    assert (await cloudwatch.refused("PutCompositeAlarm", **suppressed))[0] == "NotImplementedException"

@@ -98,6 +98,9 @@ def notification(before: Alarm, alarm: Alarm) -> dict[str, Any]:
     trigger = {name: settings[name] for name in _TRIGGER if name in settings}
     dimensions = [{"name": one["Name"], "value": one["Value"]} for one in settings.get("Dimensions", ())]
     metrics = {"Metrics": settings["Metrics"]} if "Metrics" in settings else {"Dimensions": dimensions}
+    of_kind: dict[str, Any] = {"Trigger": {**trigger, **metrics}}
+    if alarm.rule:
+        of_kind = {"AlarmRule": alarm.rule, "TriggeringChildren": _triggering(alarm)}
     return {
         "AlarmName": alarm.name,
         "AlarmDescription": settings.get("AlarmDescription"),
@@ -110,8 +113,16 @@ def notification(before: Alarm, alarm: Alarm) -> dict[str, Any]:
         "AlarmArn": alarm.arn,
         "OldStateValue": before.state,
         **{member: settings.get(member, []) for member in _ACTIONS.values()},
-        "Trigger": {**trigger, **metrics},
+        **of_kind,
     }
+
+
+def _triggering(alarm: Alarm) -> list[dict[str, Any]]:
+    known = json.loads(alarm.reason_data or "{}").get("triggeringAlarms", ())
+    return [
+        {"Arn": child["arn"], "State": {"Value": child["state"]["value"], "Timestamp": child["state"]["timestamp"]}}
+        for child in known
+    ]
 
 
 def alarm_data(before: Alarm, alarm: Alarm) -> dict[str, Any]:
@@ -130,8 +141,10 @@ def _state(alarm: Alarm) -> dict[str, str]:
 
 
 def _configuration(settings: Mapping[str, Any]) -> dict[str, Any]:
-    metrics = settings.get("Metrics") or [{"Id": "m1", "MetricStat": metric_stat(settings), "ReturnData": True}]
     said = {"description": settings["AlarmDescription"]} if "AlarmDescription" in settings else {}
+    if "AlarmRule" in settings:
+        return {**said, "alarmRule": settings["AlarmRule"]}
+    metrics = settings.get("Metrics") or [{"Id": "m1", "MetricStat": metric_stat(settings), "ReturnData": True}]
     return {**said, "metrics": [_query(query) for query in metrics]}
 
 

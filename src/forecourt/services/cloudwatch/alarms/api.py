@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from forecourt.base.call import CallContext, operation
 from forecourt.base.clock import Clock
 from forecourt.base.paging import decode_token, encode_token
 from forecourt.services.cloudwatch.alarms.model import Alarm, AlarmEvent
-from forecourt.services.cloudwatch.alarms.settings import ACTIONS, settings_of
-from forecourt.services.cloudwatch.alarms.store import AlarmStore
+from forecourt.services.cloudwatch.alarms.settings import ACTIONS, composite_settings, settings_of
+from forecourt.services.cloudwatch.alarms.store import AlarmStore, children_of
 from forecourt.services.cloudwatch.alarms.watch import Watch
 from forecourt.services.cloudwatch.datum import dimensions, epoch
 from forecourt.services.cloudwatch.errors import (
@@ -19,6 +19,7 @@ from forecourt.services.cloudwatch.errors import (
     InvalidNextToken,
     ResourceNotFound,
     ResourceNotFoundException,
+    ValidationError,
 )
 
 if TYPE_CHECKING:
@@ -35,40 +36,60 @@ class AlarmsApi:
 
     @operation("PutMetricAlarm")
     async def put_metric_alarm(self, context: CallContext, request: aws.PutMetricAlarmInputTypeDef) -> None:
+        alarm = self._alarm(context, request, settings_of(request))
+        self._watch.points(alarm)  # an expression that can't be worked out is refused
+        await self._alarms.put(alarm)
+
+    @operation("PutCompositeAlarm")
+    async def put_composite_alarm(self, context: CallContext, request: aws.PutCompositeAlarmInputTypeDef) -> None:
+        alarm = self._alarm(context, request, composite_settings(request))
+        known = {name for other in await self._all(context) for name in (other.name, other.arn)}
+        if missing := [child for child in children_of(alarm) if child not in known]:
+            raise ValidationError(
+                f"Could not save the composite alarm as alarms [{', '.join(missing)}] in the alarm rule do not exist"
+            )
+        await self._alarms.put(alarm)
+        kept = await self._alarms.get(alarm.account, alarm.region, alarm.name)
+        if kept is not None:
+            await self._watch.compose(kept)
+
+    def _alarm(self, context: CallContext, request: Mapping[str, Any], settings: dict[str, Any]) -> Alarm:
         now = self._clock.now()
-        alarm = Alarm(
+        return Alarm(
             account=context.account,
             region=context.region,
             name=request["AlarmName"],
-            settings=settings_of(request),
+            settings=settings,
             configured_at=now,
             updated_at=now,
             transitioned_at=now,
             tags=_tags(request.get("Tags", ())),
         )
-        self._watch.points(alarm)  # an expression that can't be worked out is refused
-        await self._alarms.put(alarm)
+
+    async def _all(self, context: CallContext, prefix: str = "") -> list[Alarm]:
+        return await self._alarms.of(context.account, context.region, prefix)
 
     @operation("DescribeAlarms")
     async def describe_alarms(self, context: CallContext, request: aws.DescribeAlarmsInputTypeDef) -> dict[str, Any]:
-        empty: dict[str, Any] = {"MetricAlarms": [], "CompositeAlarms": []}
-        if "MetricAlarm" not in request.get("AlarmTypes", ("MetricAlarm",)):
-            return empty
-        if request.get("ChildrenOfAlarmName") or request.get("ParentsOfAlarmName"):
-            return empty
-        found = await self._alarms.of(context.account, context.region, request.get("AlarmNamePrefix", ""))
+        shown, found = _VIEWS, await self._all(context, request.get("AlarmNamePrefix", ""))
+        kinds: Collection[str] = request.get("AlarmTypes") or ("MetricAlarm",)
+        if "ChildrenOfAlarmName" in request or "ParentsOfAlarmName" in request:
+            shown, kinds = _BRIEF_VIEWS, _VIEWS
+            found = _related(found, request)
         after = _after(request.get("NextToken"))
-        rest = [alarm for alarm in found if alarm.name > after and _wanted(alarm, request)]
+        rest = [one for one in found if one.name > after and one.kind in kinds and _wanted(one, request)]
         most = request.get("MaxRecords", _PAGE)
-        page = {**empty, "MetricAlarms": [_view(alarm) for alarm in rest[:most]]}
+        page: dict[str, Any] = {
+            f"{kind}s": [view(one) for one in rest[:most] if one.kind == kind] for kind, view in shown.items()
+        }
         return page | ({"NextToken": encode_token((rest[most - 1].name,))} if len(rest) > most else {})
 
     @operation("DescribeAlarmsForMetric")
     async def describe_alarms_for_metric(
         self, context: CallContext, request: aws.DescribeAlarmsForMetricInputTypeDef
     ) -> dict[str, Any]:
-        found = await self._alarms.of(context.account, context.region)
-        return {"MetricAlarms": [_view(alarm) for alarm in found if _watches(alarm, request)]}
+        found = [alarm for alarm in await self._all(context) if _watches(alarm, request)]
+        return {"MetricAlarms": [_view(alarm) for alarm in found]}
 
     @operation("DescribeAlarmHistory")
     async def describe_alarm_history(
@@ -77,8 +98,9 @@ class AlarmsApi:
         name = (request["AlarmName"],) if "AlarmName" in request else ()
         events = await self._alarms.store.list(AlarmEvent, context.account, context.region, *name)
         start, end = epoch(request.get("StartDate", 0)) * 1000, epoch(request.get("EndDate", 1e12)) * 1000
-        kind = request.get("HistoryItemType")
+        kind, of = request.get("HistoryItemType"), request.get("AlarmTypes") or (_VIEWS if name else ("MetricAlarm",))
         found = [event for event in events if start <= int(event.at) <= end and kind in (None, event.kind)]
+        found = [event for event in found if event.of in of]
         back = request.get("ScanBy", "TimestampDescending") == "TimestampDescending"
         found.sort(key=_position, reverse=back)
         if token := request.get("NextToken"):
@@ -180,8 +202,21 @@ def _watches(alarm: Alarm, request: Mapping[str, Any]) -> bool:
     return same and sorted(dimensions(settings.get("Dimensions"))) == sorted(dimensions(request.get("Dimensions")))
 
 
+def _related(alarms: list[Alarm], request: Mapping[str, Any]) -> list[Alarm]:
+    if set(request) - {"ChildrenOfAlarmName", "ParentsOfAlarmName", "MaxRecords", "NextToken"} or (
+        "ChildrenOfAlarmName" in request and "ParentsOfAlarmName" in request
+    ):
+        raise ValidationError("ChildrenOfAlarmName and ParentsOfAlarmName can't be combined with other parameters.")
+    name = request.get("ParentsOfAlarmName") or request["ChildrenOfAlarmName"]
+    named = [alarm for alarm in alarms if name in (alarm.name, alarm.arn)]
+    if "ParentsOfAlarmName" in request:
+        return [alarm for alarm in alarms if any(child.is_in(children_of(alarm)) for child in named)]
+    return [alarm for alarm in alarms if any(alarm.is_in(children_of(parent)) for parent in named)]
+
+
 def _view(alarm: Alarm) -> dict[str, Any]:
-    of_one_metric: dict[str, Any] = {} if alarm.settings.get("Metrics") else {"Dimensions": []}
+    simple = alarm.rule or alarm.settings.get("Metrics")
+    of_one_metric: dict[str, Any] = {} if simple else {"Dimensions": []}
     view = {
         "AlarmName": alarm.name,
         "AlarmArn": alarm.arn,
@@ -198,10 +233,19 @@ def _view(alarm: Alarm) -> dict[str, Any]:
     return view | ({"StateReasonData": alarm.reason_data} if alarm.reason_data else {})
 
 
+def _brief(alarm: Alarm) -> dict[str, Any]:
+    full = _view(alarm)
+    return {name: full[name] for name in ("AlarmName", "AlarmArn", "StateValue", "StateUpdatedTimestamp")}
+
+
+_VIEWS = {"MetricAlarm": _view, "CompositeAlarm": _view}
+_BRIEF_VIEWS = dict.fromkeys(_VIEWS, _brief)
+
+
 def _item(event: AlarmEvent) -> dict[str, Any]:
     return {
         "AlarmName": event.name,
-        "AlarmType": "MetricAlarm",
+        "AlarmType": event.of,
         "Timestamp": int(event.at) / 1000,
         "HistoryItemType": event.kind,
         "HistorySummary": event.summary,

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from forecourt.store import Document
 
 
+def arn_of(account: str, region: str, name: str) -> str:
+    return f"arn:aws:cloudwatch:{region}:{account}:alarm:{name}"
+
+
 class Alarm(Document):
-    """`settings` are PutMetricAlarm's members as they were given. Times in epoch seconds."""
+    """`settings` are PutMetricAlarm's or PutCompositeAlarm's members as they were given. Times in epoch seconds."""
 
     __kind__ = "cloudwatch.Alarm"
     __key__ = ("account", "region", "name")
@@ -27,7 +32,20 @@ class Alarm(Document):
 
     @property
     def arn(self) -> str:
-        return f"arn:aws:cloudwatch:{self.region}:{self.account}:alarm:{self.name}"
+        return arn_of(self.account, self.region, self.name)
+
+    @property
+    def kind(self) -> str:
+        return "CompositeAlarm" if "AlarmRule" in self.settings else "MetricAlarm"
+
+    @property
+    def rule(self) -> str:
+        """Of a composite alarm."""
+        return str(self.settings.get("AlarmRule", ""))
+
+    def is_in(self, children: Collection[str]) -> bool:
+        """Whether a composite alarm with these children goes by this one."""
+        return self.name in children or self.arn in children
 
     @property
     def actions_enabled(self) -> bool:
@@ -47,3 +65,4 @@ class AlarmEvent(Document):
     kind: str
     summary: str
     data: str = ""
+    of: str = "MetricAlarm"

@@ -1,4 +1,4 @@
-"""What PutMetricAlarm takes and what it refuses. Pure.
+"""What PutMetricAlarm and PutCompositeAlarm take and what they refuse. Pure.
 
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html
 """
@@ -10,6 +10,7 @@ from typing import Any
 
 from forecourt.base.arn import Arn
 from forecourt.base.errors import NotImplementedYet
+from forecourt.services.cloudwatch.alarms.composite import BadRule, parse
 from forecourt.services.cloudwatch.alarms.judge import COMPARISONS
 from forecourt.services.cloudwatch.alarms.points import period, queries
 from forecourt.services.cloudwatch.errors import (
@@ -46,6 +47,19 @@ def settings_of(request: Mapping[str, Any]) -> dict[str, Any]:
             f"Value '{treated}' at 'treatMissingData' failed to satisfy constraint: Member must satisfy enum value "
             f"set: [{', '.join(_MISSING)}]"
         )
+    return {member: value for member, value in request.items() if member not in _NOT_KEPT}
+
+
+def composite_settings(request: Mapping[str, Any]) -> dict[str, Any]:
+    """Raises `ServiceError` where CloudWatch would refuse the composite alarm."""
+    for member in ("ActionsSuppressor", "ActionConfiguration"):
+        if member in request:
+            raise NotImplementedYet(f"Forecourt does not support {member} of composite alarms yet.")
+    try:
+        parse(request["AlarmRule"])
+    except BadRule as error:
+        raise ValidationError(f"AlarmRule must not contain an invalid expression: {error}") from None
+    _check_actions(request)
     return {member: value for member, value in request.items() if member not in _NOT_KEPT}
 
 

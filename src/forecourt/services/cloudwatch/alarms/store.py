@@ -6,8 +6,9 @@ import json
 from collections.abc import Callable, Collection
 
 from forecourt.base.clock import Clock
-from forecourt.services.cloudwatch.alarms.model import Alarm, AlarmEvent
-from forecourt.services.cloudwatch.errors import ResourceNotFound
+from forecourt.services.cloudwatch.alarms.composite import parse
+from forecourt.services.cloudwatch.alarms.model import Alarm, AlarmEvent, arn_of
+from forecourt.services.cloudwatch.errors import ResourceNotFound, ValidationError
 from forecourt.store import Store, Tx
 
 # AWS keeps two weeks; here the last items of each alarm.
@@ -29,7 +30,10 @@ class AlarmStore:
         return await self.store.get(Alarm, account, region, name)
 
     async def put(self, alarm: Alarm) -> None:
-        """Makes the alarm, or gives it new settings: then its state, tags and history stay."""
+        """Makes the alarm, or gives it new settings: then its state, tags and history stay.
+
+        Raises `ValidationError` where an alarm of the other kind has the name.
+        """
 
         def run(tx: Tx) -> None:
             old = tx.get(Alarm, alarm.account, alarm.region, alarm.name)
@@ -37,6 +41,8 @@ class AlarmStore:
                 tx.put(alarm)
                 self._note(tx, alarm, "ConfigurationUpdate", f'Alarm "{alarm.name}" created')
                 return
+            if old.kind != alarm.kind:
+                raise ValidationError(f"An alarm with name {alarm.name} already exists with a different alarm type.")
             old.settings, old.configured_at = alarm.settings, alarm.configured_at
             tx.put(old)
             self._note(tx, old, "ConfigurationUpdate", f'Alarm "{alarm.name}" updated')
@@ -70,10 +76,13 @@ class AlarmStore:
         await self.store.write(run)
 
     async def delete(self, account: str, region: str, names: Collection[str]) -> None:
-        """All of them, or none: raises `ResourceNotFound`."""
+        """All of them, or none: raises `ResourceNotFound`, or `ValidationError` where a composite alarm needs one."""
 
         def run(tx: Tx) -> None:
+            needed = {child for other in tx.list(Alarm, account, region) for child in children_of(other)}
             for name in names:
+                if needed & {name, arn_of(account, region, name)}:
+                    raise ValidationError(f"Cannot delete {name} as there are composite alarm(s) depending on it.")
                 if not tx.delete(Alarm, account, region, name):
                     raise ResourceNotFound(f"Alarm {name} does not exist")
                 tx.delete_all(AlarmEvent, account, region, name)
@@ -95,8 +104,14 @@ class AlarmStore:
                 kind=kind,
                 summary=summary,
                 data=data,
+                of=alarm.kind,
             )
         )
+
+
+def children_of(alarm: Alarm) -> tuple[str, ...]:
+    """The names and ARNs that a composite alarm goes by."""
+    return parse(alarm.rule).children if alarm.rule else ()
 
 
 def _transition(before: Alarm, alarm: Alarm) -> str:
