@@ -101,6 +101,6 @@ def at_home(params: Any) -> Any:
 def _literal(resource: str) -> str:
     """The ARN as a policy writes it: what a name holds of a policy's own signs stands for itself. A generated text that
     is an ARN for the model's pattern only cannot be written there."""
-    if not re.match(r"arn:aws(-[a-z-]+)?:", resource):
+    if not re.match(r"arn:aws(-[a-z-]+)?(:[^:]*){3}:.", resource):
         return "*"
     return resource.replace("$", "${$}").replace("?", "${?}")
