@@ -162,6 +162,32 @@ async def test_signing_up_by_mail_address(cloud: Cloud) -> None:
         assert tokens.peek(result["IdToken"])["cognito:username"] == made["UserSub"]
 
 
+async def test_a_preferred_username_that_signs_in_comes_after_the_confirmation(cloud: Cloud) -> None:
+    pool = await cloud.pool(AliasAttributes=["preferred_username"])
+    app = await cloud.app(pool, "USER_PASSWORD_AUTH")
+    preferred = [{"Name": "preferred_username", "Value": "ann"}]
+    refused = raises(
+        "InvalidParameterException",
+        "Preferred username cannot be provided for unconfirmed account, since user pool is configured for preferred "
+        "username alias.",
+    )
+    with refused:
+        await cloud.client("SignUp", ClientId=app, Username="anna", Password=PASSWORD, UserAttributes=preferred)
+    await cloud.client("SignUp", ClientId=app, Username="anna", Password=PASSWORD)
+    with refused:
+        await cloud("AdminUpdateUserAttributes", UserPoolId=pool, Username="anna", UserAttributes=preferred)
+    await cloud("AdminConfirmSignUp", UserPoolId=pool, Username="anna")
+    await cloud("AdminUpdateUserAttributes", UserPoolId=pool, Username="anna", UserAttributes=preferred)
+    assert "AuthenticationResult" in await cloud.sign_in(app, "ann")
+    with raises("UsernameExistsException", "An account with the preferred_username already exists."):
+        await cloud(
+            "AdminCreateUser", UserPoolId=pool, Username="ben", UserAttributes=preferred, ForceAliasCreation=True
+        )
+    plain = await cloud.pool()
+    other = await cloud.app(plain)
+    await cloud.client("SignUp", ClientId=other, Username="anna", Password=PASSWORD, UserAttributes=preferred)
+
+
 async def test_an_alias_moves_only_by_force(cloud: Cloud) -> None:
     pool = await cloud.pool(AliasAttributes=["email"], AutoVerifiedAttributes=["email"])
     app = await cloud.app(pool, "USER_PASSWORD_AUTH")

@@ -76,6 +76,15 @@ def check_new_username(settings: Mapping[str, Any], username: str) -> str | None
     return None
 
 
+def check_preferred_username(settings: Mapping[str, Any], given: Mapping[str, str]) -> None:
+    """Before his account is confirmed nobody takes a name by which others could sign in."""
+    if given.get("preferred_username") and "preferred_username" in settings.get("AliasAttributes", ()):
+        raise InvalidParameterException(
+            "Preferred username cannot be provided for unconfirmed account, since user pool is configured for "
+            "preferred username alias."
+        )
+
+
 def aliases_of(settings: Mapping[str, Any], attributes: Mapping[str, str], confirmed: bool) -> list[tuple[str, str]]:
     """The names beside the username that sign this user in, as (attribute, folded value)."""
     if kinds := settings.get("UsernameAttributes"):

@@ -29,6 +29,8 @@ class Attributes:
         """An administrator may write the flags; a new address without its flag is unverified and gets a code."""
         pool = occasion.pool
         _check(pool, user, given)
+        if user.status == "UNCONFIRMED":
+            names.check_preferred_username(pool.settings, given)
 
         def put(tx: Tx, current: User) -> list[str]:
             changed = _changed_addresses(current, given)
@@ -124,8 +126,10 @@ def mark_verified(user: User, destination: str) -> None:
 
 
 def release_alias(tx: Tx, pool: Pool, user: User) -> None:
-    """ForceAliasCreation: whoever holds one of this user's aliases loses it."""
+    """ForceAliasCreation: whoever signs in by an address of this user's does so no longer."""
     for kind, value in user.aliases:
+        if kind not in ADDRESSES:
+            continue
         for holder in tx.find(User, "by_alias", pool.id, kind, value):
             if holder.key != user.key:
                 holder.attributes[f"{kind}_verified"] = "false"

@@ -208,6 +208,7 @@ class SignUpApi:
         schema.check_writable(pool.schema, visit.client.settings, given)
         schema.check_values(pool.schema, given)
         schema.check_required(pool.schema, user.attributes)
+        names.check_preferred_username(pool.settings, given)
         policy = pool.settings["Policies"].get("SignInPolicy", {}).get("AllowedFirstAuthFactors", ["PASSWORD"])
         if not password and set(policy) <= {"PASSWORD"}:
             raise errors.InvalidParameterException("Password is required for this user pool.")
