@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -132,6 +133,33 @@ def test_patch(case: Case) -> None:
 def test_there_are_enough_cases() -> None:
     assert len(read_cases()) >= 100
     assert {case.noun for case in read_cases()} == set(NOUNS)
+
+
+def tables() -> dict[str, patch.Table]:
+    """By noun: `USAGE_PLAN` is of the UsagePlan."""
+    found = {name: value for name, value in vars(patches).items() if isinstance(value, patch.Table)}
+    return {name.title().replace("_", ""): table for name, table in found.items()}
+
+
+def aws_table() -> Iterator[tuple[str, str, str]]:
+    """Noun, path and operation, as AWS supports them."""
+    text = re.sub(r"^#.*\n", "", Path(__file__).with_name("patch_table.txt").read_text(), flags=re.MULTILINE)
+    for section in text.split("=== ")[1:]:
+        noun, *lines = section.strip().splitlines()
+        for line in lines:
+            path, *operations = line.split()
+            yield from ((noun, path, op) for op in operations)
+
+
+def test_every_patch_that_aws_takes_is_taken() -> None:
+    known = tables()
+    untaken = [
+        (noun, path, op)
+        for noun, path, op in aws_table()
+        if not any(op in rule.ops for rule, _ in known[noun].find(patch.split(path)))
+    ]
+    assert untaken == []
+    assert {noun for noun, _, _ in aws_table()} == set(known)
 
 
 def test_a_patch_without_a_path() -> None:

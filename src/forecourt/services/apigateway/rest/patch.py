@@ -21,6 +21,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple, Protocol
 
+import msgspec
+
 from forecourt.services.apigateway.rest.errors import BadRequestException, NotFoundException
 
 Data = dict[str, Any]
@@ -172,6 +174,21 @@ def choice(choices: Sequence[str], message: str) -> Parse:
         return value
 
     return parse
+
+
+def text_map(value: str | None) -> dict[str, str]:
+    """`{"color": "red"}`"""
+    found = json_object(value)
+    if not all(isinstance(item, str) for item in found.values()):
+        raise BadRequestException("Invalid patch value specified. Must be a JSON object of strings")
+    return found
+
+
+def json_object(value: str | None) -> Data:
+    try:
+        return msgspec.json.decode(value or "", type=Data)
+    except (msgspec.DecodeError, RecursionError):
+        raise BadRequestException("Invalid patch value specified. Must be a JSON object") from None
 
 
 def csv(value: str | None) -> list[str]:

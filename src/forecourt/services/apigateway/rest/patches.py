@@ -9,7 +9,7 @@ import msgspec
 
 from forecourt.services.apigateway.rest import patch
 from forecourt.services.apigateway.rest.errors import BadRequestException, NotFoundException
-from forecourt.services.apigateway.rest.model import MethodSetting, method_setting_key
+from forecourt.services.apigateway.rest.model import MethodSetting, ThrottleSettings, method_setting_key
 from forecourt.services.apigateway.rest.patch import (
     Data,
     Edit,
@@ -27,6 +27,7 @@ from forecourt.services.apigateway.rest.patch import (
     integer,
     member,
     number,
+    text_map,
     without,
 )
 
@@ -68,10 +69,12 @@ def _endpoint_type(data: Data, keys: tuple[str, ...], operation: Operation) -> N
     element("endpointConfiguration/types")(data, keys, operation)
 
 
+_IP_TYPE = choice(("ipv4", "dualstack"), "ipAddressType must be either ipv4 or dualstack.")
+
 REST_API = _table(
     patch.plain,
     *_members("name", "version"),
-    Rule("/description", ("replace", "remove"), member("description")),
+    Rule("/description", ANY, member("description")),
     Rule(
         "/apiKeySource",
         REPLACE,
@@ -82,14 +85,7 @@ REST_API = _table(
     Rule("/policy", REPLACE, member("policy", lambda value: value or None)),
     Rule("/disableExecuteApiEndpoint", REPLACE, member("disableExecuteApiEndpoint", flag)),
     Rule("/endpointConfiguration/types/{type}", ANY, _endpoint_type),
-    Rule(
-        "/endpointConfiguration/ipAddressType",
-        REPLACE,
-        member(
-            "endpointConfiguration/ipAddressType",
-            choice(("ipv4", "dualstack"), "ipAddressType must be either ipv4 or dualstack."),
-        ),
-    ),
+    Rule("/endpointConfiguration/ipAddressType", REPLACE, member("endpointConfiguration/ipAddressType", _IP_TYPE)),
     Rule("/endpointConfiguration/vpcEndpointIds", ADD_REMOVE, elements("endpointConfiguration/vpcEndpointIds")),
     *_members("securityPolicy", "endpointAccessMode"),
 )
@@ -125,18 +121,31 @@ def _content_handling(value: str | None) -> str | None:
     return _CONTENT_HANDLING(value) if value else None
 
 
+def _not_of_mock(name: str) -> Rule:
+    edit = member(name)
+
+    def checked(data: Data, keys: tuple[str, ...], operation: Operation) -> None:
+        if data["type"] == "MOCK":
+            raise BadRequestException(f"Invalid patch path {operation.path}")
+        edit(data, keys, operation)
+
+    return Rule(f"/{name}", REPLACE, checked)
+
+
 INTEGRATION = _table(
     patch.plain,
     Rule("/cacheKeyParameters/{name}", ANY, element("cacheKeyParameters")),
     *_members("cacheNamespace", "connectionId", "connectionType"),
     Rule("/contentHandling", ANY, member("contentHandling", _content_handling)),
     *_members("credentials", ops=ANY),
-    *_members("httpMethod", "passthroughBehavior"),
+    _not_of_mock("httpMethod"),
+    *_members("passthroughBehavior"),
     Rule("/requestParameters/{name}", ANY, entry("requestParameters")),
     Rule("/requestTemplates/{contentType}", ANY, entry("requestTemplates", missing="")),
     Rule("/timeoutInMillis", REPLACE, member("timeoutInMillis", integer("Invalid timeout specified"))),
     Rule("/tlsConfig/insecureSkipVerification", REPLACE, member("tlsConfig/insecureSkipVerification", flag)),
-    *_members("uri", "responseTransferMode", "integrationTarget"),
+    _not_of_mock("uri"),
+    *_members("responseTransferMode", "integrationTarget"),
 )
 
 INTEGRATION_RESPONSE = _table(
@@ -163,7 +172,8 @@ AUTHORIZER = _table(
     patch.listed,
     *_members("name"),
     Rule("/type", REPLACE, member("type", choice(_AUTHORIZER_TYPES, _BAD_AUTHORIZER_TYPE))),
-    *_members("authType", "authorizerUri", "authorizerCredentials", "identitySource"),
+    *_members("authType", "authorizerUri", "authorizerCredentials"),
+    *_members("identitySource", ops=ANY),
     *_members("identityValidationExpression"),
     Rule(
         "/authorizerResultTtlInSeconds",
@@ -305,10 +315,11 @@ STAGE = _table(
     Rule("/cacheClusterEnabled", REPLACE, member("cacheClusterEnabled", flag)),
     Rule("/clientCertificateId", ("replace", "remove"), member("clientCertificateId", lambda value: value or None)),
     Rule("/accessLogSettings", ("remove",), without("accessLogSettings")),
-    Rule("/accessLogSettings/destinationArn", SET, member("accessLogSettings/destinationArn")),
-    Rule("/accessLogSettings/format", SET, member("accessLogSettings/format")),
+    Rule("/accessLogSettings/destinationArn", ANY, member("accessLogSettings/destinationArn")),
+    Rule("/accessLogSettings/format", ANY, member("accessLogSettings/format")),
     Rule("/tracingEnabled", REPLACE, member("tracingEnabled", flag)),
     Rule("/variables", ("copy",), _promote_variables),
+    Rule("/variables", ("replace", "remove"), member("variables", text_map)),
     Rule("/variables/{variable_name}", ANY, entry("variables", missing="")),
     Rule("/canarySettings", ("remove",), without("canarySettings")),
     Rule(
@@ -318,6 +329,7 @@ STAGE = _table(
     ),
     Rule("/canarySettings/deploymentId", REPLACE, member("canarySettings/deploymentId")),
     Rule("/canarySettings/useStageCache", REPLACE, member("canarySettings/useStageCache", flag)),
+    Rule("/canarySettings/stageVariableOverrides", REPLACE, member("canarySettings/stageVariableOverrides", text_map)),
     Rule(
         "/canarySettings/stageVariableOverrides/{variable_name}",
         ANY,
@@ -332,12 +344,18 @@ STAGE = _table(
 
 # -- Keys and plans ----------------------------------------------------------------------------------------------------
 
+
+def _unseen(data: Data, keys: tuple[str, ...], operation: Operation) -> None:
+    """What AWS takes and shows nowhere."""
+
+
 API_KEY = _table(
     patch.listed,
     *_members("name", "description"),
     Rule("/enabled", REPLACE, member("enabled", flag)),
     *_members("customerId"),
     Rule("/stages", ADD_REMOVE, elements("stageKeys")),
+    Rule("/labels", ADD_REMOVE, _unseen),
 )
 
 
@@ -377,6 +395,16 @@ def _stage_of_plan(data: Data, key: str) -> Data:
 
 def _stage_throttle(data: Data, keys: tuple[str, ...], operation: Operation) -> None:
     _stage_of_plan(data, keys[0])["throttle"] = None
+
+
+def _stage_throttles(data: Data, keys: tuple[str, ...], operation: Operation) -> None:
+    """All methods at once: `{"/pets/GET": {"rateLimit": 10, "burstLimit": 5}}`."""
+    try:
+        limits = msgspec.convert(patch.json_object(operation.value), dict[str, ThrottleSettings])
+    except msgspec.ValidationError:
+        raise BadRequestException("Invalid patch value specified. Must be the throttle settings of methods") from None
+    throttles = {_throttle_key(method): msgspec.to_builtins(limit) for method, limit in limits.items()}
+    _stage_of_plan(data, keys[0])["throttle"] = throttles
 
 
 def _method_throttle(name: str, parse: Parse) -> Edit:
@@ -431,6 +459,7 @@ USAGE_PLAN = _table(
     _method_limit("burstLimit", _BURST),
     Rule("/apiStages/{apiStage}/throttle/{method+}", ("remove",), _remove_method_throttle, _LISTED_METHOD),
     Rule("/apiStages/{apiStage}/throttle", ("remove",), _stage_throttle, _LISTED_STAGE),
+    Rule("/apiStages/{apiStage}/throttle", SET, _stage_throttles, _LISTED_STAGE),
 )
 
 USAGE = _table(
@@ -457,18 +486,29 @@ ACCOUNT = _table(
 CLIENT_CERTIFICATE = _table(patch.listed, *_members("description"))
 VPC_LINK = _table(patch.listed, *_members("name", "description"))
 
+
+def _endpoint_types(data: Data, keys: tuple[str, ...], operation: Operation) -> None:
+    """`op=add path=/endpointConfiguration/types value=REGIONAL`"""
+    choice(ENDPOINT_TYPES, BAD_ENDPOINT_TYPE)(operation.value)
+    elements("endpointConfiguration/types")(data, keys, operation)
+
+
 DOMAIN_NAME = _table(
     patch.listed,
-    *_members("certificateName", "certificateArn", "regionalCertificateName", "regionalCertificateArn"),
+    *_members("certificateName", "certificateArn", "regionalCertificateName", "regionalCertificateArn", ops=ANY),
+    Rule("/endpointConfiguration/types", ADD_REMOVE, _endpoint_types),
     Rule("/endpointConfiguration/types/{type}", ANY, _endpoint_type),
-    *_members("endpointConfiguration/ipAddressType", "securityPolicy", "endpointAccessMode"),
-    *_members("mutualTlsAuthentication/truststoreUri", "mutualTlsAuthentication/truststoreVersion"),
-    *_members("ownershipVerificationCertificateArn", "managementPolicy", "policy", "routingMode"),
+    Rule("/endpointConfiguration/ipAddressType", REPLACE, member("endpointConfiguration/ipAddressType", _IP_TYPE)),
+    *_members("securityPolicy", "endpointAccessMode"),
+    *_members("mutualTlsAuthentication/truststoreUri", "mutualTlsAuthentication/truststoreVersion", ops=ANY),
+    *_members("ownershipVerificationCertificateArn", ops=ANY),
+    *_members("managementPolicy", "policy", "routingMode"),
 )
 
 BASE_PATH_MAPPING = _table(
     patch.listed,
     *_members("basePath"),
+    Rule("/basepath", REPLACE, member("basePath")),
     Rule("/restapiId", REPLACE, member("restApiId")),
     Rule("/restApiId", REPLACE, member("restApiId")),
     Rule("/stage", ("replace", "remove"), member("stage")),
