@@ -378,11 +378,35 @@ ABS(0 - m1)                  = 0:1 60:2 180:4
 CEIL(m1 / 3)                 = 0:1 60:1 180:2
 FLOOR(m1 / 3)                = 0:0 60:0 180:1
 m1 * PERIOD(m1)              = 0:60 60:120 180:240
+m1 > 1 AND m2 == 0           = 0:0 60:1
+m1 > 1 OR m2 == 10           = 0:1 60:1
+STDDEV(m2)                   = 12.472191
+DATAPOINT_COUNT(m1)          = 3
+DATAPOINT_COUNT(METRICS())   = 0:2 60:2 120:1 180:1
+LOG10(m2)                    = 0:1 120:1.477121
+LOG(m1 / m1)                 = 0:0 60:0 180:0
+DIFF_TIME(m1)                = 60:60 180:120
+FILL(m1, REPEAT)             = 0:1 60:2 120:2 180:4
+FILL(m1, LINEAR)             = 0:1 60:2 120:3 180:4
+FILL(m1 / 0, 7)              = 0:7 60:7 120:7 180:7
+SUM(FILL(METRICS(), 0))      = 0:11 60:2 120:30 180:4
+TIME_SERIES(5)               = 0:5 60:5 120:5 180:5
+FIRST(METRICS())             = 0:1 60:2 180:4
+LAST(METRICS())              = 0:10 60:0 120:30
+SLICE(METRICS(), 1)          = 0:10 60:0 120:30
+SUM(SLICE(METRICS(), 0, 1))  = 0:1 60:2 180:4
+MAX(SORT(METRICS(), MAX, DESC, 1)) = 0:10 60:0 120:30
+MAX(SORT(METRICS(), AVG, ASC, 1)) = 0:1 60:2 180:4
+FIRST(REMOVE_EMPTY([m1 / 0, m1])) = 0:1 60:2 180:4
+MINUTE(m1)                   = 0:0 60:1 180:3
+DAY(m1) * 100 + DATE(m1)     = 0:401 60:401 180:401
+HOUR(m1) + MONTH(m1) + YEAR(m1) = 0:1971 60:1971 180:1971
+EPOCH(m1)                    = 0:0 60:60 180:180
 """
 
 
 def environment() -> Environment:
-    return Environment(lambda name: SERIES[name], lambda: SERIES, 60)
+    return Environment(lambda name: SERIES[name], lambda: SERIES, 60, range(0, 240, 60))
 
 
 @pytest.mark.parametrize("line", MATH.strip().split("\n"), ids=lambda line: line.split("  ")[0])
@@ -409,6 +433,12 @@ def test_metric_math(line: str) -> None:
         "[1]",
         "1 & 2",
         "FILL(m1, m2)",
+        "FILL(m1, SOMETHING)",
+        "SUM(METRICS()) + LINEAR",
+        "LINEAR",
+        "SORT(METRICS(), MAX, UP)",
+        "FIRST(m1)",
+        "SEARCH('{AWS/Lambda,FunctionName}', 'Sum')",
         "(" * 2000,
         "10 ^ 999",
     ],
@@ -416,3 +446,8 @@ def test_metric_math(line: str) -> None:
 def test_math_that_can_not_be(expression: str) -> None:
     with pytest.raises(BadExpression):
         evaluate(expression, environment())
+
+
+async def test_a_constant_over_all_of_time_has_a_bound(cloudwatch: Client) -> None:
+    (result,) = await cloudwatch.data({"Id": "c", "Expression": "TIME_SERIES(1)"}, StartTime=0, EndTime=NOW)
+    assert len(result["Values"]) <= 100_800

@@ -8,7 +8,7 @@ from typing import Any
 from forecourt.base.paging import decode_token, encode_token
 from forecourt.services.cloudwatch.datum import dimensions, epoch
 from forecourt.services.cloudwatch.errors import InvalidNextToken, ValidationError
-from forecourt.services.cloudwatch.metric_math import BadExpression, Environment, Series, Value, evaluate
+from forecourt.services.cloudwatch.metric_math import BadExpression, Environment, Result, Series, evaluate
 from forecourt.telemetry.metrics import MetricId, Metrics, by_period
 from forecourt.telemetry.statistics import STATISTICS, need_extended
 
@@ -32,7 +32,7 @@ class DataQueries:
         self._most: int = request.get("MaxDatapoints", _MOST_DATAPOINTS)
         self._offset = _offset(request.get("NextToken"))
         self._queries: dict[str, Mapping[str, Any]] = {}
-        self._values: dict[str, Value] = {}
+        self._values: dict[str, Result] = {}
         self._under_way: set[str] = set()
         for query in request["MetricDataQueries"]:
             self._admit(query)
@@ -68,14 +68,14 @@ class DataQueries:
             raise ValidationError(f"MetricDataQueries must not have more than {_MOST_QUERIES} members.")
         self._queries[name] = query
 
-    def _value(self, name: str) -> Value:
+    def _value(self, name: str) -> Result:
         if name not in self._queries:
             raise BadExpression(f"Error in expression: unknown identifier {name}")
         if name not in self._values:
             self._values[name] = self._worked_out(self._queries[name])
         return self._values[name]
 
-    def _worked_out(self, query: Mapping[str, Any]) -> Value:
+    def _worked_out(self, query: Mapping[str, Any]) -> Result:
         if "MetricStat" in query:
             return self._statistic(query["MetricStat"])
         name = query["Id"]
@@ -83,11 +83,17 @@ class DataQueries:
             raise ValidationError(f"The expression of '{name}' refers to itself.")
         self._under_way.add(name)
         try:
-            return evaluate(query["Expression"], Environment(self._value, self._all_metrics, self._period(query)))
+            return evaluate(query["Expression"], self._environment(query))
         except BadExpression as error:
             raise ValidationError(f"Error in expression '{name}': {error}") from None
         finally:
             self._under_way.discard(name)
+
+    def _environment(self, query: Mapping[str, Any]) -> Environment:
+        period = self._period(query)
+        first = int(self._start - self._origin) // period * period + self._origin
+        end = min(int(self._end), first + period * _MOST_DATAPOINTS)
+        return Environment(self._value, self._all_metrics, period, range(first, end, period))
 
     def _statistic(self, stat: Mapping[str, Any]) -> Series:
         name = stat["Stat"]
@@ -115,7 +121,7 @@ class DataQueries:
         stats = [other["MetricStat"]["Period"] for other in self._queries.values() if "MetricStat" in other]
         return int(query.get("Period") or min(stats, default=_DEFAULT_PERIOD))
 
-    def _shown(self, value: Value) -> list[Series]:
+    def _shown(self, value: Result) -> list[Series]:
         """A number is shown as a series of one value, at the start."""
         if isinstance(value, list):
             return value
