@@ -298,3 +298,11 @@ def test_others_are_served_while_a_large_definition_is_imported(tmp_path: Path) 
             longest = max(longest, asked - before)
         assert imported.result()["name"] == "large"
     assert longest < (asked - began) / 2
+
+
+def test_usage_plans_are_not_for_http_apis(rest: Any, v2: Any) -> None:
+    api = v2.create_api(Name="planned", ProtocolType="HTTP")["ApiId"]
+    plan = rest.create_usage_plan(name="planned")["id"]
+    patch = [{"op": "add", "path": "/apiStages", "value": f"{api}:$default"}]
+    with pytest.raises(rest.exceptions.BadRequestException, match="Usage plans are not allowed for HTTP Apis"):
+        rest.update_usage_plan(usagePlanId=plan, patchOperations=patch)

@@ -83,7 +83,13 @@ async def test_a_stage_that_deploys_by_itself_follows_every_change() -> None:
         api = await make_api(v2)
         empty = await v2("CreateStage", ApiId=api, StageName="live", AutoDeploy=True)
         assert "DeploymentId" not in empty
-        assert empty["LastDeploymentStatusMessage"].endswith("At least one route is required before deploying the Api.")
+        failed = "Deployment attempt failed: Unable to deploy API because no {}routes exist in this API"
+        assert empty["LastDeploymentStatusMessage"] == failed.format("")
+        await v2("DeleteRoute", ApiId=api, RouteId=(await v2("CreateRoute", ApiId=api, RouteKey="GET /a"))["RouteId"])
+        await v2("CreateRoute", ApiId=api, RouteKey="GET /0")
+        invalid = await v2("GetStage", ApiId=api, StageName="live")
+        assert invalid["LastDeploymentStatusMessage"] == failed.format("valid ")
+        await v2("DeleteRoute", ApiId=api, RouteId=(await v2("GetRoutes", ApiId=api))["Items"][0]["RouteId"])
 
         for number in range(4):
             await make_route(v2, api, f"GET /{number}")

@@ -34,6 +34,15 @@ def _new(api: Api, ids: Ids, now: int, description: str | None, *, auto_deployed
     )
 
 
+def need_valid_routes(found: Found, api_id: str) -> None:
+    """What AWS says where there is nothing to serve."""
+    routes = found.all(Route, api_id)
+    if not routes:
+        raise BadRequestException("Unable to deploy API because no routes exist in this API")
+    if not any(route.target for route in routes):
+        raise BadRequestException("Unable to deploy API because no valid routes exist in this API")
+
+
 def _freeze(found: Found, api: Api, deployment: Deployment) -> Deployment:
     snapshot = freeze(found, api, deployment.deployment_id)
     if not snapshot.routes:
@@ -70,6 +79,7 @@ def redeploy(found: Found, api_id: str, ids: Ids, now: int) -> None:
         api, ids, now, "Automatic deployment triggered by changes to the Api configuration", auto_deployed=True
     )
     try:
+        need_valid_routes(found, api_id)
         _freeze(found, api, deployment)
     except BadRequestException as error:
         for stage in stages:

@@ -10,7 +10,7 @@ from forecourt.base.call import CallContext, operation
 from forecourt.base.errors import ServiceError
 from forecourt.services.apigateway.http.api.apis import ApisApi, described, endpoint
 from forecourt.services.apigateway.http.api.noun import Noun, Reply, Request, new
-from forecourt.services.apigateway.http.deploying import freeze, redeploy
+from forecourt.services.apigateway.http.deploying import freeze, need_valid_routes, redeploy
 from forecourt.services.apigateway.http.errors import BadRequestException
 from forecourt.services.apigateway.http.integration_rules import need_integration
 from forecourt.services.apigateway.http.model import Api, Authorizer, HttpSnapshot, Integration, Route, Stage
@@ -124,11 +124,16 @@ class DefinitionsApi(Noun):
     async def _snapshot(self, context: CallContext, api: Api, stage_name: str | None) -> HttpSnapshot:
         """What the stage serves; without one, the API as it is now."""
         if not stage_name:
-            return await self.configuration.write(context, lambda found: freeze(found, api, ""))
+            return await self.configuration.write(context, lambda found: _current(found, api))
         stage = await self.configuration.get(context, Stage, api.api_id, stage_name)
         if not stage.deployment_id:
             raise BadRequestException(f"Stage {stage_name} has not been deployed")
         return await self.configuration.get(context, HttpSnapshot, api.api_id, stage.deployment_id)
+
+
+def _current(found: Found, api: Api) -> HttpSnapshot:
+    need_valid_routes(found, api.api_id)
+    return freeze(found, api, "")
 
 
 def _explain(what: str, need: Callable[[], None]) -> None:

@@ -7,6 +7,7 @@ from datetime import date
 import msgspec
 
 from forecourt.base.call import CallContext, operation
+from forecourt.services.apigateway.http.model import Api as HttpApi
 from forecourt.services.apigateway.rest import patch, patches
 from forecourt.services.apigateway.rest.api.noun import Noun, Reply, Request
 from forecourt.services.apigateway.rest.errors import BadRequestException, ConflictException, NotFoundException
@@ -111,6 +112,8 @@ class UsagePlansApi(Noun):
 
 def _need_stages(found: Found, stages: list[ApiStage]) -> None:
     for stage in stages:
+        if found.maybe(HttpApi, stage.api_id):
+            raise BadRequestException("Usage plans are not allowed for HTTP Apis")
         if not found.maybe(Stage, stage.api_id, stage.stage):
             raise NotFoundException(f"API Stage not found: {stage.api_id}:{stage.stage}")
 
