@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 from tests.apigateway.control_plane import Aws, http
+from tests.apigateway.test_http_apis import make_route
 from tests.apigateway.documents import evaluate
 from tests.apigateway.test_import import DOCUMENTS, is_for_http_apis, load
 
@@ -197,9 +198,13 @@ async def test_a_path_that_ends_with_a_slash_is_no_route(v2: Aws) -> None:
 
 async def test_an_export_declares_its_paths_parameters_and_a_version(v2: Aws) -> None:
     api = (await v2("CreateApi", Name="a", ProtocolType="HTTP"))["ApiId"]
-    for key in ("GET /pets/{id}/{proxy+}", "GET /pets"):
-        await v2("CreateRoute", ApiId=api, RouteKey=key)
-    document = json.loads((await v2("ExportApi", ApiId=api, Specification="OAS30", OutputType="JSON"))["body"])
+    asked = {"ApiId": api, "Specification": "OAS30", "OutputType": "JSON"}
+    refusal = "BadRequestException: Unable to deploy API because no {}routes exist in this API"
+    assert await v2.refused("ExportApi", **asked) == refusal.format("")
+    await v2("CreateRoute", ApiId=api, RouteKey="GET /pets")
+    assert await v2.refused("ExportApi", **asked) == refusal.format("valid ")
+    await make_route(v2, api, "GET /pets/{id}/{proxy+}")
+    document = json.loads((await v2("ExportApi", **asked))["body"])
     assert document["info"]["version"] == "1.0"
     parameters = document["paths"]["/pets/{id}/{proxy+}"]["parameters"]
     assert [(p["name"], p["in"], p["required"]) for p in parameters] == [("id", "path", True), ("proxy", "path", True)]
