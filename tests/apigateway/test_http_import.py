@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import yaml
 from tests.apigateway.control_plane import Aws, http
-from tests.apigateway.test_http_apis import make_route
 from tests.apigateway.documents import evaluate
+from tests.apigateway.test_http_apis import make_route
 from tests.apigateway.test_import import DOCUMENTS, is_for_http_apis, load
 
 FUNCTION = "arn:aws:lambda:us-east-1:000000000000:function:pets"
