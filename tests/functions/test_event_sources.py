@@ -254,3 +254,73 @@ def test_a_stream_goes_on_after_a_poisoned_batch(server: Forecourt) -> None:
     kinesis.put_record(StreamName="esm", PartitionKey="healthy", Data=b"y")
     until(lambda: [record for record in seen(server, "esm-stream") if record["kinesis"]["partitionKey"] == "healthy"])
     functions.delete_event_source_mapping(UUID=mapping["UUID"])
+
+
+def stream_of(server: Forecourt, name: str, shards: int = 1) -> str:
+    kinesis = server.client("kinesis")
+    kinesis.create_stream(StreamName=name, ShardCount=shards)
+    kinesis.get_waiter("stream_exists").wait(StreamName=name, WaiterConfig={"Delay": 1})
+    return str(kinesis.describe_stream_summary(StreamName=name)["StreamDescriptionSummary"]["StreamARN"])
+
+
+def batches(server: Forecourt, name: str) -> list[list[str]]:
+    """The partition keys of each batch that the function has printed."""
+    return [json.loads(message[6:]) for message in messages(server, name) if message.startswith("batch ")]
+
+
+BATCHES = """
+import json, time
+def handler(event, context):
+    print("batch", json.dumps([record["kinesis"]["partitionKey"] for record in event["Records"]]))
+    if event["Records"][0]["kinesis"]["partitionKey"] == "slow":
+        time.sleep(20)
+"""
+
+
+def make_reader_of_batches(server: Forecourt, name: str, arn: str, **settings: Any) -> str:
+    code = {"ZipFile": zipped({"app.py": BATCHES})}
+    functions = server.client("lambda")
+    functions.create_function(
+        FunctionName=name, Runtime="python3.11", Role=ROLE, Handler="app.handler", Code=code, Timeout=30
+    )
+    mapping = functions.create_event_source_mapping(
+        EventSourceArn=arn, FunctionName=name, StartingPosition="TRIM_HORIZON", **settings
+    )
+    return str(mapping["UUID"])
+
+
+def test_a_window_gathers_the_records_of_a_stream(server: Forecourt) -> None:
+    kinesis, arn = server.client("kinesis"), stream_of(server, "esm-window")
+    uuid = make_reader_of_batches(server, "esm-window", arn, MaximumBatchingWindowInSeconds=2, BatchSize=4)
+    kinesis.put_record(StreamName="esm-window", PartitionKey="1", Data=b"x")
+    time.sleep(0.7)
+    kinesis.put_record(StreamName="esm-window", PartitionKey="2", Data=b"x")
+    until(lambda: batches(server, "esm-window") == [["1", "2"]])
+    # A full batch does not wait.
+    for key in "3456":
+        kinesis.put_record(StreamName="esm-window", PartitionKey=key, Data=b"x")
+    until(lambda: batches(server, "esm-window") == [["1", "2"], ["3", "4", "5", "6"]])
+    server.client("lambda").delete_event_source_mapping(UUID=uuid)
+
+
+def test_a_shard_is_read_in_parallel_by_key(server: Forecourt) -> None:
+    """A batch that takes its time does not hold up other keys."""
+    kinesis, arn = server.client("kinesis"), stream_of(server, "esm-parallel")
+    records = [{"PartitionKey": key, "Data": b"x"} for key in ("slow", *"abcdefgh")]
+    kinesis.put_records(StreamName="esm-parallel", Records=records)
+    uuid = make_reader_of_batches(server, "esm-parallel", arn, ParallelizationFactor=10)
+    seen_keys = until(lambda: len(found := batches(server, "esm-parallel")) > 2 and found)
+    assert ["slow"] in [batch[:1] for batch in seen_keys]
+    server.client("lambda").delete_event_source_mapping(UUID=uuid)
+
+
+def test_what_comes_out_of_a_shard_that_is_split_is_read_from_its_beginning(server: Forecourt) -> None:
+    kinesis, arn = server.client("kinesis"), stream_of(server, "esm-split")
+    uuid = make_reader_of_batches(server, "esm-split", arn)
+    kinesis.put_record(StreamName="esm-split", PartitionKey="before", Data=b"x")
+    until(lambda: batches(server, "esm-split") == [["before"]])
+    middle = str(2**127)
+    kinesis.split_shard(StreamName="esm-split", ShardToSplit="shardId-000000000000", NewStartingHashKey=middle)
+    kinesis.put_record(StreamName="esm-split", PartitionKey="after", Data=b"x")
+    until(lambda: ["after"] in batches(server, "esm-split"), 30)
+    server.client("lambda").delete_event_source_mapping(UUID=uuid)

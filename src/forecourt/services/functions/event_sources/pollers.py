@@ -15,6 +15,7 @@ from forecourt.base.clock import Clock
 from forecourt.base.errors import ServiceError
 from forecourt.base.ids import Ids
 from forecourt.services.functions.destinations import Destinations
+from forecourt.services.functions.event_sources.batches import Batches
 from forecourt.services.functions.event_sources.sqs import QueueReader
 from forecourt.services.functions.event_sources.streams import StreamReader
 from forecourt.services.functions.invoker import Event, Invoked, Invoker
@@ -129,4 +130,5 @@ class Pollers:
 
         if mapping.service == "sqs":
             return QueueReader(mapping, self._caller, act, invoke)
-        return StreamReader(mapping, role, self._store.store, self._caller, act, invoke, give_up, self._clock)
+        batches = Batches(mapping, invoke, give_up, self._clock)
+        return StreamReader(mapping, role, self._store.store, self._caller, act, batches, self._clock)

@@ -1,70 +1,27 @@
-"""Reads a Kinesis or DynamoDB stream: every shard in order, a batch at a time, from where it last came to.
+"""Reads a Kinesis or DynamoDB stream: every shard in order, from where it last came to.
 
-A batch that fails is tried again, as often and as long as the mapping says, in halves where it says so; then it is
-given up: a description goes to the failure destination, and the shard goes on. The checkpoint moves once a batch is
-done.
+The checkpoint moves once what was read is done, or given up.
+https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import Awaitable, Callable, Mapping
+import zlib
+from collections.abc import Awaitable, Callable
 from typing import Any
-
-import msgspec
 
 from forecourt.base.arn import Arn
 from forecourt.base.call import CallContext, Caller
 from forecourt.base.clock import Clock
-from forecourt.base.errors import ServiceError
 from forecourt.services.functions.event_sources import filters
-from forecourt.services.functions.event_sources.events import (
-    Record,
-    dynamodb_record,
-    failed_items,
-    filterable,
-    kinesis_record,
-)
-from forecourt.services.functions.invoker import Invoked
+from forecourt.services.functions.event_sources.batches import SOURCES, Batches
+from forecourt.services.functions.event_sources.events import Record, filterable
 from forecourt.services.functions.model import Checkpoint, EventSourceMapping
-from forecourt.services.functions.runtime.messages import Failure
 from forecourt.store import Store
 
 _PAUSE_SECONDS = 0.5
 _NEW_SHARDS_SECONDS = 10.0
-_LONGEST_RETRY_SECONDS = 60.0
-
-Invoke = Callable[[bytes], Awaitable[Invoked]]
-GiveUp = Callable[[dict[str, Any]], Awaitable[None]]
-
-
-class Source(msgspec.Struct, frozen=True):
-    """What differs between the two kinds of streams. `sequence` and `arrived` look into a function's record."""
-
-    service: str
-    record: Callable[[Mapping[str, Any], str, str, str, str], Record]
-    sequence: Callable[[Record], str]
-    arrived: Callable[[Record], float]
-    batch_info: str
-
-
-SOURCES: Mapping[str, Source] = {
-    "kinesis": Source(
-        "kinesis",
-        kinesis_record,
-        lambda record: str(record["kinesis"]["sequenceNumber"]),
-        lambda record: float(record["kinesis"]["approximateArrivalTimestamp"]),
-        "KinesisBatchInfo",
-    ),
-    "dynamodb": Source(
-        "dynamodbstreams",
-        dynamodb_record,
-        lambda record: str(record["dynamodb"]["SequenceNumber"]),
-        lambda record: float(record["dynamodb"]["ApproximateCreationDateTime"]),
-        "DDBStreamBatchInfo",
-    ),
-}
 
 
 class StreamReader:
@@ -75,8 +32,7 @@ class StreamReader:
         store: Store,
         caller: Caller,
         act: Callable[[], Awaitable[CallContext]],
-        invoke: Invoke,
-        give_up: GiveUp,
+        batches: Batches,
         clock: Clock,
     ) -> None:
         self._mapping = mapping
@@ -84,51 +40,62 @@ class StreamReader:
         self._store = store
         self._caller = caller
         self._act = act
-        self._invoke = invoke
-        self._give_up = give_up
+        self._batches = batches
         self._clock = clock
         self._source = SOURCES[mapping.service]
         self._patterns = [filters.parse(text) for text in mapping.filters]
         self._shards: dict[str, asyncio.Task[None]] = {}
+        # Where each shard that is known is begun
+        self._starts: dict[str, str] = {}
 
     async def run(self) -> None:
         """Until cancelled. Raises what the stream answers; whoever runs it tries again."""
         try:
             while True:
-                for shard in await self._list_shards():
-                    if shard not in self._shards:
-                        self._shards[shard] = asyncio.ensure_future(self._read(shard))
+                await self._begin()
                 ended = [task for task in self._shards.values() if task.done() and task.exception() is not None]
                 if ended:
                     await ended[0]
-                if self._shards:
-                    await asyncio.wait(self._shards.values(), timeout=_NEW_SHARDS_SECONDS)
+                if under_way := [task for task in self._shards.values() if not task.done()]:
+                    await asyncio.wait(under_way, timeout=_NEW_SHARDS_SECONDS, return_when=asyncio.FIRST_COMPLETED)
                 await asyncio.sleep(_PAUSE_SECONDS)
         finally:
             for task in self._shards.values():
                 task.cancel()
             await asyncio.gather(*self._shards.values(), return_exceptions=True)
 
+    async def _begin(self) -> None:
+        """Reads the shards that may be read now. One that comes out of another follows it, from its own beginning."""
+        shards = await self._list_shards()
+        start = "TRIM_HORIZON" if self._starts else self._mapping.starting_position
+        for shard in shards:
+            self._starts.setdefault(shard["ShardId"], start)
+        for shard in shards:
+            name, parents = shard["ShardId"], {shard.get("ParentShardId"), shard.get("AdjacentParentShardId")}
+            under_way = any(parent in self._shards and not self._shards[parent].done() for parent in parents if parent)
+            if name not in self._shards and not under_way:
+                self._shards[name] = asyncio.ensure_future(self._read(name, self._starts[name]))
+
     async def _call(self, operation: str, **params: Any) -> dict[str, Any]:
         return await self._caller.call(await self._act(), self._source.service, operation, params)
 
-    async def _list_shards(self) -> list[str]:
+    async def _list_shards(self) -> list[dict[str, Any]]:
         if self._source.service == "kinesis":
             shards = (await self._call("ListShards", StreamName=_stream_name(self._mapping.source_arn)))["Shards"]
         else:
             stream = await self._call("DescribeStream", StreamArn=self._mapping.source_arn)
             shards = stream["StreamDescription"]["Shards"]
-        return [shard["ShardId"] for shard in shards]
+        return list(shards)
 
-    async def _iterator(self, shard: str) -> str:
+    async def _iterator(self, shard: str, start: str) -> str:
         key = (self._mapping.account, self._mapping.region, self._mapping.uuid, shard)
         checkpoint = await self._store.get(Checkpoint, *key)
-        position: dict[str, Any] = {"ShardIteratorType": self._mapping.starting_position}
+        position: dict[str, Any] = {"ShardIteratorType": start}
         if checkpoint is not None:
             number = checkpoint.sequence_number
             position = {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "SequenceNumber" if self._is_dynamodb else
                         "StartingSequenceNumber": number}  # fmt: skip
-        elif self._mapping.starting_position == "AT_TIMESTAMP":
+        elif start == "AT_TIMESTAMP":
             position["Timestamp"] = self._mapping.starting_timestamp
         stream = (
             {"StreamArn": self._mapping.source_arn}
@@ -141,22 +108,58 @@ class StreamReader:
     def _is_dynamodb(self) -> bool:
         return self._source.service == "dynamodbstreams"
 
-    async def _read(self, shard: str) -> None:
+    async def _read(self, shard: str, start: str) -> None:
         """The shard to its end, or for ever."""
-        iterator: str | None = await self._iterator(shard)
+        iterator: str | None = await self._iterator(shard, start)
         while iterator:
-            answer = await self._call("GetRecords", ShardIterator=iterator, Limit=self._mapping.batch_size)
-            mapping = self._mapping
-            records = [
+            records, last, iterator = await self._gather(shard, iterator)
+            await self._process(shard, records)
+            if last:
+                await self._keep(shard, last)
+
+    async def _gather(self, shard: str, iterator: str | None) -> tuple[list[Record], str, str | None]:
+        """Records that pass, the number of the last one that was read, and where to go on: as many as are wanted, or as
+        came until the window is over that their first one opened."""
+        mapping = self._mapping
+        wanted, closes_at = mapping.batch_size * mapping.parallelization, 0.0
+        records: list[Record] = []
+        last = ""
+        while iterator and len(records) < wanted:
+            answer = await self._call("GetRecords", ShardIterator=iterator, Limit=wanted - len(records))
+            iterator = answer.get("NextShardIterator")
+            found = [
                 self._source.record(record, mapping.source_arn, mapping.region, shard, self._role)
                 for record in answer["Records"]
             ]
-            if records:
-                await self._process(shard, [record for record in records if self._passes(record)])
-                await self._keep(shard, self._source.sequence(records[-1]))
-            else:
+            if found:
+                last = self._source.sequence(found[-1])
+                records += filter(self._passes, found)
+            now = self._clock.now()
+            closes_at = closes_at or now + mapping.window_seconds
+            if last and (not records or now >= closes_at):
+                break
+            if not found:
+                closes_at = closes_at if records else 0.0
                 await asyncio.sleep(_PAUSE_SECONDS)
-            iterator = answer.get("NextShardIterator")
+        return records, last, iterator
+
+    async def _process(self, shard: str, records: list[Record]) -> None:
+        """Records of one key one after the other; of different keys as many at once as `ParallelizationFactor` says."""
+        size, factor = self._mapping.batch_size, self._mapping.parallelization
+        lanes: list[list[Record]] = [[] for _ in range(factor)]
+        for record in records:
+            lanes[zlib.crc32(self._source.key(record).encode()) % factor].append(record)
+
+        async def follow(lane: list[Record]) -> None:
+            for start in range(0, len(lane), size):
+                await self._batches.process(shard, lane[start : start + size])
+
+        under_way = [asyncio.ensure_future(follow(lane)) for lane in lanes if lane]
+        try:
+            await asyncio.gather(*under_way)
+        finally:
+            for task in under_way:
+                task.cancel()
 
     def _passes(self, record: Record) -> bool:
         shown = filterable(record)
@@ -172,75 +175,6 @@ class StreamReader:
             sequence_number=sequence_number,
         )
         await self._store.write(lambda tx: tx.put(checkpoint))
-
-    async def _process(self, shard: str, records: list[Record], failures: int = 0) -> None:
-        """Returns once the records are done or given up."""
-        while records:
-            payload, reason = await self._attempt(records)
-            if reason == "":
-                return
-            records = self._left(records, payload)
-            failures += 1
-            if reason == "throttled":
-                failures -= 1
-            elif self._is_hopeless(records, failures):
-                await self._describe(shard, records, failures, payload)
-                return
-            elif self._mapping.bisect and len(records) > 1:
-                middle = len(records) // 2
-                await self._process(shard, records[:middle], failures)
-                records = records[middle:]
-                continue
-            await asyncio.sleep(min(2.0 ** min(failures, 10) / 4, _LONGEST_RETRY_SECONDS))
-
-    async def _attempt(self, records: list[Record]) -> tuple[bytes, str]:
-        """The payload, and why the batch is not done ("" where it is)."""
-        try:
-            invoked = await self._invoke(json.dumps({"Records": records}).encode())
-        except ServiceError as error:
-            if error.status != 429:
-                raise
-            return b"", "throttled"
-        if isinstance(invoked.result, Failure):
-            return b"", "failed"
-        if not self._mapping.report_item_failures:
-            return b"", ""
-        payload = invoked.result.payload
-        failed = failed_items(payload, [self._source.sequence(record) for record in records])
-        return (payload, "") if failed == [] else (payload, "failed")
-
-    def _left(self, records: list[Record], payload: bytes) -> list[Record]:
-        """A partial response says where to start over: at the first record that failed."""
-        known = [self._source.sequence(record) for record in records]
-        failed = failed_items(payload, known) if payload else None
-        return records[known.index(failed[0]) :] if failed else records
-
-    def _is_hopeless(self, records: list[Record], failures: int) -> bool:
-        mapping = self._mapping
-        if 0 <= mapping.maximum_retry_attempts < failures:
-            return True
-        age = self._clock.now() - self._source.arrived(records[0])
-        return 0 < mapping.maximum_record_age < age
-
-    async def _describe(self, shard: str, records: list[Record], failures: int, payload: bytes) -> None:
-        sequence = self._source.sequence
-        retried = 0 <= self._mapping.maximum_retry_attempts < failures
-        await self._give_up(
-            {
-                "requestContext": {
-                    "condition": "RetryAttemptsExhausted" if retried else "RecordAgeExceeded",
-                    "approximateInvokeCount": failures,
-                },
-                "version": "1.0",
-                self._source.batch_info: {
-                    "shardId": shard,
-                    "startSequenceNumber": sequence(records[0]),
-                    "endSequenceNumber": sequence(records[-1]),
-                    "batchSize": len(records),
-                    "streamArn": self._mapping.source_arn,
-                },
-            }
-        )
 
 
 def _stream_name(arn: str) -> str:
