@@ -48,6 +48,7 @@ from forecourt.services.cloudwatch import CloudWatch
 from forecourt.services.cognito import UserPools
 from forecourt.services.cognito.identity import IdentityPools
 from forecourt.services.cognito.quotas import DEFAULT_RATES
+from forecourt.services.cognito.resource_quotas import ResourceQuotas
 from forecourt.services.functions import Functions, Limits
 from forecourt.services.iam import Iam
 from forecourt.services.logs import Logs
@@ -227,7 +228,7 @@ class Application:
             mail_from=settings.mail_from,
             sms_webhook=settings.sms_webhook,
             enforce_quotas=settings.cognito_quotas,
-            quota_rates=_quotas_of(settings, "cognito"),
+            quotas=_quotas_of(settings, "cognito"),
             compromised_password_range_url=settings.password_range_url,
         )
         self._verifiers.append(pools.verifier)
@@ -430,7 +431,7 @@ _RATE, _BURST = "throttle_rate", "throttle_burst"
 def _known_quotas() -> dict[str, set[str]]:
     """The names of quotas by service, as `--quotas SERVICE.NAME=VALUE` takes them."""
     gateway = {field.name for field in dataclasses.fields(Quotas)}
-    return {"apigateway": gateway | {_RATE, _BURST}, "cognito": set(DEFAULT_RATES)}
+    return {"apigateway": gateway | {_RATE, _BURST}, "cognito": {*DEFAULT_RATES, *ResourceQuotas.__struct_fields__}}
 
 
 def _quotas_of(settings: Settings, service: str) -> dict[str, int]:

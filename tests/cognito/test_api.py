@@ -601,7 +601,7 @@ async def test_rotating_the_key_of_no_pool(cloud: Cloud) -> None:
 
 
 async def test_quotas_can_be_on() -> None:
-    strict = Cloud(enforce_quotas=True, quota_rates={"UserRead": 2})
+    strict = Cloud(enforce_quotas=True, quotas={"UserRead": 2})
     pool = await strict.pool()
     for _ in range(2):
         with raises("UserNotFoundException"):
@@ -614,7 +614,7 @@ async def test_quotas_can_be_on() -> None:
 
 async def test_answers_to_challenges_have_three_times_the_quota_of_sign_ins() -> None:
     """And a call without a signature takes from its pool's quota, whatever region it names."""
-    strict = Cloud(enforce_quotas=True, quota_rates={"UserAuthentication": 1})
+    strict = Cloud(enforce_quotas=True, quotas={"UserAuthentication": 1})
     app = await strict.app(await strict.pool(), "USER_PASSWORD_AUTH")
     handler = operations(*strict.pools.apis)["InitiateAuth"]
 

@@ -592,7 +592,7 @@ async def test_a_custom_domain_takes_no_host_of_the_aws_api(domain: str, taken: 
 
 async def test_quotas_count_what_comes_by_the_domain() -> None:
     rates = {"UserAuthentication": 2, "UserToken": 1, "ClientAuthentication": 1}
-    cloud = Cloud(enforce_quotas=True, quota_rates=rates)
+    cloud = Cloud(enforce_quotas=True, quotas=rates)
     site, app, _ = await hosted(cloud)
     params, token = await form_of(site, app)
     wrong = {"username": "anna", "password": "Wrong-one-1", "csrf": token}

@@ -16,7 +16,6 @@ from forecourt.services.cognito.errors import InvalidParameterException, NotAuth
 
 Schema = list[dict[str, Any]]
 _LONG = {"MinLength": "0", "MaxLength": "2048"}
-MAX_CUSTOM_ATTRIBUTES = 50
 _VERIFIED_FLAGS = ("email_verified", "phone_number_verified")
 
 
@@ -92,9 +91,12 @@ def add_custom(schema: Schema, declared: Iterable[Mapping[str, Any]]) -> Schema:
         if attribute["Name"] in taken:
             raise InvalidParameterException(f"{attribute['Name']}: Existing attribute already has name.")
         taken.add(attribute["Name"])
-    if sum(name.startswith(("custom:", "dev:")) for name in taken) > MAX_CUSTOM_ATTRIBUTES:
-        raise InvalidParameterException(f"Cannot add more than {MAX_CUSTOM_ATTRIBUTES} custom attributes.")
     return [*schema, *added]
+
+
+def check_size(schema: Schema, most: int) -> None:
+    if sum(attribute["Name"].startswith(("custom:", "dev:")) for attribute in schema) > most:
+        raise InvalidParameterException(f"Cannot add more than {most} custom attributes.")
 
 
 def _override(standard: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:

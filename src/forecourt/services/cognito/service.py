@@ -37,7 +37,8 @@ from forecourt.services.cognito.pools.imports import ImportsApi
 from forecourt.services.cognito.pools.mfa_config import MfaConfigApi
 from forecourt.services.cognito.pools.pools import PoolsApi
 from forecourt.services.cognito.pools.protection import ProtectionApi
-from forecourt.services.cognito.quotas import Home, Quotas
+from forecourt.services.cognito.quotas import DEFAULT_RATES, Home, Quotas
+from forecourt.services.cognito.resource_quotas import ResourceQuotas
 from forecourt.services.cognito.store import Records
 from forecourt.services.cognito.threat import Threat
 from forecourt.services.cognito.threat.delivery import Delivery
@@ -77,13 +78,14 @@ class UserPools:
         mail_from: str = "no-reply@verificationemail.com",
         sms_webhook: str = "",
         enforce_quotas: bool = False,
-        quota_rates: Mapping[str, int] | None = None,
+        quotas: Mapping[str, int] | None = None,
         compromised_password_range_url: str = "",
     ) -> None:
         public_url = public_url.rstrip("/")
         self._clock = clock
         self._public_host = urlsplit(public_url).hostname or ""
-        self.records = Records(store, sealer, clock, ids)
+        rates, resources = _split(quotas or {})
+        self.records = Records(store, sealer, clock, ids, resources)
         self._hashing = Hashing()
         delivery = Delivery(self.records, logs, caller, ids)
         self.courier = Courier(
@@ -111,7 +113,7 @@ class UserPools:
         sign_up = SignUpApi(self.kit, codes)
         recovery = RecoveryApi(self.kit, codes, bearers, sign_up)
         own = OwnAccountApi(self.kit, bearers, attributes, devices)
-        quotas = Quotas(clock, quota_rates)
+        request_quotas = Quotas(clock, rates)
         self._imports = imports = ImportsApi(self.kit, logs, public_url)
         self._pools = PoolsApi(self.records, self._hashing)
         self.apis: tuple[object, ...] = (
@@ -121,7 +123,7 @@ class UserPools:
             DomainsApi(self.records),
             GroupsApi(self.records),
             AppearanceApi(self.records),
-            ProtectionApi(self.records, quotas),
+            ProtectionApi(self.records, request_quotas),
             imports,
             AuthApi(self.kit),
             sign_up,
@@ -130,7 +132,7 @@ class UserPools:
             AdminUsersApi(self.kit, attributes, devices, sign_up, recovery),
         )
         if enforce_quotas:
-            _guard(self.apis, quotas, self._home)
+            _guard(self.apis, request_quotas, self._home)
         self.verifier = PoolTokenVerifier(bearers, self.records, self.issuer)
         self._hosted = HostedApp(
             kit=self.kit,
@@ -139,7 +141,7 @@ class UserPools:
             recovery=recovery,
             own=own,
             imports=imports,
-            quotas=quotas if enforce_quotas else None,
+            quotas=request_quotas if enforce_quotas else None,
         )
         self._sweeper: asyncio.Task[None] | None = None
 
@@ -201,6 +203,12 @@ class UserPools:
                 await self.records.sweep()
             except Exception:
                 _log.exception("deleting what has expired failed")
+
+
+def _split(quotas: Mapping[str, int]) -> tuple[dict[str, int], ResourceQuotas]:
+    """Request rates, and how many there may be of a thing."""
+    rates = {name: value for name, value in quotas.items() if name in DEFAULT_RATES}
+    return rates, ResourceQuotas(**{name: value for name, value in quotas.items() if name not in rates})
 
 
 def _claimed_pool(token: str) -> str:

@@ -36,6 +36,7 @@ from forecourt.services.cognito.model import (
     User,
     moment,
 )
+from forecourt.services.cognito.resource_quotas import ResourceQuotas
 from forecourt.store import AlreadyExists, Document, Store, Tx
 from forecourt.store.changes import Change
 from forecourt.store.document import encode, position
@@ -52,11 +53,14 @@ _MOST_TOUCHED = 50_000
 
 
 class Records:
-    def __init__(self, store: Store, sealer: Sealer, clock: Clock, ids: Ids) -> None:
+    def __init__(
+        self, store: Store, sealer: Sealer, clock: Clock, ids: Ids, quotas: ResourceQuotas | None = None
+    ) -> None:
         self.store = store
         self.sealer = sealer
         self.clock = clock
         self.ids = ids
+        self.quotas = quotas or ResourceQuotas()
         self._pools: dict[str, Pool] = {}
         self._clients: dict[str, Client] = {}
         self._keys: dict[str, list[tokens.Key]] = {}

@@ -11,6 +11,7 @@ from forecourt.services.cognito import errors
 from forecourt.services.cognito.hosted_ui.style import check_css
 from forecourt.services.cognito.model import Branding, Customization, Pool, Terms
 from forecourt.services.cognito.pools import paging
+from forecourt.services.cognito.resource_quotas import need_room
 from forecourt.services.cognito.store import Records, token_hash
 from forecourt.store import AlreadyExists, Tx
 
@@ -78,8 +79,14 @@ class AppearanceApi:
             modified_at=now,
         )
         self._fill(branding, request)
+
+        def insert(tx: Tx) -> None:
+            count = tx.count(Branding, pool.id)
+            need_room(count, self._records.quotas.branding_styles, "managed login branding styles of this user pool")
+            tx.insert(branding)
+
         try:
-            await self._records.store.write(lambda tx: tx.insert(branding))
+            await self._records.store.write(insert)
         except AlreadyExists:
             raise errors.ManagedLoginBrandingExistsException(
                 "The client has a managed login branding already."

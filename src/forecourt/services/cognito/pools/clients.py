@@ -9,13 +9,12 @@ from forecourt.base.call import CallContext, operation
 from forecourt.services.cognito import errors
 from forecourt.services.cognito.model import Client, ClientSecret, Pool, ResourceServer
 from forecourt.services.cognito.pools import client_rules, defaults, paging
+from forecourt.services.cognito.resource_quotas import need_room
 from forecourt.services.cognito.store import Records
 from forecourt.store import Tx, position
 
 if TYPE_CHECKING:
     from types_boto3_cognito_idp import type_defs as t
-
-_MOST_SECRETS = 2
 
 
 class ClientsApi:
@@ -41,7 +40,12 @@ class ClientsApi:
         )
         if secret:
             client.secrets = [self._new_secret(secret)]
-        await self._records.store.write(lambda tx: tx.insert(client))
+
+        def insert(tx: Tx) -> None:
+            need_room(tx.count(Client, pool.id), self._records.quotas.clients, "clients of this user pool")
+            tx.insert(client)
+
+        await self._records.store.write(insert)
         return {"UserPoolClient": defaults.shown_client(client, secret)}
 
     @operation("DescribeUserPoolClient")
@@ -97,8 +101,7 @@ class ClientsApi:
         def add(current: Client) -> None:
             if not current.secrets:
                 raise errors.InvalidParameterException("A secret can only be added to a client that has one.")
-            if len(current.secrets) >= _MOST_SECRETS:
-                raise errors.LimitExceededException(f"A client can have up to {_MOST_SECRETS} secrets.")
+            need_room(len(current.secrets), self._records.quotas.secrets_per_client, "secrets of this client")
             current.secrets = [*current.secrets, secret]
 
         await self._change(client, add)

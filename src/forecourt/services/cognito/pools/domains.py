@@ -11,6 +11,7 @@ from forecourt.services.cognito import errors
 from forecourt.services.cognito.model import Domain, ResourceServer
 from forecourt.services.cognito.pools import paging
 from forecourt.services.cognito.pools.pool_rules import require_feature
+from forecourt.services.cognito.resource_quotas import need_room
 from forecourt.services.cognito.store import Records
 from forecourt.store import AlreadyExists, Tx
 
@@ -49,6 +50,11 @@ class DomainsApi:
         )
 
         def insert(tx: Tx) -> None:
+            if custom:
+                others = [
+                    d for d in tx.list(Domain) if d.custom and (d.account, d.region) == (pool.account, pool.region)
+                ]
+                need_room(len(others), self._records.quotas.custom_domains, "custom domains of this account")
             if any(bool(other.custom) == bool(custom) for other in tx.find(Domain, "by_pool", pool.id)):
                 raise errors.InvalidParameterException("User pool already has a domain configured.")
             try:
@@ -132,8 +138,14 @@ class DomainsApi:
             name=request["Name"],
             scopes=[dict(scope) for scope in request.get("Scopes", ())],  # type: ignore[arg-type]
         )
+
+        def insert(tx: Tx) -> None:
+            count = tx.count(ResourceServer, pool.id)
+            need_room(count, self._records.quotas.resource_servers, "resource servers of this user pool")
+            tx.insert(server)
+
         try:
-            await self._records.store.write(lambda tx: tx.insert(server))
+            await self._records.store.write(insert)
         except AlreadyExists:
             raise errors.InvalidParameterException(f"{server.identifier} already exists in user pool.") from None
         return {"ResourceServer": _shown_server(server)}

@@ -9,14 +9,13 @@ from forecourt.base.call import CallContext, operation
 from forecourt.services.cognito import errors
 from forecourt.services.cognito.model import Group, Membership, Pool, User
 from forecourt.services.cognito.pools import paging
+from forecourt.services.cognito.resource_quotas import need_room
 from forecourt.services.cognito.store import Records
 from forecourt.services.cognito.users.shown import shown_user
 from forecourt.store import AlreadyExists, Tx
 
 if TYPE_CHECKING:
     from types_boto3_cognito_idp import type_defs as t
-
-_MOST_GROUPS_OF_A_USER = 100
 
 
 class GroupsApi:
@@ -29,8 +28,13 @@ class GroupsApi:
         now = self._records.clock.now()
         group = Group(pool_id=pool.id, name=request["GroupName"], created_at=now, modified_at=now)
         _fill(group, request)
+
+        def insert(tx: Tx) -> None:
+            need_room(tx.count(Group, pool.id), self._records.quotas.groups, "groups of this user pool")
+            tx.insert(group)
+
         try:
-            await self._records.store.write(lambda tx: tx.insert(group))
+            await self._records.store.write(insert)
         except AlreadyExists:
             raise errors.GroupExistsException("A group with the name already exists.") from None
         return {"Group": shown(group)}
@@ -89,7 +93,7 @@ class GroupsApi:
                 raise _no_group()
             if tx.get(Membership, pool.id, name, user.key) is not None:
                 return
-            if len(tx.find(Membership, "by_user", pool.id, user.key)) >= _MOST_GROUPS_OF_A_USER:
+            if len(tx.find(Membership, "by_user", pool.id, user.key)) >= self._records.quotas.groups_per_user:
                 raise errors.InvalidParameterException("User cannot be in more groups.")
             tx.put(Membership(pool_id=pool.id, group=name, user_key=user.key))
 

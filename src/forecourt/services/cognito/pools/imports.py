@@ -24,6 +24,7 @@ from forecourt.services.cognito.auth.kit import Kit
 from forecourt.services.cognito.model import ImportJob, Pool
 from forecourt.services.cognito.pools import import_rows, paging
 from forecourt.services.cognito.pools.import_rows import Result, Row
+from forecourt.services.cognito.resource_quotas import need_room
 from forecourt.services.cognito.store import insert_user, token_hash
 from forecourt.services.cognito.users.attributes import refresh_aliases
 from forecourt.services.cognito.users.sign_up import draft_user
@@ -67,7 +68,12 @@ class ImportsApi:
             created_at=self._records.clock.now(),
             upload_hash=token_hash(secret),
         )
-        await self._records.store.write(lambda tx: tx.insert(job))
+
+        def insert(tx: Tx) -> None:
+            need_room(tx.count(ImportJob, pool.id), self._records.quotas.import_jobs, "import jobs of this user pool")
+            tx.insert(job)
+
+        await self._records.store.write(insert)
         url = f"{self._public_url}/_aws/cognito/{pool.id}/import/{job.id}?token={secret}"
         return {"UserImportJob": {**self._shown(job), "PreSignedUrl": url}}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from forecourt.base.arn import Arn
@@ -10,6 +11,7 @@ from forecourt.services.cognito import errors, schema, tokens
 from forecourt.services.cognito.hashing import Hashing
 from forecourt.services.cognito.model import Pool, User
 from forecourt.services.cognito.pools import defaults, mfa_config, paging, pool_rules
+from forecourt.services.cognito.resource_quotas import need_room
 from forecourt.services.cognito.store import Records
 from forecourt.store import Tx, position
 
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
     from types_boto3_cognito_idp import type_defs as t
 
 _ID_LENGTH = 9
-_MOST_TAGS = 50
 
 
 class PoolsApi:
@@ -30,6 +31,7 @@ class PoolsApi:
         pool_rules.check_request(request)
         settings = defaults.pool_settings(request)
         pool_rules.check(settings, context.region)
+        self._check_tags(settings.get("UserPoolTags", {}))
         now = self._records.clock.now()
         pool = Pool(
             account=context.account,
@@ -47,6 +49,9 @@ class PoolsApi:
         key = self._records.new_key(pool.id, await self._hashing.run(tokens.generate_key))
 
         def create(tx: Tx) -> None:
+            need_room(
+                tx.count(Pool, pool.account, pool.region), self._records.quotas.user_pools, "user pools of this account"
+            )
             tx.insert(pool)
             tx.insert(key)
 
@@ -83,6 +88,7 @@ class PoolsApi:
             current.settings = defaults.updated_pool_settings(current.settings, request)
             current.name = request.get("PoolName", current.name)
             pool_rules.check(current.settings, current.region, tier_before)
+            self._check_tags(current.settings.get("UserPoolTags", {}))
             current.mfa = mfa_config.after_update(current.mfa, current.settings)
             mfa_config.check(current)
 
@@ -112,6 +118,7 @@ class PoolsApi:
 
         def add(current: Pool) -> None:
             current.schema = schema.add_custom(current.schema, request["CustomAttributes"])
+            schema.check_size(current.schema, self._records.quotas.custom_attributes)
 
         await change_pool(self._records, pool, add)
         return {}
@@ -124,8 +131,7 @@ class PoolsApi:
 
         def tag(current: Pool) -> None:
             tags = {**current.settings.get("UserPoolTags", {}), **request["Tags"]}
-            if len(tags) > _MOST_TAGS:
-                raise errors.InvalidParameterException(f"A resource can have up to {_MOST_TAGS} tags.")
+            self._check_tags(tags)
             current.settings = {**current.settings, "UserPoolTags": tags}
 
         await change_pool(self._records, pool, tag)
@@ -167,6 +173,11 @@ class PoolsApi:
         key = self._records.new_key(pool_id, await self._hashing.run(tokens.generate_key))
         await self._records.store.write(lambda tx: tx.insert(key))
         return key.kid
+
+    def _check_tags(self, tags: Mapping[str, str]) -> None:
+        most = self._records.quotas.tags
+        if len(tags) > most:
+            raise errors.InvalidParameterException(f"A resource can have up to {most} tags.")
 
     async def _by_arn(self, context: CallContext, text: str) -> Pool:
         try:

@@ -14,6 +14,7 @@ from forecourt.services.cognito.auth.kit import PURPOSE, Kit
 from forecourt.services.cognito.auth.totp import SEED_PURPOSE, verify_first_code
 from forecourt.services.cognito.model import Passkey, Pending, Pool, Totp, User
 from forecourt.services.cognito.pools import paging
+from forecourt.services.cognito.resource_quotas import need_room
 from forecourt.services.cognito.store import spend
 from forecourt.services.cognito.triggers import Occasion
 from forecourt.services.cognito.users import mfa, sessions
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from types_boto3_cognito_idp import type_defs as t
 
 _PASSKEY_MINUTES = 5
-_MOST_PASSKEYS = 20
+_PASSKEYS_PER_PAGE = 20
 _TRIES = 5
 
 
@@ -272,8 +273,8 @@ class OwnAccountApi:
         document = await passkey.register(self._kit, bearer.pool, bearer.user, credential, pending.body, now)
 
         def put(tx: Tx) -> None:
-            if len(tx.list(Passkey, document.pool_id, document.user_key)) >= _MOST_PASSKEYS:
-                raise errors.LimitExceededException(f"A user can have up to {_MOST_PASSKEYS} passkeys.")
+            count = tx.count(Passkey, document.pool_id, document.user_key)
+            need_room(count, self._records.quotas.passkeys_per_user, "passkeys of this user")
             tx.insert(document)
             if not tx.delete(Pending, pending.id):
                 raise errors.WebAuthnChallengeNotFoundException("The challenge is unknown or has expired.")
@@ -294,7 +295,7 @@ class OwnAccountApi:
             bearer.pool.id,
             bearer.user.key,
             token=request.get("NextToken"),
-            limit=request.get("MaxResults") or _MOST_PASSKEYS,
+            limit=request.get("MaxResults") or _PASSKEYS_PER_PAGE,
         )
         shown = [
             {
