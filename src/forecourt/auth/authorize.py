@@ -34,6 +34,7 @@ from forecourt.auth.policy import (
     context_of,
     depends_on_circumstances,
     evaluate,
+    keys_asked,
 )
 from forecourt.auth.policy.evaluate import RESOURCE
 from forecourt.base.clock import Clock
@@ -58,6 +59,8 @@ UNREADABLE = compile_policy(
     {"Statement": {"Sid": "Unreadable", "Effect": "Deny", "Principal": "*", "Action": "*", "Resource": "*"}}
 )
 _REMEMBERED = 10_000
+# Within a condition key that is about the resource's tags, in lower case
+_TAG_KEYS = ("resourcetag/", "existingobjecttag/")
 
 _PRINCIPAL_TYPES = {
     "root": "Account",
@@ -119,6 +122,8 @@ class Owned(NamedTuple):
 
 # Gives the resource and the further condition keys. Services supply them.
 Finish = Callable[[Unfinished], Awaitable[tuple[str, Mapping[str, Any]]]]
+# The condition keys of the resource's tags.
+Tags = Callable[[Unfinished], Awaitable[Mapping[str, Any]]]
 # Services whose resources have policies supply them.
 ResourcePolicy = Callable[[Unfinished], Awaitable[Owned]]
 
@@ -142,6 +147,7 @@ class PolicyAuthorizer:
         self._encode = encode
         self._resource_policies: dict[str, ResourcePolicy] = {}
         self._finish: dict[str, Finish] = {}
+        self._tags: Tags | None = None
         # With the grants that they follow from, which are other ones as soon as a policy changes
         self._settled: dict[tuple[Any, ...], tuple[Grants, Decision]] = {}
 
@@ -152,6 +158,9 @@ class PolicyAuthorizer:
     def register_finish(self, service: str, finish: Finish) -> None:
         """`service` as in actions: `dynamodb`, `secretsmanager`, …"""
         self._finish[service] = finish
+
+    def register_tags(self, tags: Tags) -> None:
+        self._tags = tags
 
     async def authorize(self, principal: Principal, action: str, resource: str, context: Mapping[str, Any]) -> None:
         """Raises `AccessDenied` in AWS's words."""
@@ -223,9 +232,10 @@ class PolicyAuthorizer:
             context = {**context, **more}
         circumstances = {**self._circumstances(principal, grants), **context}
         request = Request(action, resource, context_of(circumstances), principal)
-        owned = await self._owned(Unfinished(principal, action, resource, context))
+        demand = Unfinished(principal, action, resource, context)
+        owned = await self._owned(demand)
         account = owned.account or account_of(resource)
-        return request, PolicySet(
+        policies = PolicySet(
             identity=grants.identity,
             boundary=grants.boundary,
             session=session_policies(principal),
@@ -233,6 +243,10 @@ class PolicyAuthorizer:
             required=owned.required,
             resource_account=account,
         )
+        if self._tags is not None and _asks_for_tags(request, policies):
+            tags = await self._tags(demand)
+            request = request._replace(context={**context_of(tags), **request.context})
+        return request, policies
 
     def _stands_alone(self, action: str, resource: str) -> bool:
         """Nobody but IAM is asked about it."""
@@ -257,6 +271,10 @@ class PolicyAuthorizer:
         for name, value in grants.tags.items():
             found[f"aws:PrincipalTag/{name}"] = value
         return found | principal_keys(principal)
+
+
+def _asks_for_tags(request: Request, policies: PolicySet) -> bool:
+    return any(part in key for key in keys_asked(request, policies) for part in _TAG_KEYS)
 
 
 def _case(grants: Grants, principal: Principal, action: str, resource: str) -> tuple[Any, ...]:

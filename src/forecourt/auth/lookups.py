@@ -16,6 +16,7 @@ import msgspec
 
 from forecourt.auth.actions.dynamodb import ACCESS, UNKNOWN_KEY, leading_keys
 from forecourt.auth.authorize import Owned, PolicyAuthorizer, Unfinished
+from forecourt.auth.resource_tags import ResourceTags
 from forecourt.base.arn import Arn
 from forecourt.base.call import CallContext, Caller
 from forecourt.base.errors import ServiceError
@@ -48,6 +49,7 @@ class Lookups:
         self._answers: dict[str, dict[tuple[Any, ...], tuple[float, dict[str, Any]]]] = {name: {} for name in _HARMLESS}
 
     def register(self, authorizer: PolicyAuthorizer) -> None:
+        authorizer.register_tags(ResourceTags(self._ask).of)
         authorizer.register_finish("dynamodb", self.leading_keys)
         authorizer.register_finish("secretsmanager", self.secret_arn)
         authorizer.register_finish("kms", self.key_arn)
@@ -91,12 +93,7 @@ class Lookups:
         if not name:
             return demand.resource, {}
         found = await self._ask(Arn.parse(demand.resource), "secretsmanager", "DescribeSecret", SecretId=name)
-        tags = {
-            f"{prefix}:ResourceTag/{tag['Key']}": tag["Value"]
-            for tag in found.get("Tags") or ()
-            for prefix in ("aws", "secretsmanager")
-        }
-        return found.get("ARN") or demand.resource, tags
+        return found.get("ARN") or demand.resource, {}
 
     async def key_arn(self, demand: Unfinished) -> tuple[str, Mapping[str, Any]]:
         """A key may be called by an alias; policies name the key."""
@@ -224,6 +221,8 @@ class Lookups:
 
     async def _ask(self, about: Arn, service: str, operation: str, **params: Any) -> dict[str, Any]:
         """Empty where there is no such resource: the call itself will say so."""
+        if service not in _HARMLESS:
+            return await self._call(about, service, operation, **params)
         answers, now = self._answers[service], time.monotonic()
         key = (about.account, about.region, operation, *(str(value) for value in params.values()))
         known = answers.get(key)

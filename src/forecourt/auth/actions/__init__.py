@@ -20,6 +20,7 @@ from forecourt.auth.actions.s3 import S3
 from forecourt.auth.actions.table import Params
 from forecourt.auth.authorize import UNMAPPED
 from forecourt.auth.policy import Deferred
+from forecourt.auth.tags import request_tags
 from forecourt.base.call import CallContext, Demand
 
 __all__ = ["SERVICES", "Demand", "describe"]
@@ -90,23 +91,4 @@ def circumstances(params: Mapping[str, Any], context: CallContext) -> dict[str, 
         found["aws:SourceIp"] = context.source_ip
     if context.user_agent:
         found["aws:UserAgent"] = context.user_agent
-    found |= context.conditions
-    tags = _tags(params)
-    for key, value in tags.items():
-        found[f"aws:RequestTag/{key}"] = value
-    keys = tuple(tags) or tuple(params.get("TagKeys") or params.get("tagKeys") or ())
-    if keys:
-        found["aws:TagKeys"] = keys
-    return found
-
-
-def _tags(params: Mapping[str, Any]) -> dict[str, str]:
-    """However the service spells them: a map, or a list of keys and values."""
-    for name in ("Tags", "tags", "UserPoolTags", "IdentityPoolTags"):
-        given = params.get(name)
-        if isinstance(given, Mapping):
-            return {str(key): str(value) for key, value in given.items()}
-        if isinstance(given, list) and all(isinstance(tag, Mapping) for tag in given):
-            pairs = ({key.lower(): value for key, value in tag.items()} for tag in given)
-            return {str(pair["key"]): str(pair.get("value", "")) for pair in pairs if "key" in pair}
-    return {}
+    return found | dict(context.conditions) | request_tags(params)

@@ -9,7 +9,7 @@ holds them together, `parse` reads and refuses, `policy` judges alone and `evalu
 """
 
 from forecourt.auth.policy.conditions import OPERATORS
-from forecourt.auth.policy.evaluate import Decision, PolicySet, depends_on_circumstances, evaluate
+from forecourt.auth.policy.evaluate import Decision, PolicySet, depends_on_circumstances, evaluate, keys_asked
 from forecourt.auth.policy.parse import PolicyInvalid, PolicyKind
 from forecourt.auth.policy.policy import Effect, Policy, Verdict, compile_policy
 from forecourt.auth.policy.principals import Capacity
@@ -31,4 +31,5 @@ __all__ = [
     "context_of",
     "depends_on_circumstances",
     "evaluate",
+    "keys_asked",
 ]

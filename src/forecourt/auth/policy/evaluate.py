@@ -18,7 +18,7 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-l
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from forecourt.auth.policy.policy import Effect, Policy, Verdict
@@ -108,10 +108,19 @@ def evaluate(request: Request, policies: PolicySet) -> Decision:
 def depends_on_circumstances(request: Request, policies: PolicySet) -> bool:
     """Whether the decision may be another one for the same caller, action and resource: some statement about them has a
     condition, a variable or a principal."""
+    return any(statement.depends_on_circumstances for statement in _concerned(request, policies))
+
+
+def keys_asked(request: Request, policies: PolicySet) -> set[str]:
+    """The context keys, in lower case, that the decision may depend on."""
+    return {key for statement in _concerned(request, policies) for key in statement.keys}
+
+
+def _concerned(request: Request, policies: PolicySet) -> Iterator[Statement]:
     group = [*policies.identity, *(policies.session or ())]
     group += [policy for policy in (policies.boundary, policies.resource) if policy is not None]
-    found = (statement for policy in group for statement in policy.concerned(request.action, request.resource))
-    return any(statement.depends_on_circumstances for statement in found)
+    for policy in group:
+        yield from policy.concerned(request.action, request.resource)
 
 
 class _Own(NamedTuple):

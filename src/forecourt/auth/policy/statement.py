@@ -16,7 +16,7 @@ Effect = Literal["Allow", "Deny"]
 
 class Statement:
     """`index` counts from 1. `not_…` marks the inverted form of the element. `variables` are the context keys that its
-    texts name."""
+    texts name; `keys`, in lower case, these and the conditions'."""
 
     __slots__ = (
         "action_texts",
@@ -24,6 +24,7 @@ class Statement:
         "conditions",
         "effect",
         "index",
+        "keys",
         "not_actions",
         "not_principals",
         "principals",
@@ -58,6 +59,7 @@ class Statement:
         self.not_principals = not_principals
         self.conditions = conditions
         self.variables = variables
+        self.keys = frozenset(name.lower() for name in (*variables, *(condition.key for condition in conditions)))
 
     @property
     def name(self) -> str:

@@ -119,7 +119,7 @@ class RoleSessions:
         grants = await self._policies.grants(caller)
         now = self._clock.now()
         tags = {f"aws:PrincipalTag/{key}": value for key, value in grants.tags.items()}
-        role_tags = {f"aws:ResourceTag/{key}": value for key, value in role.tags.items()}
+        role_tags = {f"{of}:ResourceTag/{key}": value for key, value in role.tags.items() for of in ("aws", "iam")}
         iso = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         times = {"aws:CurrentTime": iso, "aws:EpochTime": str(int(now))}
         context = context_of({**times, **role_tags, **tags, **principal_keys(caller), **conditions})
