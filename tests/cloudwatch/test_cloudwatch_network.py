@@ -114,3 +114,13 @@ def test_a_dashboard_is_kept(server: Forecourt, namespace: str) -> None:
     cloudwatch.delete_dashboards(DashboardNames=[name])
     with pytest.raises(cloudwatch.exceptions.ResourceNotFound):
         cloudwatch.get_dashboard(DashboardName=name)
+
+
+def test_boto3_compresses_what_is_large(server: Forecourt) -> None:
+    """More than 10 KB of PutMetricData go out gzipped."""
+    cloudwatch, namespace = server.client("cloudwatch"), f"test/{uuid.uuid4()}"
+    dimensions = [{"Name": "d", "Value": "v" * 100}]
+    data = [{"MetricName": f"m{n}", "Value": n, "Dimensions": dimensions} for n in range(200)]
+    cloudwatch.put_metric_data(Namespace=namespace, MetricData=data)
+    pages = cloudwatch.get_paginator("list_metrics").paginate(Namespace=namespace)
+    assert sum(len(page["Metrics"]) for page in pages) == 200

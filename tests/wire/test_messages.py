@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import math
 from collections.abc import AsyncIterator
 from typing import Any
@@ -130,6 +131,41 @@ def test_a_body_that_is_too_large_is_refused_in_awss_words() -> None:
         RequestTooLarge, match="must be smaller than 70167211 bytes for the UpdateFunctionCode operation"
     ):
         decode(asked, request)
+
+
+PACKED = {
+    "json": ([(b"content-type", b"application/x-amz-json-1.0")], b'{"Namespace": "n", "MetricData": []}'),
+    "query": ([(b"content-type", b"application/x-www-form-urlencoded")], b"Action=PutMetricData&Namespace=n"),
+    "smithy-rpc-v2-cbor": ([(b"content-type", b"application/cbor")], cbor.dumps({"Namespace": "n", "MetricData": []})),
+}
+
+
+def packed(protocol: str, content: bytes) -> HttpRequest:
+    headers, _ = PACKED[protocol]
+    return HttpRequest("POST", b"/", b"", [*headers, (b"content-encoding", b"gzip")], content)
+
+
+@pytest.mark.parametrize("protocol", PACKED)
+def test_a_gzipped_body_is_read(protocol: str) -> None:
+    asked = target("cloudwatch", "PutMetricData", protocol)
+    assert decode(asked, packed(protocol, gzip.compress(PACKED[protocol][1])))["Namespace"] == "n"
+
+
+@pytest.mark.parametrize("protocol", PACKED)
+@pytest.mark.parametrize(
+    ("content", "error"),
+    [
+        (b"not gzip", SerializationException),
+        (gzip.compress(b"x" * 1000, mtime=0)[:-9], SerializationException),
+        (gzip.compress(b"\0" * 11_000_000, 1, mtime=0), RequestTooLarge),
+    ],
+    ids=["no gzip", "cut off", "a bomb"],
+)
+def test_a_gzipped_body_that_cannot_be_read_is_refused(
+    protocol: str, content: bytes, error: type[ServiceError]
+) -> None:
+    with pytest.raises(error):
+        decode(target("cloudwatch", "PutMetricData", protocol), packed(protocol, content))
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,8 @@ Headers = list[tuple[bytes, bytes]]
 
 _FORM = b"application/x-www-form-urlencoded; charset=utf-8"
 _ROUTING = (b"x-amz-target", b"smithy-protocol")
+# The protocols whose compressed bodies are unpacked: elsewhere an encoding is a property of the object that is sent.
+_UNPACKED = ("json", "query", "ec2", "smithy-rpc-v2-cbor")
 # May come repeatedly: a list, wherever it is read.
 _LISTS = (b"x-amz-meta-", b"x-amz-object-attributes")
 
@@ -31,9 +33,9 @@ def canonical(target: wire.Target, request: wire.HttpRequest, public_url: str) -
         kept = [(name, value) for name, value in headers if name != b"content-type"]
         return wire.HttpRequest("POST", b"/", b"", [*kept, (b"content-type", _FORM)], urlencode(fields).encode())
     if target.protocol == "json":
-        return msgspec.structs.replace(request, raw_path=b"/", query_string=b"", headers=headers)
+        return wire.HttpRequest(request.method, b"/", b"", headers, wire.plain_body(request))
     if target.protocol == "smithy-rpc-v2-cbor":
-        return msgspec.structs.replace(request, query_string=b"", headers=headers)
+        return wire.HttpRequest(request.method, request.raw_path, b"", headers, wire.plain_body(request))
     _check_unambiguous(target, request)
     return msgspec.structs.replace(request, headers=headers)
 
@@ -44,6 +46,8 @@ def _headers(target: wire.Target, headers: Headers, public_url: str) -> Headers:
     wanted = {"json": b"x-amz-target", "smithy-rpc-v2-cbor": b"smithy-protocol"}.get(target.protocol)
     kept: Headers = []
     for name, value in headers:
+        if name == b"content-encoding" and target.protocol in _UNPACKED:
+            continue
         if name in _ROUTING and (name != wanted or any(name == known for known, _ in kept)):
             continue
         if name == b"host" and target.service != "s3" and b"amazonaws.com" in value.lower():

@@ -17,6 +17,7 @@ from typing import Any
 
 from forecourt.wire import quirks, validation
 from forecourt.wire.codecs import Codec, codec, form_of
+from forecourt.wire.compression import plain_body
 from forecourt.wire.errors import (
     InvalidAction,
     InvalidInput,
@@ -54,6 +55,7 @@ __all__ = [
     "encode_error",
     "form_of",
     "parse_query",
+    "plain_body",
     "resolve",
     "signing_scope",
     "signs_for",

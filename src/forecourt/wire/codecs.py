@@ -13,6 +13,7 @@ import msgspec
 
 from forecourt.base.errors import NotImplementedYet, UnknownOperation
 from forecourt.wire import cbor, eventstream, quirks, rest, validation
+from forecourt.wire.compression import plain_body
 from forecourt.wire.errors import InvalidRequestContent, SerializationException, UnsupportedMediaType
 from forecourt.wire.messages import Headers, HttpRequest, HttpResponse, Target
 from forecourt.wire.models import Model, Operation, Shape, model
@@ -124,7 +125,7 @@ def _json_decoder(tools: Compilers, operation: Operation, shape: Shape) -> Decod
 
     def decode(_target: Target, request: HttpRequest) -> dict[str, Any]:
         _expect(request, "application/x-amz-json", "application/json")
-        return read(parse_json(request.body, service))  # type: ignore[no-any-return]
+        return read(parse_json(plain_body(request), service))  # type: ignore[no-any-return]
 
     return decode
 
@@ -176,7 +177,7 @@ def _cbor_decoder(tools: Compilers, operation: Operation, shape: Shape) -> Decod
         if not request.body:
             return {}
         _expect(request, "application/cbor")
-        return read(cbor.loads(request.body))  # type: ignore[no-any-return]
+        return read(cbor.loads(plain_body(request)))  # type: ignore[no-any-return]
 
     return decode
 
@@ -205,7 +206,7 @@ def form_of(request: HttpRequest) -> list[tuple[str, str]]:
     """The parameters of a query request: of its form, or of its query string where it is a GET."""
     fields = parse_form(request.query_string) if request.query_string else []
     if request.body and content_type(request) in ("", _FORM):
-        fields += parse_form(request.body)
+        fields += parse_form(plain_body(request))
     return fields
 
 
