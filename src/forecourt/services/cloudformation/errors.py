@@ -11,6 +11,12 @@ class ValidationError(ServiceError):
     status = 400
 
 
+class TransformFailed(ValidationError):
+    """A macro could not make anything of the template."""
+
+    code = "ValidationError"
+
+
 class AlreadyExistsException(ServiceError):
     status = 400
 

@@ -15,6 +15,9 @@ from forecourt.services.cloudformation.run.runner import Runner
 from forecourt.services.cloudformation.store import StackStore, note
 from forecourt.store import AlreadyExists, Tx
 
+# An answer waits so long for the end: a client's waiter asks at once, and then not again for half a minute.
+_PATIENCE_SECONDS = 2.0
+
 
 class Launch:
     def __init__(self, stacks: StackStore, runner: Runner, caller: Caller, clock: Clock, ids: Ids) -> None:
@@ -25,12 +28,19 @@ class Launch:
         self._ids = ids
 
     async def create(
-        self, context: CallContext, stack: Stack, prepared: Prepared, on_failure: str, request: Request
+        self,
+        context: CallContext,
+        stack: Stack,
+        prepared: Prepared,
+        on_failure: str,
+        request: Request,
+        change_set: ChangeSet | None = None,
     ) -> None:
         """Raises `AlreadyExistsException`."""
         operation = self._operation(context, stack, "create", request)
         operation.on_failure = on_failure
         operation.processed, operation.parameters = prepared.processed, stack.parameters
+        operation.change_set = change_set.name if change_set is not None else None
         if stack.timeout_minutes is not None:
             operation.deadline = self._clock.now() + 60 * stack.timeout_minutes
         stack.status, stack.status_reason = "CREATE_IN_PROGRESS", "User Initiated"
@@ -132,3 +142,4 @@ class Launch:
         await self._stacks.store.write(change)
         await notify(self._caller, context, stack, event)
         self._runner.begin(stack.key)
+        await self._runner.settled(stack.key, _PATIENCE_SECONDS)

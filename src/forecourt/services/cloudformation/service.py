@@ -7,6 +7,7 @@ from forecourt.base.call import Caller
 from forecourt.base.clock import Clock
 from forecourt.base.ids import Ids
 from forecourt.base.ports import RoleSessions
+from forecourt.services.cloudformation.api.changes import ChangeSetsApi
 from forecourt.services.cloudformation.api.exports import ExportsApi
 from forecourt.services.cloudformation.api.requests import Requests
 from forecourt.services.cloudformation.api.resources import ResourcesApi
@@ -36,6 +37,7 @@ class CloudFormation:
         launch = Launch(stacks, self._runner, caller, clock, ids)
         self.apis = (
             StacksApi(stacks, requests, launch, clock, ids),
+            ChangeSetsApi(stacks, requests, launch, clock, ids),
             ResourcesApi(stacks),
             TemplatesApi(stacks, requests),
             ExportsApi(stacks),

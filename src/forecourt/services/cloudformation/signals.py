@@ -14,6 +14,7 @@ import json
 import re
 from collections.abc import Awaitable
 from typing import Any
+from urllib.parse import urlsplit
 
 from forecourt.base.asgi import App, Receive, Scope, Send
 from forecourt.base.clock import Clock
@@ -50,6 +51,11 @@ class Signals:
         token = self._sealer.seal(f"{request} {self._clock.now() + _SECONDS}".encode(), _PURPOSE)
         text = base64.urlsafe_b64encode(token).decode().rstrip("=")
         return f"{public_url or _DEFAULT_URL}/_aws/cloudformation/{text}"
+
+    def request_of(self, url: str) -> str | None:
+        """What an address of ours is for."""
+        found = _PATH.match(urlsplit(url).path.encode())
+        return self._opened(found[1].decode()) if found is not None else None
 
     async def received(self, request: str) -> list[dict[str, Any]]:
         return [json.loads(signal.content) for signal in await self._store.list(Signal, request)]

@@ -27,6 +27,7 @@ from forecourt.services.cloudformation.errors import (
 from forecourt.services.cloudformation.launch import Launch
 from forecourt.services.cloudformation.model import DELETED, Output, Stack, shown_parameters, stack_arn
 from forecourt.services.cloudformation.plan_update import differs
+from forecourt.services.cloudformation.resources.work import PARENT
 from forecourt.services.cloudformation.store import StackStore
 
 _DAY = 86_400
@@ -63,10 +64,18 @@ class StacksApi:
         prepared = await self._requests.prepare(context, request, text, name, stack_id)
         stack = self.made(context, request, uuid, prepared)
         stack.last_token = f"create/{token}" if token is not None else None
+        await self._inside(context, stack)
         stack.policy = await self._policy(context, request, "StackPolicy")
         on_failure = request.get("OnFailure") or ("DO_NOTHING" if stack.disable_rollback else "ROLLBACK")
         await self._launch.create(context, stack, prepared, on_failure, request)
         return {"StackId": stack.id}
+
+    async def _inside(self, context: CallContext, stack: Stack) -> None:
+        """Notes whose part a nested stack is."""
+        parent_id = context.conditions.get(PARENT)
+        if parent_id is not None:
+            parent = await self._stacks.require(context.account, context.region, parent_id)
+            stack.parent_id, stack.root_id = parent.id, parent.root_id or parent.id
 
     def made(self, context: CallContext, request: Request, uuid: str, prepared: Prepared) -> Stack:
         return Stack(

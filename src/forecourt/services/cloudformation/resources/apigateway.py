@@ -305,6 +305,15 @@ def _limits(path: str, **names: str) -> Any:
     return patches
 
 
+class UsagePlan(Patched, frozen=True, kw_only=True):
+    async def delete(self, work: Work, physical_id: str, properties: Properties) -> None:
+        """A plan goes when no stage is in it any more."""
+        away = list(_api_stages(properties.get("ApiStages"), ()))
+        if away:
+            await work.gone(_S, "UpdateUsagePlan", usagePlanId=physical_id, patchOperations=away)
+        await super().delete(work, physical_id, properties)
+
+
 class UsagePlanKey:
     async def create(self, work: Work, properties: Properties) -> Made:
         params = shaped.parameters(_S, "CreateUsagePlanKey", properties)
@@ -466,7 +475,7 @@ TYPES: dict[str, Handler] = {
         deletes="DeleteApiKey",
         keys={"apiKey": "@"},
         attributes={"APIKeyId": "@"},
-        name=Name("Name", 128),
+        name=Name("Name", 128, label=True),
         tag_arn="=arn:aws:apigateway:{region}::/apikeys/{id}",
         patches={
             "CustomerId": replace("/customerId", ""),
@@ -475,7 +484,7 @@ TYPES: dict[str, Handler] = {
             "StageKeys": lambda old, new: values("/stages")(_stage_keys(old), _stage_keys(new)),
         },
     ),
-    "AWS::ApiGateway::UsagePlan": Patched(
+    "AWS::ApiGateway::UsagePlan": UsagePlan(
         service=_S,
         makes="CreateUsagePlan",
         id="id",
@@ -483,7 +492,7 @@ TYPES: dict[str, Handler] = {
         deletes="DeleteUsagePlan",
         keys={"usagePlanId": "@"},
         attributes={"Id": "@"},
-        name=Name("UsagePlanName", 128),
+        name=Name("UsagePlanName", 128, label=True),
         rename={"UsagePlanName": "Name"},
         tag_arn="=arn:aws:apigateway:{region}::/usageplans/{id}",
         patches={

@@ -9,7 +9,7 @@ from typing import Any
 from forecourt.base.errors import ServiceError
 from forecourt.services.cloudformation.errors import ResourceFailed
 from forecourt.services.cloudformation.resources import inline_code, shaped
-from forecourt.services.cloudformation.resources.simple import Name, Simple, changed
+from forecourt.services.cloudformation.resources.simple import Name, Simple, changed, refuse_unknown
 from forecourt.services.cloudformation.resources.tags import retag
 from forecourt.services.cloudformation.resources.work import Handler, Made, Properties, Work, is_taken
 
@@ -34,15 +34,13 @@ _DEFAULTS: dict[str, Any] = {
     "TracingConfig": {"Mode": "PassThrough"},
     "VpcConfig": {"SubnetIds": [], "SecurityGroupIds": []},
 }
-_UNSUPPORTED = ("FunctionScalingConfig", "CapacityProviderConfig")
+_UNSUPPORTED = frozenset(("FunctionScalingConfig", "PublishToLatestPublished"))
 
 
 class Function:
     async def create(self, work: Work, properties: Properties) -> Made:
         given = Name("FunctionName").settle(work, properties)
-        for name in _UNSUPPORTED:
-            if name in given:
-                raise ResourceFailed(f"Forecourt has no {name} of functions")
+        refuse_unknown(work, "lambda", "CreateFunction", given, _APART - _UNSUPPORTED)
         name = given["FunctionName"]
         params = shaped.parameters("lambda", "CreateFunction", {k: v for k, v in given.items() if k != "Code"})
         if "ImageUri" in given["Code"]:

@@ -4,15 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from forecourt.services.cloudformation.resources import apigateway, functions, iam
+from forecourt.services.cloudformation.resources import (
+    apigateway,
+    cognito,
+    dynamodb,
+    events,
+    functions,
+    httpapis,
+    iam,
+    keeping,
+    messaging,
+    own,
+    s3,
+    stepfunctions,
+    telemetry,
+)
 from forecourt.services.cloudformation.resources.work import Handler
 
 TYPES: Mapping[str, Handler] = {
     **apigateway.TYPES,
+    **cognito.TYPES,
+    **dynamodb.TYPES,
+    **events.TYPES,
     **functions.TYPES,
+    **httpapis.TYPES,
     **iam.TYPES,
+    **keeping.TYPES,
+    **messaging.TYPES,
+    **own.TYPES,
+    **s3.TYPES,
+    **stepfunctions.TYPES,
+    **telemetry.TYPES,
 }
 
 
 def find_handler(type_name: str) -> Handler | None:
-    return TYPES.get(type_name)
+    return own.CUSTOM if type_name.startswith("Custom::") else TYPES.get(type_name)

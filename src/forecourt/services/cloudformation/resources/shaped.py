@@ -2,7 +2,7 @@
 
 A property and the parameter that it becomes have the same name but for case (`RestApiId`, `restApiId`); CloudFormation
 takes text for numbers and booleans, objects where a service wants JSON text, and a list of keys and values for tags
-where a service has a map. What the operation has no member for is left out: other calls take it.
+where a service has a map. What the operation has no member for is left out at the top, where other calls take it.
 """
 
 from __future__ import annotations
@@ -34,10 +34,16 @@ def _model(service: str) -> Any:
 
 
 def parameters(service: str, operation: str, properties: Mapping[str, Any]) -> dict[str, Any]:
-    """Raises `ResourceFailed` for a value that is not what the operation takes."""
-    shape = _model(service).operation_model(operation).input_shape
-    found: dict[str, Any] = _structure(shape, properties, "")
-    return found
+    """Those that the operation takes. Raises `ResourceFailed` for a value that is not what it takes."""
+    members = _members(_model(service).operation_model(operation).input_shape)
+    known = {name: value for name, value in properties.items() if name.lower() in members}
+    return _structure(members, known, "")
+
+
+def unknown(service: str, operation: str, properties: Mapping[str, Any]) -> set[str]:
+    """The properties that the operation has no member for."""
+    members = _members(_model(service).operation_model(operation).input_shape)
+    return {name for name in properties if name.lower() not in members}
 
 
 def has_member(service: str, operation: str, name: str) -> bool:
@@ -45,19 +51,20 @@ def has_member(service: str, operation: str, name: str) -> bool:
     return shape is not None and name in shape.members
 
 
-def _structure(shape: Any, value: Mapping[str, Any], where: str) -> dict[str, Any]:
-    by_name = _members(shape)
+def _members(shape: Any) -> dict[str, tuple[str, Any]]:
+    return {name.lower(): (name, member) for name, member in shape.members.items()} if shape is not None else {}
+
+
+def _structure(members: Mapping[str, tuple[str, Any]], value: Mapping[str, Any], where: str) -> dict[str, Any]:
     found = {}
     for name, item in value.items():
-        member = by_name.get(name.lower())
-        if member is not None and item is not None:
+        member = members.get(name.lower())
+        if member is None:
+            raise ResourceFailed(f"Forecourt does not know what to do with #{where}/{name}")
+        if item is not None:
             spelt, inner = member
             found[spelt] = _value(inner, item, f"{where}/{name}")
     return found
-
-
-def _members(shape: Any) -> dict[str, tuple[str, Any]]:
-    return {name.lower(): (name, member) for name, member in shape.members.items()} if shape is not None else {}
 
 
 def _value(shape: Shape, value: Any, where: str) -> Any:
@@ -65,7 +72,7 @@ def _value(shape: Shape, value: Any, where: str) -> Any:
         case "structure" if isinstance(value, Mapping):
             if getattr(shape, "is_document_type", False):
                 return value
-            return _structure(shape, value, where)
+            return _structure(_members(shape), value, where)
         case "list" if isinstance(value, list):
             return [_value(shape.member, item, f"{where}/{index}") for index, item in enumerate(value)]  # type: ignore[attr-defined]
         case "list" if isinstance(value, str):

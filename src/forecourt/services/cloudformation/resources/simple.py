@@ -2,7 +2,7 @@
 
 Where a value comes from is said in a word:
 
-    @            the physical id
+    @            the physical id; [@] as a list of one
     :StageName   a property
     =arn:aws:x:{region}:{account}:{id}   text, filled from properties and the stack's place
     role.arn     a member of the call's answer
@@ -28,18 +28,30 @@ _Output = Mapping[str, Any]
 
 
 class Name(msgspec.Struct, frozen=True):
-    """The property that names the resource; one is made up where it is not given."""
+    """The property that names the resource; one is made up where it is not given.
+
+    A name by which the resource is found is new in every operation, so that a replacement can stand beside what it
+    replaces. A mere label stays the same (`label`).
+    """
 
     property: str
     longest: int = 64
     lower: bool = False
     joint: str = "-"
+    label: bool = False
 
     def settle(self, work: Work, properties: Properties) -> dict[str, Any]:
         if properties.get(self.property):
             return dict(properties)
-        made_up = work.name(self.longest, lower=self.lower, joint=self.joint)
-        return {**properties, self.property: made_up}
+        return {**properties, self.property: self._made_up(work)}
+
+    def known(self, work: Work, physical_id: str, properties: Properties) -> dict[str, Any]:
+        """As it was settled when the resource was made."""
+        return {self.property: self._made_up(work) if self.label else physical_id, **properties}
+
+    def _made_up(self, work: Work) -> str:
+        token = work.stack_id.rpartition("/")[2] if self.label else work.token
+        return work.name(self.longest, token=token, lower=self.lower, joint=self.joint)
 
 
 class Simple(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,9 +72,12 @@ class Simple(msgspec.Struct, frozen=True, kw_only=True):
     # What a property is again once it is taken out of the template
     defaults: Mapping[str, Any] = {}
     tag_arn: str = ""
+    # Properties that say something else than parameters of the call that makes
+    apart: frozenset[str] = frozenset()
 
     async def create(self, work: Work, properties: Properties) -> Made:
         given = self.name.settle(work, properties) if self.name is not None else dict(properties)
+        refuse_unknown(work, self.service, self.makes, self._renamed(given), self.apart)
         wanted = {**shaped.parameters(self.service, self.makes, self._renamed(given)), **self.always}
         try:
             output = await work.call(self.service, self.makes, **wanted)
@@ -77,9 +92,9 @@ class Simple(msgspec.Struct, frozen=True, kw_only=True):
         back = {name: value for name, value in self.defaults.items() if name in old and name not in new}
         given = {**new, **back}
         if self.name is not None:
-            given.setdefault(self.name.property, physical_id)
+            given = self.name.known(work, physical_id, given)
         output: _Output = {}
-        if changed(old, new) - {"Tags"}:
+        if changed(old, new) - ({"Tags"} if self.tag_arn else set()):
             if not self.changes:
                 names = ", ".join(sorted(changed(old, new)))
                 raise ResourceFailed(f"Forecourt cannot change {names} of an existing {work.type}")
@@ -116,9 +131,20 @@ class Simple(msgspec.Struct, frozen=True, kw_only=True):
         return Made(physical_id, {name: value for name, value in found.items() if value is not None})
 
 
+def refuse_unknown(
+    work: Work, service: str, operation: str, properties: Properties, apart: frozenset[str] = frozenset()
+) -> None:
+    """Nothing is left out of what a template asks for. Raises `ResourceFailed`."""
+    strange = shaped.unknown(service, operation, properties) - apart
+    if strange:
+        raise ResourceFailed(f"Forecourt does not support {', '.join(sorted(strange))} of {work.type}")
+
+
 def value_of(source: str, work: Work, physical_id: str, properties: Properties, output: _Output) -> Any:
     if source == "@":
         return physical_id
+    if source == "[@]":
+        return [physical_id]
     if source.startswith(":"):
         return properties.get(source[1:])
     if source.startswith("="):

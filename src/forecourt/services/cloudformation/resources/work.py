@@ -37,6 +37,14 @@ class Signals(Protocol):
 
     async def forget(self, request: str) -> None: ...
 
+    def request_of(self, url: str) -> str | None:
+        """What an address of ours is for."""
+        ...
+
+
+# Of a call that makes a nested stack: whose part it is
+PARENT = "cloudformation:ParentStackId"
+
 
 class Nested(Protocol):
     async def settled(self, stack_id: str) -> Mapping[str, Any]:
@@ -92,15 +100,15 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
             if not is_missing(error):
                 raise
 
-    def name(self, longest: int, *, lower: bool = False, joint: str = "-") -> str:
+    def name(self, longest: int, *, token: str = "", lower: bool = False, joint: str = "-") -> str:
         """A name as CloudFormation makes them up: `{stack}-{resource}-{12 letters}`, cut to what the type allows."""
-        suffix = re.sub("[^A-Z0-9]", "", self.token.upper())[:_SUFFIX_LETTERS]
+        suffix = re.sub("[^A-Z0-9]", "", (token or self.token).upper())[:_SUFFIX_LETTERS]
         room = longest - len(suffix) - 2
         stack, resource = self.stack_name, self.logical_id
         if len(stack) + len(resource) > room:
             stack = stack[: max(room // 2, room - len(resource))]
             resource = resource[: room - len(stack)]
-        found = joint.join([stack, resource, suffix])
+        found = joint.join([stack.replace("-", joint), resource, suffix])
         return found.lower() if lower else found
 
     def arn(self, service: str, resource: str) -> str:

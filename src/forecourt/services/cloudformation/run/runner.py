@@ -65,11 +65,11 @@ class Runner:
             task.cancel()
             await asyncio.wait([task])
 
-    async def settled(self, key: StackKey) -> None:
-        """Returns once nothing is under way in the stack."""
+    async def settled(self, key: StackKey, seconds: float | None = None) -> None:
+        """Returns once nothing is under way in the stack, or after so many seconds."""
         task = self._running.get(key)
         if task is not None:
-            await asyncio.wait([task])
+            await asyncio.wait([task], timeout=seconds)
 
     def _ended(self, key: StackKey, task: asyncio.Task[None]) -> None:
         if self._running.get(key) is task:
