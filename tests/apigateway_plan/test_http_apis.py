@@ -494,6 +494,28 @@ async def test_an_issuer_that_is_slow_or_huge(issuer: Issuer, reply: bytes | Non
         assert len(served.received) == asked
 
 
+@pytest.mark.parametrize("version", ["1.0", "2.0"])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"statusCode": 101, "body": "HTTP/1.1 200 OK"},
+        {"statusCode": 600},
+        {"statusCode": True},
+        {"statusCode": 200, "headers": {"a\r\nX-Evil: 1": "b"}},
+        {"statusCode": 200, "headers": {"a b": "c"}},
+        {"statusCode": 200, "headers": {"a": "b\r\nX-Evil: 1"}},
+        b'{"statusCode": 200, "body": ' + b"[" * 5000 + b"]" * 5000 + b"}",
+    ],
+    ids=["101", "600", "a boolean", "a name with a line break", "a name with a space", "a line break", "no floor"],
+)
+async def test_a_malformed_answer(version: str, answer: Any) -> None:
+    async with gateway() as made:
+        made.services.functions["f"] = lambda event: answer
+        await deploy(made, {"GET /": function("f", version)}, stage="prod")
+        refused = await made.ask("/")
+        assert (refused.status, refused.json()) == (500, {"message": "Internal Server Error"})
+
+
 async def test_what_is_an_issuer(issuer: Issuer) -> None:
     async with backend() as served, gateway() as made:
         assert await made.gateway.is_issuer(issuer.url)

@@ -15,7 +15,7 @@ from forecourt.services.apigateway.authorizers.function import AuthorizerFunctio
 from forecourt.services.apigateway.authorizers.resource_policy import method_arn
 from forecourt.services.apigateway.authorizers.step import Answer
 from forecourt.services.apigateway.http.model import Authorizer
-from forecourt.services.apigateway.integrations.http_api import event_1, event_2
+from forecourt.services.apigateway.integrations.http_events import event_1, event_2
 from forecourt.services.apigateway.integrations.http_parameters import Seen, compile_source
 from forecourt.services.apigateway.integrations.lambda_function import FunctionError, NotPermitted
 from forecourt.services.apigateway.plan.errors import GatewayError

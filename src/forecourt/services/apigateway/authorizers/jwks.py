@@ -104,7 +104,7 @@ class Keys:
             if response.status != 200:
                 raise _Unanswered
             return cast("dict[str, Any]", msgspec.json.decode(content))
-        except (UpstreamError, InvalidRequest, TimeoutError, ValueError) as error:
+        except (UpstreamError, InvalidRequest, TimeoutError, ValueError, RecursionError) as error:
             raise _Unanswered from error
 
 

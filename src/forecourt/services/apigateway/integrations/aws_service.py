@@ -78,7 +78,7 @@ _JSON: Headers = [(b"content-type", b"application/json")]
 def _message(payload: bytes) -> str:
     try:
         document = msgspec.json.decode(payload)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return payload.decode("utf-8", "replace")
     return str(document.get("errorMessage") or "") if isinstance(document, dict) else ""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 import msgspec
 
@@ -151,6 +151,11 @@ def changed_path(changes: tuple[Change, ...], seen: Seen) -> str | None:
         if change.place == "path" and (value := change.source(seen)) is not None:
             return quote(value if value.startswith("/") else f"/{value}", safe="/%!$&'()*+,;=:@-._~")
     return None
+
+
+def changed_query(request: MethodRequest, changes: tuple[Change, ...], seen: Seen) -> str:
+    pairs = apply_to_pairs(query_pairs(request), changes, "querystring", seen)
+    return "&".join(f"{quote_plus(name)}={quote_plus(value)}" for name, value in pairs)
 
 
 def apply_to_pairs(pairs: list[tuple[str, str]], changes: tuple[Change, ...], place: str, seen: Seen) -> list[Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -37,6 +38,7 @@ from forecourt.services.apigateway.plan.ports import Handler, Ports
 from forecourt.services.apigateway.rest.model import Integration
 
 # What an answer may hold, and what the metadata of a streamed one may.
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9a-z]+")
 _MEMBERS = frozenset({"statusCode", "headers", "multiValueHeaders", "body", "isBase64Encoded"})
 _METADATA = frozenset({"statusCode", "headers", "multiValueHeaders", "cookies"})
 # Asks the function for a request's answer; raises `FunctionError`.
@@ -207,7 +209,7 @@ def read_answer(request: MethodRequest, payload: bytes, binary: BinaryMediaTypes
 def _decoded(document: bytes, members: frozenset[str]) -> dict[str, Any]:
     try:
         answer = msgspec.json.decode(document)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         answer = None
     if not isinstance(answer, dict) or not members.issuperset(answer):
         raise malformed_proxy_response("Malformed Lambda proxy response")
@@ -224,7 +226,8 @@ def _status(answer: dict[str, Any]) -> int:
         status = int(value)
     except (TypeError, ValueError):
         status = 0
-    if isinstance(value, bool) or not 100 <= status <= 999:
+    # 1xx is never the answer: what follows it would be taken for the response.
+    if isinstance(value, bool) or not 200 <= status <= 599:
         raise malformed_proxy_response(f"Malformed Lambda proxy response: statusCode {value!r}")
     return status
 
@@ -233,9 +236,9 @@ def _answer_headers(answer: dict[str, Any]) -> Headers:
     """`headers` and `multiValueHeaders` merged; where both have a name, the multiple values count."""
     merged: dict[bytes, list[Any]] = {}
     for name, value in _mapping(answer, "headers").items():
-        merged[name.lower().encode()] = [value]
+        merged[header_name(name)] = [value]
     for name, values in _mapping(answer, "multiValueHeaders").items():
-        merged[name.lower().encode()] = values if isinstance(values, list) else [values]
+        merged[header_name(name)] = values if isinstance(values, list) else [values]
     headers: Headers = []
     for key, values in merged.items():
         target = FROM_BACKEND.get(key, key)
@@ -260,6 +263,14 @@ def _mapping(answer: dict[str, Any], member: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise malformed_proxy_response(f"Malformed Lambda proxy response: {member}")
     return value
+
+
+def header_name(name: str) -> bytes:
+    """A token (RFC 9110 §5.6.2), in lower case. Raises `GatewayError`."""
+    lowered = name.lower()
+    if not _TOKEN.fullmatch(lowered):
+        raise malformed_proxy_response("Malformed Lambda proxy response: a header's name is none")
+    return lowered.encode()
 
 
 def _header_value(value: Any) -> bytes:

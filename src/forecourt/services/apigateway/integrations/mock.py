@@ -28,7 +28,7 @@ def _status(mapped: Mapped) -> int:
     try:
         document = msgspec.json.decode(mapped.body)
         return int(document["statusCode"])
-    except (msgspec.DecodeError, KeyError, TypeError, ValueError):
+    except (msgspec.DecodeError, KeyError, TypeError, ValueError, RecursionError):
         pass
     loose = _LOOSE_STATUS.search(mapped.body)
     if loose is None:

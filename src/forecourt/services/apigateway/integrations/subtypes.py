@@ -71,7 +71,7 @@ def _arguments(service: str, given: Mapping[str, str]) -> dict[str, Any]:
     """Raises `GatewayError` (400) where a text is not what the service wants."""
     try:
         typed = {name: _TYPES.get(name, str)(value) for name, value in given.items()}
-    except ValueError as error:
+    except (ValueError, OverflowError, RecursionError) as error:
         raise GatewayError("BAD_REQUEST_PARAMETERS", detail=f"a parameter cannot be read: {error}") from error
     if service == "events":
         return {"Entries": [typed]}

@@ -57,8 +57,8 @@ class Input(Callables):
         if document is _UNREAD:
             try:
                 document = msgspec.json.decode(self._body) if self._body.strip() else None
-            except msgspec.DecodeError:
-                # A body that is not JSON is a string.
+            except (msgspec.DecodeError, RecursionError):
+                # A body that is not JSON, or nested beyond all measure, is a string.
                 document = self._body
             self._document = document
         if path == "$":
@@ -117,7 +117,7 @@ class Util(Callables):
         self.work += len(given) >> 7
         try:
             return msgspec.json.decode(given)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, RecursionError):
             return None
 
     def url_encode(self, text: Any) -> str:
