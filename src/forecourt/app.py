@@ -188,6 +188,7 @@ class Application:
             caller=self.dispatcher,
             roles=self._iam.role_sessions,
             ids=self._ids,
+            mode=self.settings.iam_mode,
         )
         self.dispatcher.register_backing(backing)
         self._add(backing, {})

@@ -11,6 +11,7 @@ from forecourt.base.call import CallContext
 from forecourt.base.clock import Clock
 from forecourt.base.principal import root
 from forecourt.services.backing import Backing, Keep
+from forecourt.services.backing.admission import Admission
 from forecourt.services.backing.embedded import Embedded
 from forecourt.store import Store, open_store
 from forecourt.store.blobs import Blobs
@@ -50,7 +51,7 @@ class Bench:
 
     async def forget(self) -> None:
         self.backing._embedded.close()
-        moto = Embedded(self.clock)
+        moto = Embedded(self.clock, Admission("off"))
         await moto.on_thread(moto.load)
         await moto.on_thread(moto.reset)
         moto.close()

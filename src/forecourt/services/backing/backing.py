@@ -14,12 +14,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
+from forecourt.auth.authorize import Mode
 from forecourt.base.call import CallContext, Caller
 from forecourt.base.clock import Clock
 from forecourt.base.errors import NotImplementedYet
 from forecourt.base.ids import Ids
 from forecourt.base.ports import RoleSessions
 from forecourt.base.principal import root
+from forecourt.services.backing.admission import Admission
 from forecourt.services.backing.deliveries import Courier, Parcel, encode, parcel
 from forecourt.services.backing.embedded import Embedded, Outcome
 from forecourt.services.backing.errors import Broken, InvalidRequest, StateUnreadable, WouldWait
@@ -55,6 +57,7 @@ class Keep(NamedTuple):
 class Backing:
     """`keep` is where the embedded services' writes are kept; without it they are not (an ephemeral run). `caller` is
     whom they hand on to (a topic's message to a function), as a role's session from `roles` where a target names one.
+    By `mode` (`auth.authorize`) what they hand to one another needs the receiver's policy.
 
     Raises `ValueError` where an endpoint is not a URL.
     """
@@ -68,10 +71,11 @@ class Backing:
         caller: Caller | None = None,
         roles: RoleSessions | None = None,
         ids: Ids | None = None,
+        mode: Mode = "off",
     ) -> None:
         self._clock = clock
         self._remote = _remote(endpoints) if endpoints else None
-        self._embedded = Embedded(clock)
+        self._embedded = Embedded(clock, Admission(mode))
         self._journal: Journal | None = None
         if keep is not None:
             # Apart from other blobs: what is equal to a function's code must not go with a bucket's object.

@@ -1,7 +1,8 @@
 """Where moto would hand something on outside of itself, a `Delivery` is noted. All of it on moto's thread.
 
 The three places are a topic's subscription, a bucket's notification and a rule's target. What moto hands on to
-another of its own services (a topic to a queue, a rule to a queue) stays with moto.
+another of its own services (a topic to a queue, a rule to a queue) stays with moto, where that one's policy lets it in
+(`admission`).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 import msgspec
 
 from forecourt.base.arn import Arn
+from forecourt.services.backing.admission import Admission
 from forecourt.services.backing.deliveries import Delivery, last_resorts
 
 # What the request that runs now has noted so far.
@@ -23,21 +25,29 @@ _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
 _PLACEHOLDER = re.compile(r"<([\w.\-]+)>")
 
 
-_installed: list[bool] = []
+# Who decides, as the newest `install` says; empty until moto's places are taken.
+_admission: list[Admission] = []
 
 
-def install() -> None:
+def install(admission: Admission) -> None:
     """Takes moto's places. Once."""
-    if _installed:
+    _admission.append(admission)
+    if len(_admission) > 1:
+        del _admission[0]
         return
-    _installed.append(True)
     import moto.events.models
     import moto.events.notifications
+    import moto.s3.models
     import moto.s3.notifications
     import moto.sns.models
 
     moto.sns.models.Subscription.publish = _publish(moto.sns.models.Subscription.publish)  # type: ignore[method-assign]
     moto.s3.notifications._invoke_awslambda = _invoke_for_bucket
+    moto.s3.notifications.send_test_event = _tested(moto.s3.notifications.send_test_event)
+    bucket = moto.s3.models.FakeBucket
+    bucket.set_notification_configuration = _configured(bucket.set_notification_configuration)  # type: ignore[method-assign]
+    moto.s3.notifications._send_sqs_message = _send_for_bucket("sqs", moto.s3.notifications._send_sqs_message)
+    moto.s3.notifications._send_sns_message = _send_for_bucket("sns", moto.s3.notifications._send_sns_message)
     moto.events.models.Rule.send_to_targets = _send_to_targets(moto.events.models.Rule.send_to_targets)  # type: ignore[method-assign]
     moto.events.notifications._invoke_lambda = _invoke_for_service
     moto.events.notifications._start_sfn_execution = _start_for_service
@@ -63,18 +73,23 @@ def _invoke(source: str, source_arn: str, account: str, function_arn: str, event
     )
 
 
+def _admits(source: str, source_arn: str, account: str, target: Arn) -> bool:
+    return _admission[0].admits(source, source_arn, account, target)
+
+
 # -- SNS ---------------------------------------------------------------------------------------------------------------
 
 
 def _publish(motos: Callable[..., None]) -> Callable[..., None]:
     def publish(self: Any, message: str, message_id: str, *args: Any, **more: Any) -> None:
         handle = _SUBSCRIPTIONS.get(self.protocol)
-        if handle is None:
-            motos(self, message, message_id, *args, **more)
-            return
         named = dict(zip(_PUBLISH_ARGUMENTS, args, strict=False)) | more
         matcher = self._filter_policy_matcher
         if matcher is not None and not matcher.matches(named.get("message_attributes"), message):
+            return
+        if handle is None:
+            if self.protocol != "sqs" or _admits("sns", self.topic.arn, self.account_id, Arn.parse(self.endpoint)):
+                motos(self, message, message_id, *args, **more)
             return
         if named.get("message_structure") == "json":
             message = self._parse_message_structure(message, self.protocol)
@@ -167,6 +182,51 @@ def _invoke_for_bucket(account_id: str, event_body: Any, fn_arn: str, region_nam
     _invoke("s3", bucket_arn, account_id, fn_arn, event_body)
 
 
+def _send_for_bucket(service: str, motos: Callable[..., None]) -> Callable[..., None]:
+    """`target`: a queue's name or a topic's ARN. The event that tests a configuration is not about any object, and
+    sent to whom was asked before."""
+
+    def send(account_id: str, event_body: Any, target: str, region_name: str) -> None:
+        arn = Arn(service, region_name, account_id, target.rpartition(":")[2])
+        records = event_body.get("Records")
+        if not records or _admits("s3", records[0]["s3"]["bucket"]["arn"], account_id, arn):
+            motos(account_id, event_body, target, region_name)
+
+    return send
+
+
+def _tested(motos: Callable[..., None]) -> Callable[..., None]:
+    """Where a bucket's events may not go they cannot be sent."""
+
+    def send_test_event(account_id: str, bucket: Any) -> None:
+        from moto.s3.exceptions import S3ClientError
+
+        wanted = bucket.notification_configuration
+        for destination in (*wanted.queue, *wanted.topic):
+            if not _admits("s3", bucket.arn, account_id, Arn.parse(destination.arn)):
+                raise S3ClientError("InvalidArgument", _NO_DESTINATION)
+        motos(account_id, bucket)
+
+    return send_test_event
+
+
+_NO_DESTINATION = "Unable to validate the following destination configurations"
+
+
+def _configured(motos: Callable[..., None]) -> Callable[..., None]:
+    """What is refused leaves the bucket as it was."""
+
+    def set_notification_configuration(self: Any, notification_config: Any) -> None:
+        before = self.notification_configuration
+        try:
+            motos(self, notification_config)
+        except Exception:
+            self.notification_configuration = before
+            raise
+
+    return set_notification_configuration
+
+
 # -- EventBridge -------------------------------------------------------------------------------------------------------
 
 
@@ -203,6 +263,9 @@ def _send_to_targets(motos: Callable[..., None]) -> Callable[..., None]:
         for target in targets:
             arn = Arn.parse(target["Arn"])
             calls = _TARGETS.get(arn.service)
+            if calls is None and arn.service == "sqs" and not _admits("events", self.arn, self.account_id, arn):
+                # Refused again by whom it is handed to, and then a dead letter, where the target has a queue for them
+                calls = _to_queue
             if calls is not None:
                 _note_target(self, target, arn, original_event, calls)
                 continue
@@ -294,6 +357,10 @@ def _to_lambda(arn: Arn, _target: Mapping[str, Any], text: str) -> list[tuple[st
 
 def _to_states(arn: Arn, _target: Mapping[str, Any], text: str) -> list[tuple[str, str, dict[str, Any]]]:
     return [("stepfunctions", "StartExecution", {"stateMachineArn": str(arn), "input": text})]
+
+
+def _to_queue(arn: Arn, _target: Mapping[str, Any], text: str) -> list[tuple[str, str, dict[str, Any]]]:
+    return [("sqs", "SendMessage", {"QueueUrl": f"http://localhost/{arn.account}/{arn.resource}", "MessageBody": text})]
 
 
 def _to_topic(arn: Arn, _target: Mapping[str, Any], text: str) -> list[tuple[str, str, dict[str, Any]]]:

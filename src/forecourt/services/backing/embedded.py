@@ -21,6 +21,7 @@ from urllib.parse import unquote_to_bytes
 from forecourt.base.clock import Clock
 from forecourt.base.errors import NotImplementedYet, UnknownOperation
 from forecourt.services.backing import bounds, bridges
+from forecourt.services.backing.admission import Admission
 from forecourt.services.backing.deliveries import Delivery
 from forecourt.services.backing.errors import Broken, WouldWait
 from forecourt.services.backing.journal import Entry
@@ -57,9 +58,10 @@ class Outcome(NamedTuple):
 class Embedded:
     """moto's state is the process's: one `Embedded` is in use at a time."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, admission: Admission) -> None:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="forecourt-moto")
         self._clock = clock
+        self._admission = admission
         self._dispatcher: Any = None
         self._apps: dict[str, Any] = {}
         self._worlds: set[tuple[str | None, str, str]] = set()
@@ -83,7 +85,7 @@ class Embedded:
         SHIMS.use(self._clock)
         werkzeug_app.DISABLE_GLOBAL_CORS = True  # type: ignore[attr-defined]  # the edge's business
         self._dispatcher = werkzeug_app.DomainDispatcherApplication(werkzeug_app.create_backend_app)
-        bridges.install()
+        bridges.install(self._admission)
         SHIMS.install()
 
     def run(self, request: Request, at: float, seed: bytes, patient: bool) -> Outcome:
