@@ -1,4 +1,5 @@
-"""The hosted pages in headless Chromium: every page at 320, 768 and 1280 px; passkeys by a virtual authenticator.
+"""The hosted pages in headless Chromium: every page at 320, 768 and 1280 px, and for its contrast, light and dark (WCAG
+2.2, AA); a whole sign-up and sign-in by keyboard alone; passkeys by a virtual authenticator.
 
 Set FORECOURT_SCREENSHOTS to a folder to keep pictures of all pages.
 """
@@ -10,12 +11,15 @@ import shutil
 import time
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from selenium import webdriver
+from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.common.virtual_authenticator import VirtualAuthenticatorOptions
 from selenium.webdriver.support.ui import WebDriverWait
 from tests.cognito.test_clients import PASSWORD, make_client, make_pool, make_user
@@ -26,6 +30,38 @@ from forecourt.testing import Forecourt
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 CALLBACK = "https://app.example.com/callback"
 SIZES = {"narrow": (320, 640), "medium": (768, 1024), "wide": (1280, 860)}
+# What can be worked with; of radio buttons one group is one stop.
+STOPS = "a[href], button, input:not([type=hidden], [type=radio]), input[type=radio]:checked"
+# Every text against what lies behind it (WCAG 1.4.3), and the borders of fields against theirs (1.4.11).
+CONTRAST = """
+const parsed = (text) => { const n = text.match(/[\\d.]+/g).map(Number); return n.length < 4 ? [...n, 1] : n; };
+const over = (top, below) => [0, 1, 2].map((i) => top[i] * top[3] + below[i] * (1 - top[3])).concat(1);
+function behind(element) {
+  let layers = [];
+  for (let e = element; e; e = e.parentElement) layers.push(parsed(getComputedStyle(e).backgroundColor));
+  return layers.reverse().reduce((below, top) => over(top, below), [255, 255, 255, 1]);
+}
+const linear = (c) => (c /= 255) <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
+const light = (c) => 0.2126 * linear(c[0]) + 0.7152 * linear(c[1]) + 0.0722 * linear(c[2]);
+const ratio = (a, b) => { const [x, y] = [light(a), light(b)].sort((p, q) => q - p); return (x + 0.05) / (y + 0.05); };
+document.getAnimations().forEach((animation) => animation.finish());
+const wrong = [];
+for (const element of document.querySelectorAll("body *")) {
+  const style = getComputedStyle(element);
+  if (!element.checkVisibility() || style.opacity !== "1") continue;
+  const says = [...element.childNodes].some((n) => n.nodeType === 3 && n.data.trim());
+  const large = parseFloat(style.fontSize) >= (style.fontWeight >= 700 ? 18.66 : 24);
+  const field = element.matches("input:not([type=radio])");
+  const checks = [];
+  if (says || field) checks.push(["text", style.color, behind(element), large ? 3 : 4.5]);
+  if (field) checks.push(["border", style.borderTopColor, behind(element.parentElement), 3]);
+  for (const [what, colour, ground, least] of checks) {
+    const found = ratio(over(parsed(colour), ground), ground);
+    if (found < least) wrong.push(`${element.outerHTML.slice(0, 60)}: ${what} ${found.toFixed(2)} < ${least}`);
+  }
+}
+return wrong;
+"""
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +113,9 @@ class Pages:
             folder = os.environ.get("FORECOURT_SCREENSHOTS")
             if folder:
                 self.browser.save_screenshot(str(Path(folder) / f"{name}-{kind}.png"))
+        for colours in ("light", "dark"):
+            with emulated(self.browser, colours):
+                assert self.browser.execute_script(CONTRAST) == [], f"{name}, {colours}"
         for field in self.browser.find_elements(By.CSS_SELECTOR, "input:not([type=hidden]):not([type=radio])"):
             identifier = field.get_attribute("id")
             assert self.browser.find_elements(By.CSS_SELECTOR, f"label[for='{identifier}']"), f"{identifier}: no label"
@@ -105,6 +144,20 @@ class Pages:
 
     def code(self, to: str) -> str:
         return next(str(m["Code"]) for m in self.server.mailbox() if m["To"] == to)
+
+
+@contextmanager
+def emulated(browser: webdriver.Chrome, colours: str) -> Iterator[None]:
+    """The desktop prefers `light` or `dark`."""
+    preferred = [
+        {"name": "prefers-color-scheme", "value": colours},
+        {"name": "prefers-reduced-motion", "value": "reduce"},
+    ]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": preferred})
+    try:
+        yield
+    finally:
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
 
 
 def _gone(element: Any) -> bool:
@@ -334,15 +387,110 @@ def test_a_dark_desktop(chromium: webdriver.Chrome, server: Forecourt, look: str
     if look == "light":
         fixed = {"categories": {"global": {"colorSchemeMode": "LIGHT"}}}
         pages.idp.create_managed_login_branding(UserPoolId=pages.pool, ClientId=pages.client_id, Settings=fixed)
-    dark = [{"name": "prefers-color-scheme", "value": "dark"}]
-    chromium.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": dark})
-    try:
+    with emulated(chromium, "dark"):
         pages.open()
         colour = chromium.find_element(By.TAG_NAME, "h1").value_of_css_property("color")
-        pages.see(f"dark-{look}")
-    finally:
-        chromium.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+    pages.see(f"dark-{look}")
     assert colour == ("rgba(237, 241, 246, 1)" if look == "plain" else "rgba(22, 32, 44, 1)")
+
+
+class Keyboard:
+    """Keys and nothing else: no pointer, no element found by the test and worked on."""
+
+    def __init__(self, pages: Pages) -> None:
+        self._browser = pages.browser
+        # A window that nobody looks at has the focus of no desktop.
+        self._browser.execute_cdp_cmd("Emulation.setFocusEmulationEnabled", {"enabled": True})
+
+    def type(self, *keys: str) -> None:
+        ActionChains(self._browser).send_keys(*keys).perform()
+
+    def chord(self, held: str, key: str, times: int = 1) -> None:
+        ActionChains(self._browser).key_down(held).send_keys(key * times).key_up(held).perform()
+
+    def go_to(self, selector: str) -> None:
+        """By Tab, whose every stop has to show that it has the focus."""
+        for _ in range(20):
+            if self._browser.execute_script("return document.activeElement.matches(arguments[0])", selector):
+                return
+            self.type(Keys.TAB)
+        pytest.fail(f"{selector} can not be reached by Tab")
+
+    def submit(self) -> None:
+        old = self._browser.find_element(By.TAG_NAME, "html")
+        self.type(Keys.ENTER)
+        WebDriverWait(self._browser, 10).until(lambda driver: _gone(old))
+
+    def check_order(self) -> None:
+        """Tab stops at everything, in the order of the page, and each stop is seen to have the focus (2.1.1, 2.4.7)."""
+        stops = self._browser.find_elements(By.CSS_SELECTOR, STOPS)
+        start = next(n for n, stop in enumerate(stops) if stop == self._browser.switch_to.active_element)
+        for expected in stops[start:]:
+            focused = self._browser.switch_to.active_element
+            assert focused == expected, f"{focused.get_attribute('outerHTML')} has the focus"
+            assert focused.value_of_css_property("outline-style") == "solid"
+            assert focused.value_of_css_property("outline-width") == "3px"
+            self.type(Keys.TAB)
+        self.chord(Keys.SHIFT, Keys.TAB, len(stops) - start)
+
+
+def test_by_keyboard_alone(chromium: webdriver.Chrome, server: Forecourt) -> None:
+    """Signing up, confirming, a wrong password, choosing a factor, its code: back at the client."""
+    pages = Pages(
+        chromium,
+        server,
+        AutoVerifiedAttributes=["email"],
+        EmailConfiguration={
+            "EmailSendingAccount": "DEVELOPER",
+            "SourceArn": "arn:aws:ses:us-east-1:000000000000:identity/pets@example.com",
+        },
+    )
+    keyboard, mail = Keyboard(pages), "keys@page.example.com"
+    pages.open()
+    keyboard.check_order()
+    keyboard.go_to("a[href*=signup]")
+    keyboard.submit()
+    keyboard.check_order()
+    keyboard.type("anna", Keys.TAB)
+    keyboard.go_to("#email")
+    keyboard.type(mail)
+    keyboard.go_to("#password")
+    keyboard.type(PASSWORD)
+    keyboard.submit()
+    keyboard.check_order()
+    keyboard.type(pages.code(mail))
+    keyboard.submit()
+    pages.idp.set_user_pool_mfa_config(
+        UserPoolId=pages.pool,
+        MfaConfiguration="ON",
+        EmailMfaConfiguration={},
+        SmsMfaConfiguration={
+            "SmsConfiguration": {"SnsCallerArn": "arn:aws:iam::000000000000:role/sms", "ExternalId": "x"}
+        },
+    )
+    phone = [{"Name": "phone_number", "Value": "+15555550123"}, {"Name": "phone_number_verified", "Value": "true"}]
+    pages.idp.admin_update_user_attributes(UserPoolId=pages.pool, Username="anna", UserAttributes=phone)
+    keyboard.go_to("#username")
+    keyboard.chord(Keys.CONTROL, "a")
+    keyboard.type("anna", Keys.TAB, "Wrong-one-1")
+    keyboard.submit()
+    # What went wrong is read with the field that has the focus.
+    focused = chromium.switch_to.active_element
+    assert chromium.find_element(By.ID, "error").text == "Incorrect username or password."
+    assert "error" in str(focused.get_attribute("aria-describedby")).split()
+    keyboard.go_to("#password")
+    keyboard.type(PASSWORD)
+    keyboard.submit()
+    assert pages.heading() == "Choose how to go on"
+    keyboard.go_to("input[type=radio]")
+    keyboard.check_order()
+    keyboard.type(Keys.ARROW_DOWN)
+    assert chromium.switch_to.active_element.get_attribute("value") == "EMAIL_OTP"
+    keyboard.submit()
+    keyboard.check_order()
+    keyboard.type(pages.code(mail))
+    keyboard.submit()
+    assert "code=" in pages.wait_for_callback()
 
 
 def test_errors_are_shown_and_go_nowhere(chromium: webdriver.Chrome, server: Forecourt) -> None:

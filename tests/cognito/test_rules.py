@@ -321,7 +321,10 @@ def test_css_of_customizations(css: str, expected: str) -> None:
 
 def test_branding_colours_are_colours() -> None:
     button = {"primaryButton": {"lightMode": {"defaults": {"backgroundColor": "aa0000ff", "textColor": "red;}x{"}}}}
-    assert style.theme({"components": button}) == ":root:not([data-scheme=dark]){--accent:#aa0000ff;}"
+    assert style.theme({"components": button}) == (
+        ":root[data-scheme=light]{--accent:#aa0000ff;}"
+        "@media(prefers-color-scheme:light){:root:not([data-scheme=dark]){--accent:#aa0000ff;}}"
+    )
 
 
 @pytest.mark.parametrize(

@@ -68,12 +68,12 @@ _COLOUR = re.compile(r"[0-9a-fA-F]{6}([0-9a-fA-F]{2})?")
 
 
 def theme(settings: Mapping[str, Any]) -> str:
-    """The style sheet of a branding document: its colours, for the light and the dark mode."""
-    light, dark = _variables(settings, "lightMode"), _variables(settings, "darkMode")
-    sheet = f":root:not([data-scheme=dark]){{{light}}}" if light else ""
-    if dark:
-        sheet += f":root[data-scheme=dark]{{{dark}}}"
-        sheet += f"@media(prefers-color-scheme:dark){{:root:not([data-scheme=light]){{{dark}}}}}"
+    """The style sheet of a branding document: its colours, each in its own mode; light ones never meet our dark."""
+    sheet = ""
+    for mode, other in (("light", "dark"), ("dark", "light")):
+        if colours := _variables(settings, f"{mode}Mode"):
+            sheet += f":root[data-scheme={mode}]{{{colours}}}"
+            sheet += f"@media(prefers-color-scheme:{mode}){{:root:not([data-scheme={other}]){{{colours}}}}}"
     return sheet
 
 
