@@ -62,7 +62,7 @@ class Moments:
         self._squares += distance * (known - self._mean)
 
     def value(self) -> Value:
-        return self._result(self._count, self._mean, self._squares, self._sum) if self._count else None
+        return number(self._result(self._count, self._mean, self._squares, self._sum)) if self._count else None
 
 
 class Chosen:

@@ -209,7 +209,7 @@ def _computed(first: Expression, rest: Sequence[tuple[Calculation, Expression]])
                 result = calculate(result, operand)
             except (ZeroDivisionError, OverflowError, ValueError):
                 return None
-        return result
+        return number(result)
 
     return compute
 

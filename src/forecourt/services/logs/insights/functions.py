@@ -30,7 +30,7 @@ def _of_numbers(call: Callable[..., float]) -> Callable[..., Value]:
         if any(known is None for known in numbers):
             return None
         try:
-            return call(*numbers)
+            return number(call(*numbers))
         except (ValueError, OverflowError, ZeroDivisionError):
             return None
 

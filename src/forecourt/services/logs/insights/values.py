@@ -14,6 +14,8 @@ Value = str | float | None
 _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
 _CHUNK = re.compile(r"(\d+)")
 _DECIMALS = 4
+_GREATEST = 1e300
+_LONGEST_NUMBER = 400
 _LATEST_MS = 253_402_300_799_999
 
 
@@ -26,10 +28,10 @@ class Moment(int):
 
 
 def number(value: Value) -> float | None:
-    """None where it is none."""
+    """None where it is none, or beyond all numbers."""
     if isinstance(value, str):
-        return float(value) if len(value) < 400 and _NUMBER.fullmatch(value) else None
-    return value
+        value = float(value) if len(value) < _LONGEST_NUMBER and _NUMBER.fullmatch(value) else None
+    return value if value is not None and abs(value) <= _GREATEST else None
 
 
 def shown(value: Value) -> str:
