@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -560,3 +561,18 @@ async def test_an_update_of_settings_keeps_what_it_does_not_name(v2: Aws) -> Non
     assert stage["RouteSettings"] == {"GET /a": {"ThrottlingBurstLimit": 1, "DetailedMetricsEnabled": True}}
     assert stage["AccessLogSettings"]["Format"] == "$context.requestId"
     assert stage["AccessLogSettings"]["DestinationArn"].endswith(":g")
+
+
+@pytest.mark.parametrize("source", ["$request.body.a" * 20_000, "${request.body.a" * 20_000], ids=["plain", "embedded"])
+async def test_a_long_source_is_read_once(v2: Aws, source: str) -> None:
+    api = await make_api(v2)
+    started = time.process_time()
+    await v2(
+        "CreateIntegration",
+        ApiId=api,
+        IntegrationType="HTTP_PROXY",
+        IntegrationMethod="GET",
+        IntegrationUri="http://x/",
+        RequestParameters={"overwrite:header.a": f"x{source}"},
+    )
+    assert time.process_time() - started < 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import date
 from typing import Any
 
@@ -581,3 +582,19 @@ async def test_tags(aws: Aws) -> None:
     assert (await aws.refused("GetTags", resourceArn="x")).startswith("BadRequestException: Invalid ARN")
     assert (await aws.refused("GetTags", resourceArn=f"{arn}x")).startswith("NotFoundException: Invalid API identifier")
     assert (await aws.refused("TagResource", resourceArn=arn, tags={"aws:x": "1"})).startswith("BadRequestException")
+
+
+async def test_a_long_issuer_is_read_once(aws: Aws) -> None:
+    api, _ = await make_api(aws)
+    issuers = [{"issuer": f"https://{'a' * 200_000}?", "audiences": ["a"]}]
+    started = time.process_time()
+    refusal = await aws.refused(
+        "CreateAuthorizer",
+        restApiId=api,
+        name="j",
+        type="JWT",
+        identitySource="method.request.header.Authorization",
+        jwtConfiguration={"issuers": issuers, "defaultAlgorithms": ["RS256"]},
+    )
+    assert "An issuer must be an absolute URL" in refusal
+    assert time.process_time() - started < 2

@@ -63,7 +63,7 @@ _REQUEST_SOURCE = re.compile(rf"\$(request\.(header|querystring|path|body)(\..+)
 _RESPONSE_SOURCE = re.compile(rf"\$(response\.(header|body)(\..+)?|{_EVERYWHERE})")
 
 # Recursive descent and filters have no place in a mapping's JSON path.
-_UNSUPPORTED_PATH = re.compile(r"\$\{?(?:request|response)\.body(?:\.\.|[^}]*(?:\.\.|\[\?))")
+_UNSUPPORTED_PATH = re.compile(r"(?:request|response)\.body[^}]*?(?:\.\.|\[\?)")
 
 
 def need_integration(integration: Integration) -> None:
@@ -160,5 +160,7 @@ def _need_free(target: str) -> None:
 def _need_source(source: str, known: re.Pattern[str]) -> None:
     """A value is a reference, or any text: only what starts as a reference can be a wrong one."""
     is_reference = source.startswith(("$request.", "$response.", "$context.", "$stageVariables."))
-    if (is_reference and not known.fullmatch(source)) or _UNSUPPORTED_PATH.search(source):
+    # Each `$` may begin a reference, or a `${reference}` within text.
+    parts = (part.removeprefix("{") for part in source.split("$")[1:])
+    if (is_reference and not known.fullmatch(source)) or any(map(_UNSUPPORTED_PATH.match, parts)):
         raise BadRequestException(f"Invalid mapping expression specified: {source}")

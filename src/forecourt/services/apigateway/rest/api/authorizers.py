@@ -27,7 +27,7 @@ WITHOUT_TTL = ("COGNITO_USER_POOLS", "JWT")
 _NAME = r"[^,\s]+"
 _HEADER = re.compile(r"method\.request\.header\.[a-zA-Z0-9._-]+")
 _SOURCE = re.compile(rf"method\.request\.(header|querystring)\.{_NAME}|context\.{_NAME}|stageVariables\.{_NAME}")
-_ISSUER = re.compile(r"https?://[^\s?#/]+[^\s?#]*")
+_ISSUER = re.compile(r"https?://[^\s?#/][^\s?#]*")
 # What every JWT authorizer looks at anyway.
 _CLAIMS_OF_THEIR_OWN = frozenset({"iss", "aud", "client_id", "exp", "nbf", "iat", "scope", "scp"})
 
