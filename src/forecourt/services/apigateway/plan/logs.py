@@ -43,6 +43,9 @@ def access_log(
         destination = Arn.parse(settings.destination_arn)
     except ValueError:
         return None
+    if destination.service != "logs":
+        # A Firehose stream, which is kept and gets nothing
+        return None
     group = destination.resource.removeprefix("log-group:").removesuffix(":*")
     stream = md5(served.arn_prefix.encode(), usedforsecurity=False).hexdigest()
     most_bytes = ports.quotas.access_log_entry_bytes
