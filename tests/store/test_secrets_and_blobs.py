@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forecourt.store import StoreUnavailable
+from forecourt.base.clock import Clock
+from forecourt.store import StoreUnavailable, open_store
 from forecourt.store.blobs import Blobs
+from forecourt.store.key_proof import check_key
 from forecourt.store.sealing import SealBroken, Sealer, load_master_key
 
 sealer = Sealer(bytes(range(32)))
@@ -78,6 +80,30 @@ def test_environment_before_command_before_file(tmp_path: Path) -> None:
 def test_a_command_that_gives_no_key(tmp_path: Path, command: str) -> None:
     with pytest.raises(StoreUnavailable, match="FORECOURT_MASTER_KEY_COMMAND"):
         load_master_key(tmp_path, {"FORECOURT_MASTER_KEY_COMMAND": command})
+
+
+async def test_a_folder_knows_the_key_that_it_was_sealed_with(tmp_path: Path) -> None:
+    for key in (b"a" * 32, b"a" * 32, b"b" * 32):
+        store = open_store(tmp_path, Clock())
+        try:
+            if key == b"b" * 32:
+                with pytest.raises(
+                    StoreUnavailable, match="not the one that this data folder's secrets were sealed with"
+                ):
+                    await check_key(store, Sealer(key))
+            else:
+                await check_key(store, Sealer(key))
+        finally:
+            await store.close()
+
+
+async def test_a_blob_that_is_missing_is_named(tmp_path: Path) -> None:
+    blobs = Blobs(tmp_path)
+    digest = await blobs.put(b"code")
+    assert blobs.kept(digest).read_bytes() == b"code"
+    await blobs.delete(digest)
+    with pytest.raises(StoreUnavailable, match=f"is missing .*{digest}.*: restore"):
+        blobs.kept(digest)
 
 
 async def test_a_blob_is_named_by_its_content(tmp_path: Path) -> None:

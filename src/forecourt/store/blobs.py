@@ -44,6 +44,13 @@ class Blobs:
             raise ValueError(f"not a SHA-256 in hex: {digest!r}")
         return self.folder / digest[:2] / digest
 
+    def kept(self, digest: str) -> Path:
+        """The same, where it has to be there. Raises `StoreUnavailable`."""
+        place = self.path(digest)
+        if not place.is_file():
+            raise StoreUnavailable(f"A part of the data folder is missing ({place}): restore the folder from a backup.")
+        return place
+
     async def delete(self, digest: str) -> None:
         await asyncio.to_thread(self.path(digest).unlink, True)
 

@@ -171,7 +171,7 @@ class Journal:
         return self._sealer.open(data, _PURPOSE)
 
     async def _read(self, blob: str) -> bytes:
-        return self._open(await asyncio.to_thread(self._blobs.path(blob).read_bytes))
+        return self._open(await asyncio.to_thread(self._blobs.kept(blob).read_bytes))
 
     # -- beginning anew ------------------------------------------------------------------------------------------------
 

@@ -73,7 +73,7 @@ class Functions:
         self._store = FunctionStore(store, blobs, sealer)
         self._fleet = Fleet(
             folder=work_dir / "environments",
-            code=CodeFolders(work_dir / "code", blobs.path),
+            code=CodeFolders(work_dir / "code", blobs.kept),
             assume=self._assume,
             endpoint_url=endpoint_url,
             logs=logs,
