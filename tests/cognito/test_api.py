@@ -263,20 +263,6 @@ async def test_disabled_users(cloud: Cloud) -> None:
     assert "AuthenticationResult" in await cloud.sign_in(app)
 
 
-async def test_sessions_of_a_user(cloud: Cloud) -> None:
-    pool = await cloud.pool()
-    app = await cloud.app(pool, "USER_PASSWORD_AUTH")
-    await cloud.user(pool)
-    one, other = [(await cloud.sign_in(app))["AuthenticationResult"]["AccessToken"] for _ in range(2)]
-    listed = (await cloud.client("ListUserSessions", AccessToken=one))["Sessions"]
-    assert [session["IsCurrentSession"] for session in listed].count(True) == 1
-    foreign = next(session["SessionId"] for session in listed if not session["IsCurrentSession"])
-    await cloud.client("RevokeUserSession", AccessToken=one, SessionId=foreign)
-    with raises("NotAuthorizedException", "Access Token has been revoked"):
-        await cloud.client("GetUser", AccessToken=other)
-    assert await cloud.client("GetUser", AccessToken=one)
-
-
 async def test_invitations_and_the_local_mailbox(cloud: Cloud) -> None:
     pool = await cloud.pool(
         AdminCreateUserConfig={

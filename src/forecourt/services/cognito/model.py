@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
+from uuid import UUID
 
 import msgspec
 
@@ -270,6 +271,8 @@ class Grant(Document, omit_defaults=True):
     ip: str = ""
     user_agent: str = ""
     event_id: str = ""
+    # The `BrowserSession` that it came from.
+    browser_session: str = ""
     # RFC 8707: the audience of its access tokens.
     resource: str = ""
 
@@ -474,7 +477,14 @@ class BrowserSession(Document):
     expires_at: float
     auth_time: int
     client_id: str = ""
-    device_key: str = ""
+    used_at: float = 0.0
+    ip: str = ""
+    user_agent: str = ""
+
+    @property
+    def id(self) -> str:
+        """A UUID of half the hash: it names the session, and opens nothing."""
+        return str(UUID(self.hash[:32]))
 
 
 class AuthorizationCode(Document):
@@ -493,6 +503,7 @@ class AuthorizationCode(Document):
     expires_at: float
     auth_time: int
     nonce: str = ""
+    browser_session: str = ""
     challenge: str = ""
     challenge_method: str = ""
     # RFC 8707: what the access token is for.

@@ -37,6 +37,7 @@ from forecourt.services.cognito.pools.imports import ImportsApi
 from forecourt.services.cognito.pools.mfa_config import MfaConfigApi
 from forecourt.services.cognito.pools.pools import PoolsApi
 from forecourt.services.cognito.pools.protection import ProtectionApi
+from forecourt.services.cognito.pools.session_settings import SessionSettingsApi
 from forecourt.services.cognito.quotas import DEFAULT_RATES, Home, Quotas
 from forecourt.services.cognito.resource_quotas import ResourceQuotas
 from forecourt.services.cognito.store import Records
@@ -124,6 +125,7 @@ class UserPools:
             GroupsApi(self.records),
             AppearanceApi(self.records),
             ProtectionApi(self.records, request_quotas),
+            SessionSettingsApi(self.records),
             imports,
             AuthApi(self.kit),
             sign_up,

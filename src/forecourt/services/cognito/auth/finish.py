@@ -20,6 +20,7 @@ from forecourt.services.cognito.model import AuthEvent, Device, Grant, Passkey, 
 from forecourt.services.cognito.store import put_user, spend
 from forecourt.services.cognito.tokens import SIGN_IN_SCOPE
 from forecourt.services.cognito.triggers import user_attributes, with_metadata
+from forecourt.services.cognito.users import sessions
 from forecourt.store import Tx
 
 
@@ -60,7 +61,7 @@ async def sign_in(kit: Kit, visit: Visit, passed: Passed, scopes: Sequence[str] 
         settle(tx, user, attempt, now)
         if made is not None:
             tx.put(made)
-        tx.insert(grant)
+        sessions.begin(tx, visit.pool, grant)
         return kit.threat.record_success(tx, visit, user, attempt, grant.event_id)
 
     # Signed while the disk writes. Nobody sees a token before both are done.

@@ -16,6 +16,7 @@ from forecourt.services.cognito.auth.kit import Kit, names_of, required
 from forecourt.services.cognito.issuer import Minted
 from forecourt.services.cognito.model import Grant, OldRefreshToken, User
 from forecourt.services.cognito.store import token_hash
+from forecourt.services.cognito.users import sessions
 from forecourt.store import Tx
 
 _REMEMBERED = 10
@@ -33,6 +34,7 @@ async def by_flow(kit: Kit, visit: Visit) -> dict[str, Any]:
     kit.check_secret_hash(visit, visit.parameters.get("SECRET_HASH"), *names_of(user), *_given(visit))
     _check_device(grant, visit.parameters.get("DEVICE_KEY", ""))
     minted = await kit.issuer.mint(visit.occasion, visit.client, user, grant, "TokenGeneration_RefreshTokens")
+    await _note_use(kit, visit, grant)
     return authentication_result(minted)
 
 
@@ -43,8 +45,9 @@ async def exchange(kit: Kit, visit: Visit, refresh_token: str, device_key: str) 
     minted = await kit.issuer.mint(visit.occasion, visit.client, user, grant, "TokenGeneration_RefreshTokens")
     grace = rotation(visit.client.settings)
     if grace is None:
+        await _note_use(kit, visit, grant)
         return minted, "", grant
-    return minted, await _rotate(kit, grant, refresh_token, grace), grant
+    return minted, await _rotate(kit, visit, grant, refresh_token, grace), grant
 
 
 async def find(kit: Kit, visit: Visit, refresh_token: str) -> tuple[Grant, User]:
@@ -79,7 +82,26 @@ def rotation(client_settings: Mapping[str, Any]) -> int | None:
     return int(setting.get("RetryGracePeriodSeconds", 0)) if setting.get("Feature") == "ENABLED" else None
 
 
-async def _rotate(kit: Kit, grant: Grant, used: str, grace: int) -> str:
+async def _note_use(kit: Kit, visit: Visit, grant: Grant) -> None:
+    """Only for a pool that asks: else a refresh writes nothing."""
+    if not sessions.tracked(visit.pool):
+        return
+
+    def note(tx: Tx) -> None:
+        current = tx.get(Grant, grant.pool_id, grant.user_key, grant.id)
+        if current is None:
+            raise errors.NotAuthorizedException(REVOKED)
+        tx.put(_used(kit, visit, current))
+
+    await kit.records.store.write(note)
+
+
+def _used(kit: Kit, visit: Visit, grant: Grant) -> Grant:
+    grant.used_at, grant.ip, grant.user_agent = kit.records.clock.now(), visit.ip, visit.user_agent
+    return grant
+
+
+async def _rotate(kit: Kit, visit: Visit, grant: Grant, used: str, grace: int) -> str:
     now = kit.records.clock.now()
 
     def rotate(tx: Tx) -> str:
@@ -92,9 +114,8 @@ async def _rotate(kit: Kit, grant: Grant, used: str, grace: int) -> str:
             return ""
         still_good = [old for old in current.old if old.until > now]
         current.old = [*still_good, OldRefreshToken(current.refresh_hash, now + grace)][-_REMEMBERED:]
-        current.used_at = now
         successor = refresh_tokens.renew(kit.records, current)
-        tx.put(current)
+        tx.put(_used(kit, visit, current))
         return successor
 
     successor = await kit.records.store.write(rotate)

@@ -29,13 +29,14 @@ from forecourt.services.cognito.hosted_ui.browser import COOKIE, Browsers, Signe
 from forecourt.services.cognito.hosted_ui.frame import Frame, Page, page_language
 from forecourt.services.cognito.hosted_ui.sign_in import SignInPages
 from forecourt.services.cognito.hosted_ui.texts import texts
-from forecourt.services.cognito.model import Domain, Pool
+from forecourt.services.cognito.model import Client, Domain, Pool
 from forecourt.services.cognito.oauth import http
 from forecourt.services.cognito.oauth.authorize import AuthorizeRequest, PageError, RedirectError, judge, target
 from forecourt.services.cognito.oauth.endpoints import CORS, Endpoints, discovery, key_set
 from forecourt.services.cognito.oauth.http import Request, Response
 from forecourt.services.cognito.pools.imports import LARGEST_CSV, ImportsApi
 from forecourt.services.cognito.quotas import Quotas
+from forecourt.services.cognito.users import sessions
 from forecourt.services.cognito.users.bearer import Bearers
 from forecourt.services.cognito.users.own import OwnAccountApi
 from forecourt.services.cognito.users.recovery import RecoveryApi
@@ -180,9 +181,9 @@ class HostedApp:
         try:
             authorize = judge(client, request.query, known)
             browser = await self._browsers.session(pool, request)
-            if browser is not None and self._suffices(browser, authorize):
+            if browser is not None and self._suffices(pool, client, browser, authorize):
                 visit = self._endpoints.visit(pool, client, context, request, {})
-                return await self._browsers.send_back(visit, authorize, browser.user, browser.session.auth_time)
+                return await self._browsers.send_back(visit, authorize, browser)
             if authorize.prompt == "none":
                 raise RedirectError("login_required")
         except RedirectError as error:
@@ -222,10 +223,10 @@ class HostedApp:
         found = await self._records.store.get(Domain, domain)
         return await self._records.find_pool(found.pool_id if found is not None else domain)
 
-    def _suffices(self, browser: SignedInBrowser, authorize: AuthorizeRequest) -> bool:
+    def _suffices(self, pool: Pool, client: Client, browser: SignedInBrowser, authorize: AuthorizeRequest) -> bool:
         """Whether the client takes the earlier sign-in (OpenID Connect Core, 3.1.2.1)."""
         age = self._records.clock.now() - browser.session.auth_time
-        fresh = authorize.max_age is None or age <= authorize.max_age
+        fresh = age < sessions.reuse_seconds(pool, client) and (authorize.max_age is None or age <= authorize.max_age)
         return fresh and authorize.prompt not in ("login", "select_account")
 
 

@@ -12,17 +12,17 @@ from forecourt.services.cognito.auth.attempt import Passed, Visit
 from forecourt.services.cognito.auth.kit import Kit
 from forecourt.services.cognito.hosted_ui import render
 from forecourt.services.cognito.hosted_ui.devices import Remembered
-from forecourt.services.cognito.model import AuthEvent, AuthorizationCode, BrowserSession, Client, Pool, User
+from forecourt.services.cognito.model import AuthEvent, AuthorizationCode, BrowserSession, Pool, User
 from forecourt.services.cognito.oauth import http
 from forecourt.services.cognito.oauth.authorize import AuthorizeRequest
 from forecourt.services.cognito.oauth.endpoints import Endpoints, token_response
 from forecourt.services.cognito.oauth.http import Request, Response
 from forecourt.services.cognito.store import token_hash
+from forecourt.services.cognito.users import sessions
 from forecourt.store import Tx
 
 COOKIE = "cognito"
 CODE_SECONDS = 300
-SESSION_MINUTES = 60
 
 
 class SignedInBrowser(msgspec.Struct, frozen=True):
@@ -56,14 +56,17 @@ class Browsers:
         user = passed.user
         await finish.post_authentication(self._kit, visit, user, remembered is not None)
         secret, now = self._records.ids.alnum(43), self._records.clock.now()
-        minutes = session_minutes(visit.client)
+        seconds = sessions.browser_seconds(visit.pool)
         session = BrowserSession(
             pool_id=visit.pool.id,
             hash=token_hash(secret),
             user_key=user.key,
-            expires_at=now + 60 * minutes,
+            expires_at=now + seconds,
             auth_time=int(now),
             client_id=visit.client.id,
+            used_at=now,
+            ip=visit.ip,
+            user_agent=visit.user_agent,
         )
         old = request.cookies.get(COOKIE, "")
 
@@ -71,56 +74,71 @@ class Browsers:
             finish.settle(tx, user, passed.attempt, now)
             if old:
                 tx.delete(BrowserSession, visit.pool.id, token_hash(old))
-            if minutes:
-                tx.put(session)
+            tx.put(session)
             if remembered:
                 tx.put(remembered.device)
             return self._kit.threat.record_success(tx, visit, user, passed.attempt, self._records.ids.uuid())
 
         event = await self._records.store.write(commit)
         self._kit.threat.succeeded(visit, user, event)
-        response = await self.send_back(visit, authorize, user, int(now))
+        response = await self.send_back(visit, authorize, SignedInBrowser(session, user))
         cookies = [remembered.cookie] if remembered else []
-        return response.with_headers(render.cookie(request, COOKIE, secret, 60 * minutes), *cookies)
+        return response.with_headers(render.cookie(request, COOKIE, secret, seconds), *cookies)
 
-    async def send_back(self, visit: Visit, authorize: AuthorizeRequest, user: User, auth_time: int) -> Response:
+    async def send_back(self, visit: Visit, authorize: AuthorizeRequest, browser: SignedInBrowser) -> Response:
         """With an authorization code, or (implicit) with tokens in the fragment."""
+        session = browser.session
         if authorize.response_type == "token":
-            return await self._with_tokens(visit, authorize, user, auth_time)
+            return await self._with_tokens(visit, authorize, browser)
         secret = self._records.ids.uuid()
         code = AuthorizationCode(
             hash=token_hash(secret),
             pool_id=visit.pool.id,
-            user_key=user.key,
+            user_key=session.user_key,
             client_id=visit.client.id,
             redirect_uri=authorize.target.redirect_uri,
             scopes=list(authorize.scopes),
             expires_at=self._records.clock.now() + CODE_SECONDS,
-            auth_time=auth_time,
+            auth_time=session.auth_time,
             nonce=authorize.nonce,
+            browser_session=session.id,
             challenge=authorize.challenge,
             challenge_method=authorize.challenge_method,
             resource=authorize.resource,
         )
-        await self._records.store.write(lambda tx: tx.insert(code))
+
+        def write(tx: Tx) -> None:
+            tx.insert(code)
+            self._note_use(tx, visit, session)
+
+        await self._records.store.write(write)
         return http.redirect(authorize.target.answer({"code": secret}))
 
-    async def _with_tokens(self, visit: Visit, authorize: AuthorizeRequest, user: User, auth_time: int) -> Response:
+    async def _with_tokens(self, visit: Visit, authorize: AuthorizeRequest, browser: SignedInBrowser) -> Response:
         """RFC 6749, 4.2.2: no refresh token for what runs in a browser."""
-        grant = self._endpoints.new_grant(visit, user, auth_time, authorize.scopes, authorize.resource)
+        user, session = browser.user, browser.session
+        grant = self._endpoints.new_grant(visit, user, session.auth_time, authorize.scopes, authorize.resource)
+        grant.browser_session = session.id
         minted = await self._kit.issuer.mint(
             visit.occasion, visit.client, user, grant, "TokenGeneration_HostedAuth", authorize.nonce
         )
-        await self._records.store.write(lambda tx: tx.put(grant))
+
+        def write(tx: Tx) -> None:
+            tx.insert(grant)
+            self._note_use(tx, visit, session)
+
+        await self._records.store.write(write)
         parameters = {name: str(value) for name, value in token_response(minted).items()}
         return http.redirect(authorize.target.answer(parameters))
+
+    def _note_use(self, tx: Tx, visit: Visit, session: BrowserSession) -> None:
+        """For a pool that asks; a session that was ended meanwhile stays so."""
+        current = tx.get(BrowserSession, session.pool_id, session.hash) if sessions.tracked(visit.pool) else None
+        if current is not None:
+            current.used_at, current.ip, current.user_agent = self._records.clock.now(), visit.ip, visit.user_agent
+            tx.put(current)
 
     async def sign_out(self, pool: Pool, request: Request) -> None:
         cookie = request.cookies.get(COOKIE, "")
         if cookie:
             await self._records.store.write(lambda tx: tx.delete(BrowserSession, pool.id, token_hash(cookie)))
-
-
-def session_minutes(client: Client) -> int:
-    configured = client.session_configuration.get("SSOSession", {}).get("MaxValidityMinutes")
-    return SESSION_MINUTES if configured is None else int(configured)

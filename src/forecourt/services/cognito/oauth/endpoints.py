@@ -146,6 +146,7 @@ class Endpoints:
         if not good or user is None or not user.enabled or code.auth_time + 1 <= user.tokens_valid_after:
             raise OAuthError("invalid_grant")
         grant = self.new_grant(visit, user, code.auth_time, code.scopes, code.resource)
+        grant.browser_session = code.browser_session
         refresh_token = refresh_tokens.renew(self._records, grant)
         minted = await self._kit.issuer.mint(
             visit.occasion, client, user, grant, "TokenGeneration_HostedAuth", code.nonce
@@ -158,7 +159,7 @@ class Endpoints:
                 return False
             current.grant_id = grant.id
             tx.put(current)
-            tx.put(grant)
+            sessions.begin(tx, visit.pool, grant)
             return True
 
         if not await self._records.store.write(redeem):

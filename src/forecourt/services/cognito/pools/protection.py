@@ -1,4 +1,4 @@
-"""The settings of threat protection, of log delivery, of sessions, and the events that were recorded."""
+"""The settings of threat protection, of log delivery, of request rates, and the events that were recorded."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from forecourt.base.call import CallContext, operation
 from forecourt.services.cognito import errors
-from forecourt.services.cognito.model import AuthEvent, Client, Pool, RiskConfiguration
+from forecourt.services.cognito.model import AuthEvent, Pool, RiskConfiguration
 from forecourt.services.cognito.pools import paging
 from forecourt.services.cognito.pools.pool_rules import require_feature
 from forecourt.services.cognito.pools.pools import change_pool
@@ -16,7 +16,6 @@ from forecourt.services.cognito.quotas import ADJUSTABLE, DEFAULT_RATES, Quotas
 from forecourt.services.cognito.store import Records
 from forecourt.services.cognito.threat import feedback
 from forecourt.services.cognito.threat.protection import mode
-from forecourt.store import Tx
 
 if TYPE_CHECKING:
     from types_boto3_cognito_idp import type_defs as t
@@ -77,43 +76,6 @@ class ProtectionApi:
         self, context: CallContext, request: t.GetLogDeliveryConfigurationRequestTypeDef
     ) -> dict[str, Any]:
         return _shown_logs(await self._records.pool(context, request["UserPoolId"]))
-
-    @operation("SetUserPoolSessionConfiguration")
-    async def set_user_pool_session_configuration(self, context: CallContext, request: Any) -> dict[str, Any]:
-        pool = await self._records.pool(context, request["UserPoolId"])
-
-        def change(current: Pool) -> None:
-            current.session_configuration = {
-                name: request[name] for name in ("UserSessionTracking", "TokenSession") if name in request
-            }
-
-        pool = await change_pool(self._records, pool, change)
-        return {"UserPoolId": pool.id, **pool.session_configuration}
-
-    @operation("GetUserPoolSessionConfiguration")
-    async def get_user_pool_session_configuration(self, context: CallContext, request: Any) -> dict[str, Any]:
-        pool = await self._records.pool(context, request["UserPoolId"])
-        return {"UserPoolId": pool.id, "UserSessionTracking": "DISABLED", **pool.session_configuration}
-
-    @operation("SetUserPoolClientSessionConfiguration")
-    async def set_user_pool_client_session_configuration(self, context: CallContext, request: Any) -> dict[str, Any]:
-        pool = await self._records.pool(context, request["UserPoolId"])
-        client = await self._records.client(pool, request["ClientId"])
-
-        def change(tx: Tx) -> Client:
-            current = tx.get(Client, pool.id, client.id)
-            if current is None:
-                raise errors.client_not_found(client.id)
-            current.session_configuration = {"SSOSession": request["SSOSession"]}
-            tx.put(current)
-            return current
-
-        return _shown_sessions(await self._records.store.write(change))
-
-    @operation("GetUserPoolClientSessionConfiguration")
-    async def get_user_pool_client_session_configuration(self, context: CallContext, request: Any) -> dict[str, Any]:
-        pool = await self._records.pool(context, request["UserPoolId"])
-        return _shown_sessions(await self._records.client(pool, request["ClientId"]))
 
     @operation("GetProvisionedLimit")
     async def get_provisioned_limit(self, context: CallContext, request: Any) -> dict[str, Any]:
@@ -231,10 +193,6 @@ _LEVEL_OF_SOURCE = {"userNotification": "ERROR", "userAuthEvents": "INFO"}
 
 def _shown_logs(pool: Pool) -> dict[str, Any]:
     return {"LogDeliveryConfiguration": {"UserPoolId": pool.id, "LogConfigurations": pool.log_configurations}}
-
-
-def _shown_sessions(client: Client) -> dict[str, Any]:
-    return {"UserPoolId": client.pool_id, "ClientId": client.id, **client.session_configuration}
 
 
 def _shown_event(event: AuthEvent) -> dict[str, Any]:

@@ -237,13 +237,13 @@ class AdminUsersApi:
 
     @operation("AdminListUserSessions")
     async def admin_list_user_sessions(self, context: CallContext, request: Any) -> dict[str, Any]:
-        _, user = await self._user(context, request)
-        return {"Sessions": await sessions.listed(self._records, user)}
+        pool, user = await self._user(context, request)
+        return {"Sessions": await sessions.listed(self._records, pool, user)}
 
     @operation("AdminRevokeUserSession")
     async def admin_revoke_user_session(self, context: CallContext, request: Any) -> dict[str, Any]:
-        _, user = await self._user(context, request)
-        await sessions.revoke_session(self._records, user, request["SessionId"])
+        pool, user = await self._user(context, request)
+        await sessions.revoke_one(self._records, pool, user, request)
         return {}
 
     async def _user(self, context: CallContext, request: Mapping[str, Any]) -> tuple[Pool, User]:

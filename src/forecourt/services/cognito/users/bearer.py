@@ -23,6 +23,11 @@ class Bearer(msgspec.Struct, frozen=True):
     grant: Grant | None
 
     @property
+    def session(self) -> str:
+        """The id of the grant; empty where the client's tokens cannot be revoked."""
+        return self.grant.id if self.grant else ""
+
+    @property
     def scopes(self) -> list[str]:
         return str(self.claims.get("scope", "")).split()
 

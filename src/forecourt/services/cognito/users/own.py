@@ -102,13 +102,12 @@ class OwnAccountApi:
     @operation("ListUserSessions")
     async def list_user_sessions(self, context: CallContext, request: Any) -> dict[str, Any]:
         bearer = await self._bearers.bearer(request["AccessToken"])
-        current = bearer.grant.id if bearer.grant else ""
-        return {"Sessions": await sessions.listed(self._records, bearer.user, current)}
+        return {"Sessions": await sessions.listed(self._records, bearer.pool, bearer.user, bearer.session)}
 
     @operation("RevokeUserSession")
     async def revoke_user_session(self, context: CallContext, request: Any) -> dict[str, Any]:
         bearer = await self._bearers.bearer(request["AccessToken"])
-        await sessions.revoke_session(self._records, bearer.user, request["SessionId"])
+        await sessions.revoke_one(self._records, bearer.pool, bearer.user, request, bearer.session)
         return {}
 
     # MFA --------------------------------------------------------------------------------------------------------
