@@ -185,7 +185,6 @@ class ChangeSet(Document):
     changes: list[dict[str, Any]] = []
     token: str | None = None
     on_failure: str | None = None
-    include_nested: bool = False
 
     @property
     def id(self) -> str:

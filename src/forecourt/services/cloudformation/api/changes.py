@@ -30,8 +30,6 @@ from forecourt.store import Tx
 _REVIEW = "REVIEW_IN_PROGRESS"
 _NOTHING = "The submitted information didn't contain changes. Submit different information to create a change set."
 _REFUSED = {
-    "IncludeNestedStacks": "Forecourt makes no change sets of nested stacks: IncludeNestedStacks is refused.",
-    "ImportExistingResources": "Forecourt does not import resources into stacks: ImportExistingResources is refused.",
     "ResourcesToImport": "Forecourt does not import resources into stacks: ResourcesToImport is refused.",
     "DeploymentMode": "Forecourt does not look for drift: DeploymentMode is refused.",
 }

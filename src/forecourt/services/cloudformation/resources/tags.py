@@ -17,6 +17,7 @@ _OPERATIONS = {
     "cognito-identity": ("TagResource", "UntagResource", "ResourceArn"),
     "cognito-idp": ("TagResource", "UntagResource", "ResourceArn"),
     "dynamodb": ("TagResource", "UntagResource", "ResourceArn"),
+    "ecr": ("TagResource", "UntagResource", "resourceArn"),
     "events": ("TagResource", "UntagResource", "ResourceARN"),
     "kinesis": ("TagResource", "UntagResource", "ResourceARN"),
     "lambda": ("TagResource", "UntagResource", "Resource"),
