@@ -7,10 +7,9 @@ that is updated, makes a new one, and requests that are under way keep the old.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 
 import msgspec
-from msgspec.structs import replace
 
 from forecourt.auth.policy import Policy, PolicyInvalid
 from forecourt.base.errors import AccessDenied
@@ -23,32 +22,26 @@ from forecourt.services.apigateway.authorizers.resource_policy import (
 )
 from forecourt.services.apigateway.authorizers.rest import rest_authority
 from forecourt.services.apigateway.authorizers.step import authorized
-from forecourt.services.apigateway.integrations.aws_service import aws
 from forecourt.services.apigateway.integrations.binary import BinaryMediaTypes
-from forecourt.services.apigateway.integrations.custom import Backend, custom
-from forecourt.services.apigateway.integrations.http import http_backend, http_proxy
-from forecourt.services.apigateway.integrations.lambda_proxy import lambda_proxy
-from forecourt.services.apigateway.integrations.mock import mock
 from forecourt.services.apigateway.limits import Limit
 from forecourt.services.apigateway.plan.caching import Caching, cached
 from forecourt.services.apigateway.plan.compression import unpacking
-from forecourt.services.apigateway.plan.errors import GatewayError, configuration_error
-from forecourt.services.apigateway.plan.execution_logs import Logged, execution_log, is_traced
+from forecourt.services.apigateway.plan.errors import GatewayError, misconfigured
+from forecourt.services.apigateway.plan.execution_logs import Logged, is_traced
 from forecourt.services.apigateway.plan.gateway_responses import GatewayResponses
+from forecourt.services.apigateway.plan.integrations import Integrations
 from forecourt.services.apigateway.plan.invocation import Answering
 from forecourt.services.apigateway.plan.limiting import throttled, with_api_key
-from forecourt.services.apigateway.plan.logs import access_log
 from forecourt.services.apigateway.plan.messages import MethodRequest, MethodResponse, ResourceMethod, Served
 from forecourt.services.apigateway.plan.meter import Tally
+from forecourt.services.apigateway.plan.observed import Observed
 from forecourt.services.apigateway.plan.plan import Plan, no_method
 from forecourt.services.apigateway.plan.ports import Handler, Ports
-from forecourt.services.apigateway.plan.reach import rest_way
 from forecourt.services.apigateway.plan.router import Route, Router
 from forecourt.services.apigateway.plan.state import Shared
 from forecourt.services.apigateway.plan.tracing import noting, past_authorizer, traced
 from forecourt.services.apigateway.plan.validation import validating
 from forecourt.services.apigateway.rest.model import (
-    AccessLogSettings,
     Authorizer,
     Integration,
     Method,
@@ -76,7 +69,10 @@ def compile_plan(snapshot: Snapshot, stage: Stage, ports: Ports, shared: Shared,
         ports=ports,
         compress_from=snapshot.minimum_compression_size,
         fallback=Answering(
-            resource=ResourceMethod(), handler=no_method, tally=compiler.tally(), logs=compiler.logs(MethodSetting())
+            resource=ResourceMethod(),
+            handler=no_method,
+            tally=compiler.observed.tally(),
+            logs=compiler.observed.logs(MethodSetting(), Logged()),
         ),
     )
 
@@ -110,10 +106,6 @@ def _uses_cache(stage: Stage, served: Served) -> bool:
     return not served.is_canary or (canary is not None and canary.use_stage_cache)
 
 
-# Of requests that found no method
-_NOTHING = Logged()
-
-
 class _Compiler:
     def __init__(self, snapshot: Snapshot, stage: Stage, served: Served, ports: Ports, shared: Shared) -> None:
         self.served = served
@@ -121,7 +113,10 @@ class _Compiler:
         self._stage = stage
         self._ports = ports
         self._shared = shared
-        self._binary = BinaryMediaTypes(snapshot.binary_media_types)
+        self.observed = Observed(stage, served, ports)
+        self._integrations = Integrations(
+            served, BinaryMediaTypes(snapshot.binary_media_types), stage.client_certificate_id, ports
+        )
         self._authorizers = {authorizer.id: authorizer for authorizer in snapshot.authorizers}
         self._validators = {validator.id: validator for validator in snapshot.request_validators}
         self._cache = shared.stage_caches.get(stage) if _uses_cache(stage, served) else None
@@ -134,34 +129,34 @@ class _Compiler:
 
     def method(self, resource: Resource, method: Method) -> Answering:
         setting = method_setting(self._stage, resource.path, method.http_method)
-        tally = self.tally(resource, method)
+        tally = self.observed.tally(resource, method)
         try:
             handler = self._handler(resource, method, setting, tally)
         except (TemplateError, ValueError) as error:
-            handler = _misconfigured(str(error))
+            handler = misconfigured(str(error))
         return Answering(
             resource=ResourceMethod(resource.path, resource.id, method.operation_name or ""),
             handler=handler,
             tally=tally,
-            logs=self.logs(setting, self._logged(resource, method)),
+            logs=self.observed.logs(setting, self._logged(resource, method)),
         )
 
     def unguarded(self, resource: Resource, method: Method) -> Handler:
         if method.method_integration is None:
-            return _misconfigured("No integration defined for method")
+            return misconfigured("No integration defined for method")
         try:
-            handler = self._integration(method.method_integration, noting(self._ports, self.served.api_id))
+            handler = self._integrations.build(method.method_integration, noting(self._ports, self.served.api_id))
             return traced(past_authorizer(self._validating(handler, method)))
         except (TemplateError, ValueError) as error:
-            return _misconfigured(str(error))
+            return misconfigured(str(error))
 
     def _handler(self, resource: Resource, method: Method, setting: MethodSetting, tally: Tally) -> Handler:
         """Built from the inside out: the step that comes last is what the one before it calls."""
         integration = method.method_integration
         if integration is None:
-            return _misconfigured("No integration defined for method")
+            return misconfigured("No integration defined for method")
         ports = noting(self._ports, self.served.api_id) if is_traced(setting) else self._ports
-        handler = self._integration(integration, ports)
+        handler = self._integrations.build(integration, ports)
         handler = self._cached(handler, resource, method, integration, setting, tally)
         handler = self._validating(handler, method)
         handler = self._unpacking(handler)
@@ -190,13 +185,13 @@ class _Compiler:
 
     def _authorized(self, handler: Handler, method: Method, ports: Ports) -> Handler:
         if self._policy_error:
-            return _misconfigured(self._policy_error)
+            return misconfigured(self._policy_error)
         if method.authorization_type == "AWS_IAM":
             return self._bounded(with_iam(handler, self._ports, self._policy))
         if method.authorization_type != "NONE":
             authorizer = self._authorizers.get(method.authorizer_id or "")
             if authorizer is None:
-                return _misconfigured(f"authorizer {method.authorizer_id} is not there")
+                return misconfigured(f"authorizer {method.authorizer_id} is not there")
             handler = self._by_authorizer(handler, method, authorizer, ports)
         if self._policy is not None:
             handler = with_resource_policy(handler, self._policy)
@@ -270,89 +265,19 @@ class _Compiler:
             return False
         return True
 
-    def _integration(self, integration: Integration, ports: Ports) -> Handler:
-        build = _INTEGRATIONS.get(integration.type)
-        if build is None:
-            return _misconfigured(f"the integration type {integration.type} is not known")
-        return build(self, integration, ports)
-
-    def _http_proxy(self, integration: Integration, ports: Ports) -> Handler:
-        return http_proxy(integration, self.served, self._way_of(integration, ports))
-
-    def _http(self, integration: Integration, ports: Ports) -> Handler:
-        return self._custom(integration, http_backend(integration, self.served, self._way_of(integration, ports)))
-
-    def _way_of(self, integration: Integration, ports: Ports) -> Ports:
-        way = rest_way(integration, self.served, self._stage.client_certificate_id, ports)
-        # A traced method's way is its own, so it is here that what passes is noted.
-        return way if ports is self._ports else noting(way, self.served.api_id)
-
-    def _mock(self, integration: Integration, ports: Ports) -> Handler:
-        return self._custom(integration, mock())
-
-    def _aws(self, integration: Integration, ports: Ports) -> Handler:
-        return self._custom(integration, aws(integration, self.served, ports))
-
-    def _custom(self, integration: Integration, backend: Backend) -> Handler:
-        return custom(integration, self.served, self._binary, backend)
-
-    def _lambda_proxy(self, integration: Integration, ports: Ports) -> Handler:
-        return lambda_proxy(integration, self.served, ports, self._binary)
-
-    # -- what is seen of it
-
     def _logged(self, resource: Resource, method: Method) -> Logged:
         authorizer = self._authorizers.get(method.authorizer_id or "")
         return Logged(
             name=f"{method.http_method} {resource.path}",
-            authorizer_id=authorizer.id if authorizer else "",
-            identify=rest_authority(authorizer, None, self.served, self._ports).identify if authorizer else None,
+            authorizer_id=authorizer.id if authorizer is not None else "",
+            identify=None if authorizer is None else self._identify(authorizer),
             api_key_required=method.api_key_required,
             limit=self._method_limit(resource, method) or self._shared.limits.account_limit,
         )
 
-    def tally(self, resource: Resource | None = None, method: Method | None = None) -> Tally:
-        served = self.served
-        by_api = (("ApiName", served.api_name),)
-        by_stage = (*by_api, ("Stage", served.stage))
-        dimensions = [by_api, by_stage]
-        if served.is_canary:
-            dimensions.append((*by_api, ("Stage", f"{served.stage}/Canary")))
-        if resource is not None and method is not None:
-            verb = method.http_method
-            if method_setting(self._stage, resource.path, verb).metrics_enabled:
-                dimensions.append((*by_stage, ("Resource", resource.path), ("Method", verb)))
-        return Tally(self._ports.meter, tuple((served.account, served.region, names) for names in dimensions))
-
-    def logs(self, setting: MethodSetting, logged: Logged = _NOTHING) -> tuple[Callable[..., None], ...]:
-        access, ports, sink = self._stage.access_log_settings, self._ports, self._ports.logs
-        found = [access_log(access, self.served, ports), execution_log(setting, logged, self.served, sink)]
-        if self.served.is_canary:
-            found += [
-                access_log(_of_canary(access), self.served, ports),
-                execution_log(setting, logged, replace(self.served, stage=f"{self.served.stage}/Canary"), sink),
-            ]
-        return tuple(log for log in found if log is not None)
-
-
-_INTEGRATIONS: Mapping[str, Callable[[_Compiler, Integration, Ports], Handler]] = {
-    "HTTP_PROXY": _Compiler._http_proxy,
-    "HTTP": _Compiler._http,
-    "AWS_PROXY": _Compiler._lambda_proxy,
-    "AWS": _Compiler._aws,
-    "MOCK": _Compiler._mock,
-}
-
-
-def _of_canary(settings: AccessLogSettings | None) -> AccessLogSettings | None:
-    """A canary's requests are logged once more, in a group of their own."""
-    if settings is None or not settings.destination_arn:
-        return None
-    return replace(settings, destination_arn=f"{settings.destination_arn.removesuffix(':*')}/Canary")
-
-
-def _misconfigured(detail: str) -> Handler:
-    def refuse(request: MethodRequest) -> MethodResponse:
-        raise configuration_error(detail)
-
-    return refuse
+    def _identify(self, authorizer: Authorizer) -> Callable[[MethodRequest], object] | None:
+        try:
+            return rest_authority(authorizer, None, self.served, self._ports).identify
+        except ValueError:
+            # The method itself says so, to whoever calls it.
+            return None

@@ -6,8 +6,8 @@ and the messages are what the service sends; the page gives status codes only.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, NoReturn
 
 
 class GatewayResponseType(NamedTuple):
@@ -86,6 +86,15 @@ class GatewayError(Exception):
 
 def configuration_error(detail: str) -> GatewayError:
     return GatewayError("API_CONFIGURATION_ERROR", detail=f"Execution failed due to configuration error: {detail}")
+
+
+def misconfigured(detail: str) -> Callable[[object], NoReturn]:
+    """A handler for what cannot be served."""
+
+    def refuse(request: object) -> NoReturn:
+        raise configuration_error(detail)
+
+    return refuse
 
 
 def authorizer_misconfigured(detail: str) -> GatewayError:

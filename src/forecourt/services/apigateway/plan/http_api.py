@@ -22,7 +22,7 @@ from forecourt.services.apigateway.http.model import DEFAULT_ROUTE, Cors, HttpSn
 from forecourt.services.apigateway.integrations.http_api import compile_integration
 from forecourt.services.apigateway.limits import Limit
 from forecourt.services.apigateway.plan.context import http_context_value
-from forecourt.services.apigateway.plan.errors import GatewayError, configuration_error
+from forecourt.services.apigateway.plan.errors import GatewayError, misconfigured
 from forecourt.services.apigateway.plan.invocation import Answering, Invocation
 from forecourt.services.apigateway.plan.limiting import throttled
 from forecourt.services.apigateway.plan.logs import Log, access_log
@@ -222,7 +222,7 @@ class _Compiler:
         try:
             handler = self._handler(route)
         except (ValueError, re.error) as error:
-            handler = _misconfigured(str(error))
+            handler = misconfigured(str(error))
         path = route.route_key.partition(" ")[2] or route.route_key
         return self._answering(
             # The route key stands where a REST API has the operation's name: no HTTP API has one.
@@ -244,7 +244,7 @@ class _Compiler:
     def _handler(self, route: Route) -> Handler:
         integration = self._integrations.get((route.target or "").removeprefix("integrations/"))
         if integration is None:
-            return _misconfigured("the route has no integration")
+            return misconfigured("the route has no integration")
         handler = compile_integration(integration, self.served, self._ports)
         limits = self._shared.limits
         handler = throttled(handler, limits, self.served, self._limit(route.route_key), route.route_key)
@@ -257,7 +257,7 @@ class _Compiler:
             return handler
         authorizer = self._authorizers.get(route.authorizer_id or "")
         if authorizer is None:
-            return _misconfigured(f"authorizer {route.authorizer_id} is not there")
+            return misconfigured(f"authorizer {route.authorizer_id} is not there")
         name = self.served.api_id, self.served.stage, authorizer.authorizer_id
         results = self._shared.authorizer_results.of(*name, msgspec.json.encode(authorizer))
         clock = self._ports.clock
@@ -299,10 +299,3 @@ class _Compiler:
             http_context_value,
         )
         return (found,) if found is not None else ()
-
-
-def _misconfigured(detail: str) -> Handler:
-    def refuse(request: MethodRequest) -> MethodResponse:
-        raise configuration_error(detail)
-
-    return refuse
