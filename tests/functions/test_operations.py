@@ -107,6 +107,10 @@ REFUSED_AT_CREATION: list[tuple[dict[str, Any], str]] = [
                        "constraint: Member must have value less than or equal to 900"),
     ({"MemorySize": 10241}, "InvalidParameterValueException: 'MemorySize' value failed to satisfy constraint"),
     ({"Runtime": "java21"}, "InvalidParameterValueException: Forecourt does not have the runtime java21"),
+    ({"SnapStart": {"ApplyOn": "PublishedVersions"}},
+     "InvalidParameterValueException: python3.11 is not supported for SnapStart enabled functions."),
+    ({"Runtime": "python3.12", "SnapStart": {"ApplyOn": "PublishedVersions"}, "EphemeralStorage": {"Size": 1024}},
+     "InvalidParameterValueException: SnapStart does not support ephemeral storage of more than 512 MB."),
     ({"PackageType": "Image"}, "InvalidParameterValueException: Forecourt runs functions without a container engine"),
     ({"Environment": {"Variables": {"AWS_REGION": "x"}}},
      "InvalidParameterValueException: Lambda was unable to configure your environment variables because the "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -32,6 +33,8 @@ RESERVED_VARIABLES = frozenset(
 )  # fmt: skip
 # Features of the newest models that would change how a function runs
 _UNSUPPORTED = ("ImageConfig", "TenancyConfig", "CapacityProviderConfig", "DurableConfig", "AcceleratorConfig")
+_SNAP_START = re.compile(r"python3\.(1[2-9]|[2-9]\d)")
+_SNAP_START_STORAGE_MB = 512
 _MAX_ASYNC_BYTES = 1_048_576
 _MAX_SYNC_BYTES = 6_291_456
 
@@ -88,6 +91,16 @@ def _check_at_most(member: str, value: int, most: int) -> None:
         raise ValidationException(
             f"1 validation error detected: Value '{value}' at '{member}' failed to satisfy constraint: "
             f"Member must have value less than or equal to {most}"
+        )
+
+
+def check_snap_start(runtime: str, ephemeral_storage: int) -> None:
+    """https://docs.aws.amazon.com/lambda/latest/dg/snapstart.html#snapstart-runtimes"""
+    if not _SNAP_START.fullmatch(runtime):
+        raise InvalidParameterValueException(f"{runtime} is not supported for SnapStart enabled functions.")
+    if ephemeral_storage > _SNAP_START_STORAGE_MB:
+        raise InvalidParameterValueException(
+            f"SnapStart does not support ephemeral storage of more than {_SNAP_START_STORAGE_MB} MB."
         )
 
 

@@ -273,6 +273,8 @@ class FunctionsApi(Api):
         )
         configuration.tracing_mode = request.get("TracingConfig", {}).get("Mode", configuration.tracing_mode)
         configuration.snap_start = request.get("SnapStart", {}).get("ApplyOn", configuration.snap_start)
+        if configuration.snap_start != "None":
+            validation.check_snap_start(configuration.runtime, configuration.ephemeral_storage)
         return configuration
 
     async def _layers(self, context: CallContext, arns: list[str]) -> list[LayerReference]:
