@@ -17,13 +17,13 @@ from typing import Any, Protocol
 import msgspec
 
 from forecourt import __version__, wire
-from forecourt.auth import stored_policies
 from forecourt.auth.actions import describe
 from forecourt.auth.authenticate import Authenticator
 from forecourt.auth.authorize import PolicyAuthorizer
 from forecourt.auth.explain import explain, principal_of
 from forecourt.auth.lookups import Lookups
 from forecourt.auth.sessions import Sessions
+from forecourt.auth.stored_policies import StoredPolicies
 from forecourt.base.call import CallContext, Demand, operations
 from forecourt.base.clock import Clock
 from forecourt.base.ids import Ids
@@ -57,6 +57,7 @@ from forecourt.services.stepfunctions.integrations.mocks import BadMocks, Mocks
 from forecourt.settings import Settings, load
 from forecourt.store import Document, StoreUnavailable, open_store
 from forecourt.store.blobs import Blobs
+from forecourt.store.key_proof import check_key
 from forecourt.store.sealing import COMMAND_VARIABLE, VARIABLE, Sealer, load_master_key
 from forecourt.telemetry.log_store import LogStore
 from forecourt.telemetry.metrics import Metrics
@@ -127,7 +128,9 @@ class Application:
         self._lookups = Lookups(self.dispatcher)
         self._lookups.register(self._authorizer)
         self.dispatcher.watch(self._lookups.changed)
-        self.dispatcher.inspect(stored_policies.check)
+        stored = StoredPolicies(self._iam.policy_dates)
+        self.dispatcher.inspect(stored.operations, stored.inspect)
+        self._authorizer.register_policy_dates(self._iam.policy_dates.since)
         self._authorizer.register_finish("iam", self._iam.whole_arns.finish)
         self._add(self._iam, {"iam": self._iam.apis, "sts": self._iam.sts_apis})
         self._add_telemetry()
@@ -343,6 +346,7 @@ class Application:
         """Returns once everything that is deployed is served. Raises `CannotStart`."""
         try:
             check_port(self.settings.host, self.settings.port)
+            await check_key(self._store, self._sealer)
             await self._restore_clock()
             for service in self._services:
                 await service.start()

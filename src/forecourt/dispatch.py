@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 import msgspec
@@ -29,8 +29,8 @@ Describe = Callable[[str, str, Mapping[str, Any], CallContext], Sequence[Demand]
 Validate = Callable[[str, str, Mapping[str, Any]], None]
 # Is told of every call that was carried out, by service and operation.
 Watch = Callable[[str, str], None]
-# Refuses what a backing service would take though AWS does not. Raises `ServiceError`.
-Inspect = Callable[[CallContext, str, str, Mapping[str, Any]], None]
+# Looks at a call, with what it needed, before it is carried out. Raises `ServiceError`.
+Inspect = Callable[[CallContext, str, str, Mapping[str, Any], Sequence[Demand]], Awaitable[None]]
 
 
 class BackingCaller(Protocol):
@@ -50,13 +50,14 @@ class Dispatcher:
         self._services: dict[str, Mapping[str, Handler]] = {}
         self._backing: BackingCaller | None = None
         self._watch: Watch = lambda service, operation: None
-        self._inspect: Inspect = lambda context, service, operation, params: None
+        self._inspections: dict[tuple[str, str], Inspect] = {}
 
     def watch(self, watch: Watch) -> None:
         self._watch = watch
 
-    def inspect(self, inspect: Inspect) -> None:
-        self._inspect = inspect
+    def inspect(self, operations: Iterable[tuple[str, str]], inspect: Inspect) -> None:
+        """`operations` with their services."""
+        self._inspections.update(dict.fromkeys(operations, inspect))
 
     def register(self, service: str, handlers: Mapping[str, Handler]) -> None:
         self._services[service] = handlers
@@ -71,6 +72,15 @@ class Dispatcher:
     def implemented(self) -> dict[str, list[str]]:
         """Operations by service, for `docs/coverage.md`."""
         return {service: sorted(handlers) for service, handlers in sorted(self._services.items())}
+
+    async def _admit(
+        self, context: CallContext, service: str, operation: str, params: Mapping[str, Any]
+    ) -> Sequence[Demand]:
+        demands = await self.authorize(context, service, operation, params)
+        inspect = self._inspections.get((service, operation))
+        if inspect is not None:
+            await inspect(context, service, operation, params, demands)
+        return demands
 
     async def authorize(
         self, context: CallContext, service: str, operation: str, params: Mapping[str, Any]
@@ -105,7 +115,7 @@ class Dispatcher:
             raise NotImplementedYet(
                 f"Forecourt does not implement {service}:{operation} yet. docs/coverage.md lists what it does."
             )
-        await self.authorize(context, service, operation, params)
+        await self._admit(context, service, operation, params)
         started = time.perf_counter()
         try:
             return await handler(context, params) or {}
@@ -133,8 +143,7 @@ class Dispatcher:
     ) -> _T:
         """A call of a backing service, carried out once it is authorized: in the account and the region that the
         resource's ARN names, where those are not the caller's."""
-        demands = await self.authorize(context, service, operation, params)
-        self._inspect(context, service, operation, params)
+        demands = await self._admit(context, service, operation, params)
         account, region = _place(demands, context)
         if account != context.account:
             context = msgspec.structs.replace(context, principal=root(account))

@@ -19,6 +19,7 @@ resource) is remembered for as long as IAM gives the same `Grants`.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple, Protocol
@@ -77,6 +78,8 @@ class Grants(NamedTuple):
     identity: Sequence[Policy] = ()
     boundary: Policy | None = None
     tags: Mapping[str, str] = {}
+    # When the caller was made, where somebody else had the name before: older policies that name it mean that one.
+    since: float = 0.0
 
 
 class IdentityPolicies(Protocol):
@@ -113,17 +116,21 @@ class Unfinished(NamedTuple):
 
 class Owned(NamedTuple):
     """What the service that keeps a resource says of it: its policy (JSON; None where it has none), its account where
-    the ARN does not name one ("": the caller's), and whether nobody comes in without that policy."""
+    the ARN does not name one ("": the caller's), and whether nobody comes in without that policy. `given` is the policy
+    as somebody wrote it, where more was added to it."""
 
     policy: str | None = None
     account: str = ""
     required: bool = False
+    given: str | None = None
 
 
 # Gives the resource and the further condition keys. Services supply them.
 Finish = Callable[[Unfinished], Awaitable[tuple[str, Mapping[str, Any]]]]
 # The condition keys of the resource's tags.
 Tags = Callable[[Unfinished], Awaitable[Mapping[str, Any]]]
+# When a resource's policy was given, as far as it names one of these. IAM supplies it.
+GivenSince = Callable[..., Awaitable[float]]
 # Services whose resources have policies supply them.
 ResourcePolicy = Callable[[Unfinished], Awaitable[Owned]]
 
@@ -148,6 +155,7 @@ class PolicyAuthorizer:
         self._resource_policies: dict[str, ResourcePolicy] = {}
         self._finish: dict[str, Finish] = {}
         self._tags: Tags | None = None
+        self._given_since: GivenSince | None = None
         # With the grants that they follow from, which are other ones as soon as a policy changes
         self._settled: dict[tuple[Any, ...], tuple[Grants, Decision]] = {}
 
@@ -158,6 +166,9 @@ class PolicyAuthorizer:
     def register_finish(self, service: str, finish: Finish) -> None:
         """`service` as in actions: `dynamodb`, `secretsmanager`, …"""
         self._finish[service] = finish
+
+    def register_policy_dates(self, since: GivenSince) -> None:
+        self._given_since = since
 
     def register_tags(self, tags: Tags) -> None:
         self._tags = tags
@@ -235,6 +246,8 @@ class PolicyAuthorizer:
         demand = Unfinished(principal, action, resource, context)
         owned = await self._owned(demand)
         account = owned.account or account_of(resource)
+        whose = context_of({"aws:ResourceAccount": account or principal.account})
+        request = request._replace(context={**whose, **request.context})
         policies = PolicySet(
             identity=grants.identity,
             boundary=grants.boundary,
@@ -242,11 +255,19 @@ class PolicyAuthorizer:
             resource=_resource_policy(owned.policy, request, account),
             required=owned.required,
             resource_account=account,
+            namesake=await self._is_namesake(grants, demand, owned),
         )
         if self._tags is not None and _asks_for_tags(request, policies):
             tags = await self._tags(demand)
             request = request._replace(context={**context_of(tags), **request.context})
         return request, policies
+
+    async def _is_namesake(self, grants: Grants, demand: Unfinished, owned: Owned) -> bool:
+        policy = owned.given or owned.policy
+        if not grants.since or not policy or self._given_since is None:
+            return False
+        caller = demand.principal
+        return grants.since > await self._given_since(holder_of(demand.resource), policy, caller.arn, caller.role_arn)
 
     def _stands_alone(self, action: str, resource: str) -> bool:
         """Nobody but IAM is asked about it."""
@@ -335,6 +356,25 @@ def denial(principal: Principal, action: str, resource: str, decision: Decision)
         resource = f'"{resource}"' if resource else ""
     on = f" on resource: {resource}" if resource else ""
     return f"User: {who} is not authorized to perform: {action}{on} {decision.because(action)}"
+
+
+_SECRETS_SUFFIX = re.compile(r"-[A-Za-z0-9]{6}\Z")
+
+
+def holder_of(resource: str) -> str:
+    """The ARN of what has the policy that speaks for `resource`: an object's bucket, an index's table. A secret's may
+    have been given by its name, without the end that its ARN has."""
+    parts = resource.split(":", 5)
+    if len(parts) != 6:
+        return resource
+    *head, service, region, account, name = parts
+    if service == "s3":
+        name = name.partition("/")[0]
+    elif service == "dynamodb":
+        name = name.partition("/index/")[0].partition("/stream/")[0]
+    elif service == "secretsmanager":
+        name = _SECRETS_SUFFIX.sub("", name)
+    return ":".join((*head, service, region, account, name))
 
 
 def is_arn(resource: str) -> bool:

@@ -45,11 +45,11 @@ def principal_of(arn: str) -> Principal:
     if parsed.service == "iam" and kind == "root":
         return root(parsed.account)
     if parsed.service == "iam" and kind == "user" and name:
-        return Principal(kind="user", account=parsed.account, arn=arn, user_id=name, name=name)
+        return Principal(kind="user", account=parsed.account, arn=arn, user_id="", name=name)
     if parsed.service == "iam" and kind == "role" and name:
         session = f"arn:aws:sts::{parsed.account}:assumed-role/{name}/explain"
         return Principal(
-            kind="assumed-role", account=parsed.account, arn=session, user_id=name, name="explain", role_arn=arn
+            kind="assumed-role", account=parsed.account, arn=session, user_id="", name="explain", role_arn=arn
         )
     raise ValidationException(f"{arn!r} is not the ARN of a user, a role or an account's root")
 

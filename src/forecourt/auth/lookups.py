@@ -132,11 +132,11 @@ class Lookups:
         name = bucket.resource.partition("/")[0]
         found = await self._ask(bucket, "s3", "GetBucketPolicy", Bucket=name)
         policy = found.get("Policy")
-        text = policy.decode() if isinstance(policy, bytes) else policy
+        text = given = policy.decode() if isinstance(policy, bytes) else policy
         account = await self._bucket_account(bucket, name)
         if demand.principal.kind == "anonymous" or account:
-            text = with_statements(text, await self._public_grants(bucket, demand))
-        return Owned(text, account)
+            text = with_statements(given, await self._public_grants(bucket, demand))
+        return Owned(text, account, given=given)
 
     async def _public_grants(self, bucket: Arn, demand: Unfinished) -> list[dict[str, Any]]:
         """What the bucket's or the object's access control list gives to everybody.
@@ -202,7 +202,7 @@ class Lookups:
             return Owned()
         granted = await self._ask(arn, "kms", "ListGrants", KeyId=id)
         statements = [_granted(grant) for grant in granted.get("Grants") or ()]
-        return Owned(with_statements(found["Policy"], statements), required=True)
+        return Owned(with_statements(found["Policy"], statements), required=True, given=found["Policy"])
 
     async def function_policy(self, demand: Unfinished) -> Owned:
         arn = Arn.parse(demand.resource)

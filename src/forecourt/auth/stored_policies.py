@@ -1,4 +1,5 @@
-"""Policies of resources are refused when they are given, in the words of the service that would keep them.
+"""Policies of resources, looked at when they are given: refused in the words of the service that would keep them where
+they cannot be read, else dated, since those whom they name are who they were then.
 
 The embedded services take any text for a policy. One that cannot be read would deny everybody later, far from the
 mistake.
@@ -6,13 +7,14 @@ mistake.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
+from forecourt.auth.authorize import holder_of, is_arn
 from forecourt.auth.policy import PolicyInvalid, Request, compile_policy, context_of
-from forecourt.base.call import CallContext
+from forecourt.base.call import CallContext, Demand
 from forecourt.base.errors import RemoteError
 
 Params = Mapping[str, Any]
@@ -61,14 +63,49 @@ _GIVEN: dict[tuple[str, str], Given] = {
 _LOCKED_OUT = "The new key policy will not allow you to update the key policy in the future."
 
 
-def check(context: CallContext, service: str, operation: str, params: Params) -> None:
-    """Raises the service's error."""
-    given = _GIVEN.get((service, operation))
-    text = given.policy(params) if given is not None else None
-    # An empty text takes the policy away.
-    if given is None or not text:
-        return
-    document = text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text)
+# Operations that give a single statement, and who it names.
+_STATEMENTS = {
+    ("lambda", "AddPermission"): "Principal",
+    ("lambda", "AddLayerVersionPermission"): "Principal",
+    ("kms", "CreateGrant"): "GranteePrincipal",
+}
+
+
+class Dates(Protocol):
+    """IAM supplies it."""
+
+    async def policy_given(self, resource: str, policy: str) -> None: ...
+
+    async def statement_given(self, resource: str, principal: str) -> None: ...
+
+
+class StoredPolicies:
+    operations = (*_GIVEN, *_STATEMENTS)
+
+    def __init__(self, dates: Dates) -> None:
+        self._dates = dates
+
+    async def inspect(
+        self, context: CallContext, service: str, operation: str, params: Params, demands: Sequence[Demand]
+    ) -> None:
+        """Raises the service's error."""
+        resource = holder_of(demands[0].resource) if demands else ""
+        if member := _STATEMENTS.get((service, operation)):
+            await self._dates.statement_given(resource, str(params.get(member) or ""))
+            return
+        given = _GIVEN[service, operation]
+        text = given.policy(params)
+        # An empty text takes the policy away.
+        if not text:
+            return
+        document = text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text)
+        _check(context, service, given, document, params)
+        # A key has no ARN before it is made.
+        if is_arn(resource):
+            await self._dates.policy_given(resource, document)
+
+
+def _check(context: CallContext, service: str, given: Given, document: str, params: Params) -> None:
     try:
         policy = compile_policy(document, "resource")
         if service == "s3":

@@ -21,10 +21,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+import msgspec
+
 from forecourt.auth.policy.policy import Effect, Policy, Verdict
 from forecourt.auth.policy.principals import Capacity
 from forecourt.auth.policy.request import Request
 from forecourt.auth.policy.statement import Statement
+from forecourt.base.principal import Principal
 
 IDENTITY = "identity-based policy"
 RESOURCE = "resource-based policy"
@@ -48,6 +51,8 @@ class PolicySet(NamedTuple):
     required: bool = False
     # The account that the resource belongs to; empty where it is the caller's.
     resource_account: str = ""
+    # Somebody else had the caller's name when the resource's policy was written, and is who it means.
+    namesake: bool = False
 
 
 class Decision(NamedTuple):
@@ -84,7 +89,8 @@ def evaluate(request: Request, policies: PolicySet) -> Decision:
     own, denied = _own_policies(request, policies)
     if denied is not None:
         return denied
-    grant = policies.resource.evaluate(request) if policies.resource is not None else None
+    asked = request._replace(principal=_nameless(request.principal)) if policies.namesake else request
+    grant = policies.resource.evaluate(asked) if policies.resource is not None else None
     if grant is not None and grant.effect is Effect.EXPLICIT_DENY:
         return _decision(grant, resource_layer)
     capacity = grant.capacity if grant is not None and grant.allowed else Capacity.NONE
@@ -121,6 +127,12 @@ def _concerned(request: Request, policies: PolicySet) -> Iterator[Statement]:
     group += [policy for policy in (policies.boundary, policies.resource) if policy is not None]
     for policy in group:
         yield from policy.concerned(request.action, request.resource)
+
+
+def _nameless(principal: Principal) -> Principal:
+    """Known by the unique id alone, as AWS keeps principals: https://docs.aws.amazon.com/IAM/latest/UserGuide/
+    reference_policies_elements_principal.html#principal-roles"""
+    return msgspec.structs.replace(principal, arn="", role_arn="")
 
 
 class _Own(NamedTuple):

@@ -82,7 +82,7 @@ class Principals:
             return Capacity.ITSELF if self.everyone else Capacity.NONE
         if principal.arn in self._named or principal.user_id in self._named:
             return Capacity.ITSELF
-        if principal.role_arn and self._names_role(principal):
+        if principal.kind == "assumed-role" and self._names_role(principal):
             return Capacity.ROLE
         if self.everyone:
             return Capacity.ROLE

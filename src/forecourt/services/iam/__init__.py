@@ -5,6 +5,7 @@ iam.credential_source      # auth.authenticate.CredentialSource
 iam.caller_policies        # auth.authorize.IdentityPolicies
 iam.role_sessions          # base.ports.RoleSessions and WebIdentitySessions
 iam.encode_denial          # auth.authorize.EncodeDenial
+iam.policy_dates           # auth.authorize.GivenSince, auth.stored_policies.Dates
 iam.apis, iam.sts_apis     # the operations
 """
 
@@ -37,6 +38,7 @@ from forecourt.services.iam.api.users import UsersApi
 from forecourt.services.iam.grants import AccessKeys, CallerPolicies
 from forecourt.services.iam.key_uses import KeyUses
 from forecourt.services.iam.model import AccessKey
+from forecourt.services.iam.policy_dates import PolicyDates
 from forecourt.services.iam.role_sessions import RoleSessions
 from forecourt.services.iam.store import Directory
 from forecourt.services.iam.sts import StsApi
@@ -65,6 +67,7 @@ class Iam:
         self._kit = kit = Kit(directory, clock, ids, sealer, sessions, self._uses)
         self.caller_policies = policies = CallerPolicies(directory)
         self.credential_source = AccessKeys(directory, sealer, self._uses)
+        self.policy_dates = PolicyDates(store, clock)
         self.whole_arns = WholeArns(directory)
         self.role_sessions = roles = RoleSessions(
             directory=directory, policies=policies, sessions=sessions, clock=clock, mode=mode

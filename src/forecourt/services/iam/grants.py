@@ -22,8 +22,8 @@ from forecourt.store.sealing import SealBroken, Sealer
 _log = logging.getLogger("forecourt.iam")
 _ALLOW_ALL = compile_policy({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}})
 _NOTHING = Grants()
-# Kind, account and name
-_Subject = tuple[str, str, str]
+# Kind, account, name and, where it is known, unique id
+_Subject = tuple[str, str, str, str]
 
 
 class CallerPolicies:
@@ -47,12 +47,13 @@ class CallerPolicies:
         return _NOTHING if subject is None else await self._memory.of(subject)
 
     async def _load(self, subject: _Subject) -> Grants:
-        kind, account, name = subject
+        kind, account, name, id = subject
         if kind == "root":
             return Grants(identity=(_ALLOW_ALL,))
         kinds: dict[str, type[User] | type[Role]] = {"user": User, "role": Role}
         holder = await self._directory.store.get(kinds[kind], account, name.lower())
-        if holder is None:
+        # A session may outlive whose it was, and another have the name now.
+        if holder is None or (id and id != holder.id):
             return _NOTHING
         holders: list[User | Group | Role] = [holder]
         for name in holder.groups if isinstance(holder, User) else ():
@@ -60,7 +61,7 @@ class CallerPolicies:
             holders += [group] if group is not None else []
         policies = [policy for holder in holders for policy in await self.policies_of(account, holder)]
         boundary = await self.managed(account, holder.boundary) if holder.boundary else None
-        return Grants(policies, boundary, holder.tags)
+        return Grants(policies, boundary, holder.tags, holder.since)
 
     async def policies_of(self, account: str, holder: User | Group | Role) -> list[Policy]:
         inline = [readable(text, name) for name, text in holder.inline.items()]
@@ -82,14 +83,15 @@ def readable(document: str, name: str, kind: PolicyKind = "identity") -> Policy:
 def _subject_of(principal: Principal) -> _Subject | None:
     match principal.kind:
         case "root":
-            return "root", principal.account, ""
+            return "root", principal.account, "", ""
         case "user":
-            return "user", principal.account, principal.name
+            return "user", principal.account, principal.name, principal.user_id
         case "assumed-role":
-            return "role", principal.account, principal.role_arn.rpartition("/")[2]
+            id = principal.user_id.partition(":")[0]
+            return "role", principal.account, principal.role_arn.rpartition("/")[2], id
         case "federated-user":
-            by = str(principal.context.get(FEDERATED_BY, ""))
-            return ("user", principal.account, by) if by else ("root", principal.account, "")
+            by, _, id = str(principal.context.get(FEDERATED_BY, "")).partition("/")
+            return ("user", principal.account, by, id) if by else ("root", principal.account, "", "")
         case _:
             return None
 

@@ -28,6 +28,9 @@ class Subject(Document, kw_only=True):
     tags: dict[str, str] = {}
     boundary: str | None = None
 
+    # When it got its name, where somebody else had that before
+    since: float = 0.0
+
     noun = ""
     prefix = ""
 
@@ -104,6 +107,15 @@ class User(Subject):
     prefix = "AIDA"
 
 
+class Former(Document):
+    """The ARN of a user or role that is gone, or goes by another name now."""
+
+    __kind__ = "iam.Former"
+    __key__ = ("arn",)
+
+    arn: str
+
+
 class Group(Subject):
     __kind__ = "iam.Group"
     __indexes__ = _BY_POLICY
@@ -117,6 +129,7 @@ class Role(Subject):
     __indexes__ = _BY_POLICY
 
     trust: str
+    trusted_at: float = 0.0
     description: str = ""
     max_session_seconds: int = 3600
     last_used_at: float | None = None

@@ -131,6 +131,7 @@ class RoleSessions:
             resource=readable(role.trust, "", "trust"),
             trust=True,
             resource_account="" if federated or caller.kind == "service" else role.account,
+            namesake=grants.since > role.trusted_at,
         )
         return evaluate(request, policies)
 

@@ -221,7 +221,7 @@ class StsApi(IamApi):
             name=name,
             context={
                 **{f"aws:PrincipalTag/{key}": value for key, value in tags.items()},
-                FEDERATED_BY: caller.name,
+                FEDERATED_BY: f"{caller.name}/{caller.user_id}" if caller.name else "",
                 "aws:TokenIssueTime": _iso(self.kit.clock.now()),
             },
             # Without a session policy a federated user may do nothing by itself.

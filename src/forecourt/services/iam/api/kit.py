@@ -23,6 +23,7 @@ from forecourt.services.iam.errors import (
 )
 from forecourt.services.iam.key_uses import KeyUses
 from forecourt.services.iam.model import (
+    Former,
     Group,
     InstanceProfile,
     ManagedPolicy,
@@ -161,14 +162,24 @@ def missing_inline(subject: Subject, policy_name: str) -> NoSuchEntityException:
 
 
 def insert(tx: Tx, entity: Any, label: str) -> None:
-    """Raises `EntityAlreadyExists`, or `LimitExceeded` where the account may have no more of the kind."""
+    """Raises `EntityAlreadyExists`, or `LimitExceeded` where the account may have no more of the kind.
+
+    Of a name that another had before it is kept since when it is this one's.
+    """
     quota = QUOTAS.get(type(entity))
     if quota is not None and tx.count(type(entity), entity.account) >= quota.most:
         raise LimitExceededException(f"Cannot exceed quota for {quota.name}: {quota.most}")
+    if isinstance(entity, User | Role):
+        entity.since = entity.created_at if tx.get(Former, entity.arn) is not None else 0.0
     try:
         tx.insert(entity)
     except AlreadyExists:
         raise EntityAlreadyExistsException(f"{label} already exists.") from None
+
+
+def remove(tx: Tx, entity: User | Role) -> None:
+    tx.delete(type(entity), entity.account, entity.key)
+    tx.put(Former(arn=entity.arn))
 
 
 def add_tags(tags: dict[str, str], more: Mapping[str, str]) -> None:

@@ -13,6 +13,7 @@ from forecourt.services.iam.api.kit import (
     check_trust,
     insert,
     new_tags,
+    remove,
 )
 from forecourt.services.iam.api.policies_of import check_modifiable
 from forecourt.services.iam.errors import (
@@ -60,6 +61,7 @@ class RolesApi(IamApi):
             id=self.kit.unique_id(Role.prefix),
             created_at=self.kit.clock.now(),
             trust=trust,
+            trusted_at=self.kit.clock.now(),
             description=request.get("Description") or "",
             max_session_seconds=request.get("MaxSessionDuration") or 3600,
             tags=new_tags(request),
@@ -103,7 +105,7 @@ class RolesApi(IamApi):
 
         def change(role: Role, _: Tx) -> None:
             check_modifiable(role)
-            role.trust = trust
+            role.trust, role.trusted_at = trust, self.kit.clock.now()
 
         await self.directory.change(Role, context.account, request["RoleName"], change)
         return {}
@@ -150,7 +152,7 @@ class RolesApi(IamApi):
         task = DeletionTask(account=context.account, id=f"task{role.path}{role.name}/{self.kit.ids.uuid()}")
 
         def change(tx: Tx) -> None:
-            tx.delete(Role, context.account, role.key)
+            remove(tx, role)
             tx.put(task)
 
         await self.store.write(change)
@@ -248,4 +250,4 @@ def _delete_role(tx: Tx, account: str, name: str) -> None:
     if any(profile.role == role.key for profile in tx.list(InstanceProfile, account)):
         raise DeleteConflictException("Cannot delete entity, must remove roles from instance profile first.")
     check_detached(role)
-    tx.delete(Role, account, role.key)
+    remove(tx, role)

@@ -18,6 +18,7 @@ from forecourt.services.iam.api.kit import (
     check_detached,
     insert,
     new_tags,
+    remove,
 )
 from forecourt.services.iam.errors import (
     DeleteConflictException,
@@ -83,18 +84,18 @@ class UsersApi(IamApi):
             user = tx.get(User, context.account, old.lower())
             if user is None:
                 raise missing(User, old)
-            user.path = request.get("NewPath") or user.path
-            if new and new.lower() != user.key:
-                tx.delete(User, context.account, user.key)
-                for key in tx.find(AccessKey, "by_user", context.account, user.name):
-                    key.user = new
-                    tx.put(key)
-                user.key = new.lower()
-                user.name = new
-                insert(tx, user, f"User with name {new}")
+            path, name = request.get("NewPath") or user.path, new or user.name
+            if (path, name) == (user.path, user.name):
                 return
-            user.name = new or user.name
-            tx.put(user)
+            remove(tx, user)
+            for key in tx.find(AccessKey, "by_user", context.account, user.name):
+                key.user = name
+                tx.put(key)
+            user.path, user.name, user.key = path, name, name.lower()
+            insert(tx, user, f"User with name {name}")
+            if user.since:
+                user.since = self.kit.clock.now()
+                tx.put(user)
 
         await self.store.write(change)
         return {}
@@ -108,7 +109,7 @@ class UsersApi(IamApi):
             if user is None:
                 raise missing(User, name)
             self._check_unused(user, tx)
-            tx.delete(User, context.account, user.key)
+            remove(tx, user)
 
         await self.store.write(change)
         return {}
