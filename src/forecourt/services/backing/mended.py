@@ -65,5 +65,23 @@ def _stream_tags() -> None:
         setattr(KinesisResponse, method.__name__, method)
 
 
-_MENDED: dict[str, Callable[[], None]] = {"sqs": _queue_attributes, "kinesis": _stream_tags}
+def _bucket_policies() -> None:
+    """A bucket's policy was judged before the request came here; moto would judge it again, without its conditions."""
+    from moto.iam.access_control import PermissionResult
+    from moto.s3.models import FakeBucket
+
+    judged = FakeBucket.get_permission
+
+    def get_permission(self: Any, action: str, resource: str) -> Any:
+        found = judged(self, action, resource)
+        return PermissionResult.PERMITTED if found == PermissionResult.DENIED else found
+
+    FakeBucket.get_permission = get_permission  # type: ignore[method-assign]
+
+
+_MENDED: dict[str, Callable[[], None]] = {
+    "sqs": _queue_attributes,
+    "kinesis": _stream_tags,
+    "s3": _bucket_policies,
+}
 _done: set[str] = set()
