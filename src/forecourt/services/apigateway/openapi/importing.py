@@ -129,9 +129,14 @@ class Import:
         # All of them first: they may refer to one another in any order.
         models = [self._model(name, schema) for name, schema in schemas.items()]
         for model in models:
-            self.found.put(model)
+            self._try(f"Unable to create model for '{model.name}'", self._put_model, model)
         for model in models:
             self._try(f"Unable to create model for '{model.name}'", need_model, self.found, model, self.quotas)
+
+    def _put_model(self, model: Model) -> None:
+        if not self.found.maybe(Model, self.api.id, model.name):
+            need_room(self.found.count(Model, self.api.id), self.quotas.models, "models")
+        self.found.put(model)
 
     def _model(self, name: str, schema: Json) -> Model:
         before = self.found.maybe(Model, self.api.id, name)
@@ -164,6 +169,10 @@ class Import:
 
     def _put_validator(self, name: str, members: Json) -> None:
         before = self._validator(name)
+        if before is None:
+            need_room(
+                self.found.count(RequestValidator, self.api.id), self.quotas.request_validators, "request validators"
+            )
         self.found.put(
             RequestValidator(
                 account=self.api.account,
