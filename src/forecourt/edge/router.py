@@ -39,7 +39,7 @@ _API_HEADER_BYTES = 10_240
 
 _EXECUTE_API_HOST = re.compile(rb"^([a-z0-9]{3,64})\.execute-api\.", re.IGNORECASE)
 _HOSTED_UI_HOST = re.compile(rb"^([a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)\.auth\.", re.IGNORECASE)
-_EXECUTE_API_PATH = re.compile(rb"^/_aws/execute-api/([A-Za-z0-9]{3,64})(/.*)?$", re.DOTALL)
+_EXECUTE_API_PATH = b"/_aws/execute-api/"
 _USER_REQUEST_PATH = re.compile(rb"^/restapis/([A-Za-z0-9]{3,64})/([^/]+)/_user_request_(/.*)?$", re.DOTALL)
 _COGNITO_PATH = re.compile(rb"^/_aws/cognito/([A-Za-z0-9_.-]{1,128})(/.*)?$", re.DOTALL)
 _FUNCTION_URL_HOST = re.compile(rb"^([a-z0-9]{3,64})\.lambda-url\.", re.IGNORECASE)
@@ -73,9 +73,11 @@ def find_invocation(host: bytes, raw_path: bytes) -> tuple[str, bytes] | None:
         if raw_path.split(b"/", 3)[2:3] == [b"@connections"]:
             return None
         return found[1].decode("ascii").lower(), raw_path
-    if raw_path.startswith(b"/_aws/execute-api/"):
-        found = _EXECUTE_API_PATH.match(raw_path)
-        return (found[1].decode("ascii").lower(), found[2] or b"/") if found else None
+    if raw_path.startswith(_EXECUTE_API_PATH):
+        api_id, slash, path = raw_path[len(_EXECUTE_API_PATH) :].partition(b"/")
+        if not (api_id.isalnum() and 3 <= len(api_id) <= 64):
+            return None
+        return api_id.decode("ascii").lower(), slash + path or b"/"
     if raw_path.startswith(b"/restapis/"):
         found = _USER_REQUEST_PATH.match(raw_path)
         return (found[1].decode("ascii").lower(), b"/" + found[2] + (found[3] or b"/")) if found else None

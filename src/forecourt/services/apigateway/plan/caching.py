@@ -12,6 +12,7 @@ from typing import NamedTuple
 import msgspec
 
 from forecourt.base.clock import Clock
+from forecourt.base.headers import Recurring
 from forecourt.services.apigateway.integrations.forwarding import as_gateway_error
 from forecourt.services.apigateway.integrations.mapping import RequestSource, compile_request_source
 from forecourt.services.apigateway.limits import CachedResponse, Key, StageCache, bytes_of_cluster, cache_key
@@ -76,27 +77,36 @@ def cached(handler: Handler, caching: Caching, integration: Integration, served:
     ttl = float(setting.cache_ttl_in_seconds)
     gather = _as_it_comes if integration.response_transfer_mode == "STREAM" else _whole
 
-    async def answer(request: MethodRequest) -> MethodResponse:
+    def answer(request: MethodRequest) -> Awaitable[MethodResponse]:
         key = key_of(request)
-        now = clock.now()
-        warnings: list[tuple[bytes, bytes]] = []
         if _asks_to_invalidate(request):
-            if not setting.require_authorization_for_cache_control or await may_invalidate(request):
-                cache.drop(key)
-            else:
-                warnings = _refusal(setting)
-        hit = cache.get(key, now)
-        if hit is not None:
-            tally.cached += 1
-            response: MethodResponse = hit.ready
-        else:
+            return invalidate(request, key)
+        return look_up(request, key)
+
+    def look_up(request: MethodRequest, key: Key) -> Awaitable[MethodResponse]:
+        hit = cache.get(key, request.time)
+        if hit is None:
             tally.uncached += 1
-            response = await handler(request)
-            if 200 <= response.status < 300:
-                response = await gather(response, cache.most_response_bytes)
-                if isinstance(response.body, bytes):
-                    cache.put(key, _kept(response, response.body), ttl, now)
-        return msgspec.structs.replace(response, headers=[*response.headers, *warnings]) if warnings else response
+            return fill(request, key)
+        tally.cached += 1
+        ready: MethodResponse = hit.ready
+        return ready
+
+    async def fill(request: MethodRequest, key: Key) -> MethodResponse:
+        response = await handler(request)
+        if 200 <= response.status < 300:
+            response = await gather(response, cache.most_response_bytes)
+            if isinstance(response.body, bytes):
+                cache.put(key, _kept(response, response.body), ttl, clock.now())
+        return response
+
+    async def invalidate(request: MethodRequest, key: Key) -> MethodResponse:
+        if not setting.require_authorization_for_cache_control or await may_invalidate(request):
+            cache.drop(key)
+            return await look_up(request, key)
+        warnings = _refusal(setting)
+        response = await look_up(request, key)
+        return msgspec.structs.replace(response, headers=[*response.headers, *warnings])
 
     return answer
 
@@ -118,7 +128,7 @@ async def _as_it_comes(response: MethodResponse, most_bytes: int) -> MethodRespo
 
 
 def _kept(response: MethodResponse, body: bytes) -> CachedResponse:
-    ready = MethodResponse(status=response.status, headers=response.headers, body=body)
+    ready = MethodResponse(status=response.status, headers=Recurring(response.headers), body=body)
     return CachedResponse(response.status, tuple(response.headers), body, ready)
 
 

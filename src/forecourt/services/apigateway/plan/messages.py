@@ -221,8 +221,7 @@ class MethodRequest(msgspec.Struct, frozen=True):
         given = self.header(b"x-amzn-trace-id")
         if given is not None:
             return given.decode("latin-1")
-        digits = self.request_id
-        return f"Root=1-{int(self.time):08x}-{digits[:8]}{digits[9:13]}{digits[14:18]}{digits[19:23]}{digits[24:28]}"
+        return f"Root=1-{int(self.time):08x}-{self.request_id.replace('-', '')[:24]}"
 
     @property
     def source_ip(self) -> str:

@@ -11,7 +11,7 @@ Resources without a method do not take part. Paths without a parameter, the comm
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 T = TypeVar("T")
@@ -31,6 +31,10 @@ class Match(NamedTuple, Generic[T]):
     parameters: Mapping[str, bytes]
 
 
+# What answers a method, with the names of the parameters on the way to it, in order: methods may differ in them
+_Answer = tuple[T, tuple[str, ...]]
+
+
 class _Node(Generic[T]):
     __slots__ = ("children", "greedy", "methods", "parameter")
 
@@ -38,8 +42,10 @@ class _Node(Generic[T]):
         self.children: dict[bytes, _Node[T]] = {}
         self.parameter: _Node[T] | None = None
         self.greedy: _Node[T] | None = None
-        # Each with the names of the parameters on the way here, in order: methods may differ in them
-        self.methods: dict[str, tuple[T, tuple[str, ...]]] = {}
+        self.methods: dict[str, _Answer[T]] = {}
+
+    def answer(self, method: str) -> _Answer[T] | None:
+        return self.methods.get(method) or self.methods.get("ANY")
 
 
 class Router(Generic[T]):
@@ -70,23 +76,17 @@ class Router(Generic[T]):
     def find(self, method: str, path: bytes) -> Match[T] | None:
         """`path` is raw and without the stage; parameters are raw, too."""
         node = self._exact.get(path)
-        if node is not None:
-            found = node.methods.get(method) or node.methods.get("ANY")
-            if found is not None:
-                return Match(found[0], _NO_PARAMETERS)
-        segments = self._segments_of(path)
+        if node is not None and (found := node.answer(method)) is not None:
+            return Match(found[0], _NO_PARAMETERS)
         values: list[bytes] = []
-        node = self._walk(self._root, segments, 0, values, method)
-        if node is None:
-            return None
-        target, names = node.methods.get(method) or node.methods["ANY"]
-        return Match(target, dict(zip(names, values, strict=True)))
+        found = self._walk(self._root, self._segments_of(path), 0, values, method)
+        return None if found is None else Match(found[0], dict(zip(found[1], values, strict=True)))
 
     def _walk(
         self, node: _Node[T], segments: list[bytes], at: int, values: list[bytes], method: str
-    ) -> _Node[T] | None:
+    ) -> _Answer[T] | None:
         if at == len(segments):
-            return node if _answers(node, method) else None
+            return node.answer(method)
         segment = segments[at]
         child = node.children.get(_normal(segment) if b"%" in segment else segment)
         if child is not None and (found := self._walk(child, segments, at + 1, values, method)) is not None:
@@ -97,9 +97,9 @@ class Router(Generic[T]):
             if found is not None:
                 return found
             values.pop()
-        if node.greedy is not None and _answers(node.greedy, method):
+        if node.greedy is not None and (found := node.greedy.answer(method)) is not None:
             values.append(b"/".join(segments[at:]))
-            return node.greedy
+            return found
         return None
 
     def _segments_of(self, path: bytes) -> list[bytes]:
@@ -112,10 +112,6 @@ class HttpRouter(Router[T]):
     def _segments_of(self, path: bytes) -> list[bytes]:
         stripped = path[1:] if path.startswith(b"/") else path
         return stripped.split(b"/") if stripped else []
-
-
-def _answers(node: _Node[Any], method: str) -> bool:
-    return method in node.methods or "ANY" in node.methods
 
 
 def _segments(path: bytes) -> list[bytes]:
