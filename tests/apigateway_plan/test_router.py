@@ -35,7 +35,8 @@ def test_case(name: str) -> None:
         found = router.find(method, path.encode())
         told = default
         if found is not None:
-            told = " ".join([found.target, *(f"{name}={value.decode()}" for name, value in found.parameters.items())])
+            target, parameters = found
+            told = " ".join([target, *(f"{name}={value.decode()}" for name, value in parameters.items())])
         assert f"{request} -> {told}" == f"{request} -> {expected}"
 
 

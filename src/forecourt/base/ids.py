@@ -9,7 +9,6 @@ import os
 import random
 import secrets
 import string
-from functools import partial
 
 _ALNUM_LOWER = string.ascii_lowercase + string.digits
 _ALNUM_UPPER = string.ascii_uppercase + string.digits
@@ -18,45 +17,49 @@ _ALNUM = string.ascii_letters + string.digits
 _BASE32 = string.ascii_uppercase + "234567"
 
 
-_BLOCKS_AT_ONCE = 256
+_AT_ONCE = 256
 # A UUID's 17th digit: two bits say which kind it is, two are random.
 _VARIANTS = {digit: "89ab"[int(digit, 16) & 3] for digit in string.hexdigits}
 
 
-class _Entropy:
-    """The system's randomness in blocks of 16 bytes, many at a time: asking the kernel costs more than what it gives.
+def _uuid(digits: str) -> str:
+    """RFC 9562 section 5.4. Written out, since every request takes one and `uuid.UUID` is three times as slow."""
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{_VARIANTS[digits[16]]}{digits[17:20]}-{digits[20:]}"
 
-    Each block is given once, whatever thread asks (`pop` and `extend` are atomic), and no forked child gets ours.
+
+class _Uuids:
+    """Random ones, made many at a time: asking the kernel costs more than what it gives.
+
+    Each is given once, whatever thread asks (`pop` and `extend` are atomic), and no forked child gets ours.
     """
 
     def __init__(self) -> None:
-        self._blocks: list[bytes] = []
-        os.register_at_fork(after_in_child=self._blocks.clear)
+        self._made: list[str] = []
+        os.register_at_fork(after_in_child=self._made.clear)
 
-    def block(self) -> bytes:
+    def take(self) -> str:
         try:
-            return self._blocks.pop()
+            return self._made.pop()
         except IndexError:
-            fresh = os.urandom(16 * _BLOCKS_AT_ONCE)
-            self._blocks.extend(fresh[at : at + 16] for at in range(16, len(fresh), 16))
-            return fresh[:16]
+            digits = os.urandom(16 * _AT_ONCE).hex()
+            first, *rest = [_uuid(digits[at : at + 32]) for at in range(0, len(digits), 32)]
+            self._made.extend(rest)
+            return first
 
 
-_entropy = _Entropy()
+_uuids = _Uuids()
 
 
 class Ids:
     def __init__(self, seed: int | None = None) -> None:
         self._random: random.Random = secrets.SystemRandom() if seed is None else random.Random(seed)
-        self._block = _entropy.block if seed is None else partial(self._random.randbytes, 16)
+        self.uuid = _uuids.take if seed is None else self._seeded_uuid
 
     def bytes(self, count: int) -> bytes:
         return self._random.randbytes(count)
 
-    def uuid(self) -> str:
-        """RFC 9562 section 5.4. Written out, since every request takes one and `uuid.UUID` is three times as slow."""
-        digits = self._block().hex()
-        return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{_VARIANTS[digits[16]]}{digits[17:20]}-{digits[20:]}"
+    def _seeded_uuid(self) -> str:
+        return _uuid(self._random.randbytes(16).hex())
 
     def choice(self, alphabet: str, count: int) -> str:
         """`count` letters of an alphabet of at most 256, from one draw.

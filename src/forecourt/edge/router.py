@@ -23,9 +23,10 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Awaitable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from forecourt.base.asgi import App, Receive, Scope, Send, direct
+from forecourt.base.headers import Headers, once
 from forecourt.base.ids import Ids
 from forecourt.base.ports import ApiInvoker
 from forecourt.base.request import request_id as current_request_id
@@ -66,13 +67,24 @@ class FunctionUrls(ApiInvoker, Protocol):
     async def download(self, token: str, scope: Scope, send: Send) -> None: ...
 
 
-def find_invocation(host: bytes, raw_path: bytes) -> tuple[str, bytes] | None:
+class Host(NamedTuple):
+    name: bytes
+    # Of the API that is named so
+    api_id: str | None
+
+
+def find_host(headers: Headers) -> Host:
+    host = next((value for name, value in headers if name == b"host"), b"")
+    found = _EXECUTE_API_HOST.match(host)
+    return Host(host, found[1].decode("ascii").lower() if found else None)
+
+
+def find_invocation(host: Host, raw_path: bytes) -> tuple[str, bytes] | None:
     """An API's id, and the path behind it, which starts with the stage."""
-    # The cheap tests first: this is on the path of every invocation.
-    if host.lower().find(b".execute-api.") > 0 and (found := _EXECUTE_API_HOST.match(host)):
+    if host.api_id is not None:
         if raw_path.split(b"/", 3)[2:3] == [b"@connections"]:
             return None
-        return found[1].decode("ascii").lower(), raw_path
+        return host.api_id, raw_path
     if raw_path.startswith(_EXECUTE_API_PATH):
         api_id, slash, path = raw_path[len(_EXECUTE_API_PATH) :].partition(b"/")
         if not (api_id.isalnum() and 3 <= len(api_id) <= 64):
@@ -111,7 +123,8 @@ class Router:
     def _route(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None] | None:
         """The answer, not yet begun; or None: it was given, or will be, by `base.asgi.Direct`."""
         raw_path: bytes = scope["raw_path"]
-        host = header(scope, b"host")
+        headers: Headers = scope["headers"]
+        host = once(headers, find_host, headers)
         invocation = find_invocation(host, raw_path)
         if invocation is not None:
             ours = direct(scope)
@@ -128,11 +141,11 @@ class Router:
             return self._function_urls.invoke(found[1].decode().lower(), found[2] or b"/", scope, receive, send)
         if found := _FUNCTION_CODE_PATH.match(raw_path):
             return self._function_urls.download(found[1].decode(), scope, send)
-        if found := _FUNCTION_URL_HOST.match(host):
+        if found := _FUNCTION_URL_HOST.match(host.name):
             return self._function_urls.invoke(found[1].decode().lower(), raw_path, scope, receive, send)
-        if self._hosted_ui.owns(name := host.partition(b":")[0].decode("latin-1").lower()):
+        if self._hosted_ui.owns(name := host.name.partition(b":")[0].decode("latin-1").lower()):
             return self._hosted_ui.serve(name, raw_path, scope, receive, send)
-        if found := _HOSTED_UI_HOST.match(host):
+        if found := _HOSTED_UI_HOST.match(host.name):
             return self._hosted_ui.serve(found[1].decode().lower(), raw_path, scope, receive, send)
         return self._aws(scope, receive, send)
 
@@ -153,15 +166,6 @@ async def _guarded(answer: Awaitable[None], request_id: str, send: Send) -> None
         await respond_json(
             send, 500, {"message": "Internal server error"}, [(b"x-amzn-requestid", request_id.encode())]
         )
-
-
-def header(scope: Scope, name: bytes) -> bytes:
-    """The first header `name` (lower case), or nothing."""
-    for key, value in scope["headers"]:
-        if key == name:
-            found: bytes = value
-            return found
-    return b""
 
 
 def _head_is_large(scope: Scope) -> bool:

@@ -11,6 +11,8 @@ from operator import itemgetter
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+import msgspec
+
 from forecourt.base.headers import Headers, InvalidHeader, as_lines, once
 
 Body = bytes | AsyncIterable[bytes]
@@ -71,7 +73,7 @@ class Origin(NamedTuple):
         return host if self.port == _DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
 
 
-class Request(NamedTuple):
+class Request(msgspec.Struct, frozen=True):
     """`recurring` (`base.headers`), which go first, and `headers` must hold `host` and no framing: `body` adds that.
 
     `length` is the size of a streamed body where it is known; else the body goes out in chunks.
@@ -97,15 +99,15 @@ def end_to_end(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
 
 def render_head(request: Request) -> bytes:
     """Raises `InvalidRequest`."""
-    method, target, headers, body, length, recurring = request
+    method, target, recurring = request.method, request.target, request.recurring
     if not method or method.translate(None, _TOKEN):
         raise InvalidRequest(f"not a method: {method!r}")
     if not target or target.translate(None, _VISIBLE):
         raise InvalidRequest(f"not a request target: {target!r}")
-    lines = once(recurring, _checked_lines, recurring) + _checked_lines(headers)
+    lines = once(recurring, _checked_lines, recurring) + _checked_lines(request.headers)
     if not lines:
         raise InvalidRequest("there is no header at all")
-    return b"%b %b HTTP/1.1\r\n%b%b\r\n" % (method, target, lines, _framing(method, body, length))
+    return b"".join((method, b" ", target, b" HTTP/1.1\r\n", lines, _framing(request), b"\r\n"))
 
 
 def _checked_lines(headers: Headers) -> bytes:
@@ -129,11 +131,12 @@ def _check_names(names: list[bytes]) -> None:
     _SOUND_NAMES.update(name for name in names if len(name) <= _LONGEST_SOUND_NAME)
 
 
-def _framing(method: bytes, body: Body, length: int | None) -> bytes:
+def _framing(request: Request) -> bytes:
+    body = request.body
     if isinstance(body, bytes):
-        if not body and method not in _EXPECTS_BODY:
+        if not body and request.method not in _EXPECTS_BODY:
             return b""
         return b"content-length: %d\r\n" % len(body)
-    if length is not None:
-        return b"content-length: %d\r\n" % length
+    if request.length is not None:
+        return b"content-length: %d\r\n" % request.length
     return b"transfer-encoding: chunked\r\n"

@@ -101,14 +101,12 @@ class Connection(asyncio.Protocol):
         self.resume_writing()
 
     def data_received(self, data: bytes) -> None:
-        self.progress = self._loop.time()
         if self._closing:
             return
-        if self.is_idle:
-            found = self._repeats.find(data)
-            if found is not None:
-                self._answer_repeat(*found, len(data))
-                return
+        if self.is_idle and (found := self._repeats.find(data)) is not None:
+            self._answer_repeat(*found, len(data))
+            return
+        self.progress = self._loop.time()
         self._parse(data)
         if self._waiting:
             self._answer_waiting()

@@ -12,8 +12,9 @@ from typing import Protocol
 from forecourt.base.asgi import Message
 from forecourt.base.headers import Headers, as_lines, once
 
-_STATUS_LINES = {status.value: b"HTTP/1.1 %d %s" % (status, status.phrase.encode()) for status in HTTPStatus}
-_CLOSE = b"connection: close\r\n"
+_STATUS_LINES = {status.value: b"HTTP/1.1 %d %s\r\n" % (status, status.phrase.encode()) for status in HTTPStatus}
+# A head's end
+_CLOSE = b"connection: close\r\n\r\n"
 _CHUNKED = b"transfer-encoding: chunked\r\n"
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 # Responses that have no body whatever their headers say (RFC 9110 §6.4.1)
@@ -190,13 +191,8 @@ class Exchange:
         self._head = self._rendered(status, as_lines(headers), framing)
 
     def _rendered(self, status: int, lines: bytes, framing: bytes) -> bytes:
-        return b"%b\r\n%b%b%b%b\r\n" % (
-            _STATUS_LINES.get(status) or b"HTTP/1.1 %d Unknown" % status,
-            lines,
-            _date(),
-            framing,
-            b"" if self.keep_alive else _CLOSE,
-        )
+        line = _STATUS_LINES.get(status) or b"HTTP/1.1 %d Unknown\r\n" % status
+        return b"".join((line, lines, _date(), framing, b"\r\n" if self.keep_alive else _CLOSE))
 
     def _framed(self, body: bytes, more: bool) -> bytes:
         if self._is_head:

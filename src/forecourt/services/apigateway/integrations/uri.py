@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
 from urllib.parse import quote, urlsplit
+
+import msgspec
 
 from forecourt.services.apigateway.plan.errors import GatewayError, configuration_error
 from forecourt.upstream import Origin
@@ -30,7 +31,7 @@ def substitute_stage_variables(text: str, variables: Mapping[str, str]) -> str:
     return _STAGE_VARIABLE.sub(lambda found: variables.get(found[1], ""), text)
 
 
-class Target(NamedTuple):
+class Target(msgspec.Struct, frozen=True):
     origin: Origin
     # Path and query, as they stand in the request line
     path: str

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from binascii import b2a_base64
 from collections.abc import AsyncIterator, Generator, Mapping
+from functools import lru_cache
 from time import perf_counter
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -16,10 +17,10 @@ from urllib.parse import unquote_to_bytes
 import msgspec
 
 from forecourt.base.asgi import Direct, Receive, Scope
+from forecourt.base.headers import Headers as Headers
+from forecourt.base.headers import once
 from forecourt.base.principal import Principal
 from forecourt.services.apigateway.plan.errors import GatewayError
-
-Headers = list[tuple[bytes, bytes]]
 
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-execution-service-limits-table.html
 MAX_PAYLOAD_BYTES = 10 * 1024 * 1024
@@ -198,11 +199,7 @@ class MethodRequest(msgspec.Struct, frozen=True):
 
     def header(self, name: bytes) -> bytes | None:
         """The last value, as AWS keeps it where there are several. `name` in lower case."""
-        found = None
-        for key, value in self.headers:
-            if key == name:
-                found = value
-        return found
+        return last_value(self.headers, name)
 
     @property
     def header_names(self) -> list[bytes]:
@@ -217,11 +214,11 @@ class MethodRequest(msgspec.Struct, frozen=True):
 
     @property
     def trace_id(self) -> str:
-        """The trace that the client is part of, else a new one. `X-Amzn-Trace-Id`'s format."""
-        given = self.header(b"x-amzn-trace-id")
+        """The trace that the client is part of, else a new one."""
+        given = once(self.headers, _given_trace, self.headers)
         if given is not None:
-            return given.decode("latin-1")
-        return f"Root=1-{int(self.time):08x}-{self.request_id.replace('-', '')[:24]}"
+            return given
+        return _new_trace(int(self.time)) + self.request_id.replace("-", "")[:24]
 
     @property
     def source_ip(self) -> str:
@@ -271,6 +268,25 @@ class MethodResponse(msgspec.Struct, frozen=True):
     def __await__(self) -> Generator[None, None, MethodResponse]:
         return self
         yield
+
+
+def last_value(headers: Headers, name: bytes) -> bytes | None:
+    found = None
+    for key, value in headers:
+        if key == name:
+            found = value
+    return found
+
+
+def _given_trace(headers: Headers) -> str | None:
+    value = last_value(headers, b"x-amzn-trace-id")
+    return None if value is None else value.decode("latin-1")
+
+
+@lru_cache(maxsize=8)
+def _new_trace(second: int) -> str:
+    """`X-Amzn-Trace-Id`'s format, up to the part that is unique."""
+    return f"Root=1-{second:08x}-"
 
 
 def extended_request_id(request_id: str) -> str:

@@ -26,11 +26,8 @@ class Route(NamedTuple, Generic[T]):
     target: T
 
 
-class Match(NamedTuple, Generic[T]):
-    target: T
-    parameters: Mapping[str, bytes]
-
-
+# What was found, and its path parameters
+Match = tuple[T, Mapping[str, bytes]]
 # What answers a method, with the names of the parameters on the way to it, in order: methods may differ in them
 _Answer = tuple[T, tuple[str, ...]]
 
@@ -77,10 +74,10 @@ class Router(Generic[T]):
         """`path` is raw and without the stage; parameters are raw, too."""
         node = self._exact.get(path)
         if node is not None and (found := node.answer(method)) is not None:
-            return Match(found[0], _NO_PARAMETERS)
+            return found[0], _NO_PARAMETERS
         values: list[bytes] = []
         found = self._walk(self._root, self._segments_of(path), 0, values, method)
-        return None if found is None else Match(found[0], dict(zip(found[1], values, strict=True)))
+        return None if found is None else (found[0], dict(zip(found[1], values, strict=True)))
 
     def _walk(
         self, node: _Node[T], segments: list[bytes], at: int, values: list[bytes], method: str

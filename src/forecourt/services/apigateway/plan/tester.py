@@ -123,7 +123,7 @@ class Tester:
             raw_path.encode(),
             scope["headers"],
             RequestBody(scope, receive),
-            found.parameters if found is not None else {},
+            found[1] if found is not None else {},
         )
 
 
