@@ -604,8 +604,7 @@ async def test_quotas_hold_for_documents() -> None:
     schemas = {f"M{n}": {"type": "object"} for n in range(3)}
     document = {"openapi": "3.0.1", "info": {"title": "a", "version": "1"}, "paths": {}}
     validators = {name: {"validateRequestBody": True} for name in ("a", "b")}
-    async with rest(Quotas(models=4, request_validators=1)) as (aws, _, _):
-        # Empty and Error are there
+    async with rest(Quotas(models=2, request_validators=1)) as (aws, _, _):
         body = json.dumps({**document, "components": {"schemas": schemas}}).encode()
         assert "models for this API has been reached" in await aws.refused("ImportRestApi", body=body)
         body = json.dumps({**document, "x-amazon-apigateway-request-validators": validators}).encode()
