@@ -273,6 +273,14 @@ async def test_the_steps_of_a_request() -> None:
         ]
 
 
+async def test_a_traced_stage_names_the_trace() -> None:
+    async with gateway() as made:
+        await made.deploy({"GET /": mock()}, stage={**execution(), "tracing_enabled": True})
+        trace = "Root=1-5759e988-bd862e3fe1be46a994272793"
+        await made.ask("/", headers=[("X-Amzn-Trace-Id", trace)])
+        assert steps(made)[-1] == f"X-ray Tracing ID : {trace}"
+
+
 async def test_the_steps_of_an_authorized_call_of_a_function() -> None:
     policy = {"Statement": [{"Effect": "Allow", "Action": "execute-api:Invoke", "Resource": "*"}]}
     answer = {"principalId": "somebody-else", "policyDocument": {"Version": "2012-10-17", **policy}}

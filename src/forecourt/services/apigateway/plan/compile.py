@@ -273,6 +273,7 @@ class _Compiler:
             identify=None if authorizer is None else self._identify(authorizer),
             api_key_required=method.api_key_required,
             limit=self._method_limit(resource, method) or self._shared.limits.account_limit,
+            has_tracing=self._stage.tracing_enabled,
         )
 
     def _identify(self, authorizer: Authorizer) -> Callable[[MethodRequest], object] | None:

@@ -37,6 +37,8 @@ class Logged(NamedTuple):
     api_key_required: bool = False
     # What its requests have where no API key brings a limit of its own
     limit: Limit = ACCOUNT_LIMIT
+    # Whether its stage is traced by X-Ray
+    has_tracing: bool = False
 
 
 def execution_log(setting: MethodSetting, logged: Logged, served: Served, sink: LogSink) -> Log | None:
@@ -51,6 +53,8 @@ def execution_log(setting: MethodSetting, logged: Logged, served: Served, sink: 
         if is_info:
             trace = trace_of_request() if has_data else None
             lines = [f"Extended Request Id: {request.extended_request_id}", *_steps(answered, logged, trace)]
+            if logged.has_tracing:
+                lines.append(f"X-ray Tracing ID : {request.trace_id}")
         else:
             lines = [] if error is None else [str(error)]
         for line in lines:

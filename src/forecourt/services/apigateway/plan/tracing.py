@@ -188,7 +188,8 @@ class _NotingCaller:
     ) -> dict[str, Any]:
         host = f"lambda.{context.region}.amazonaws.com"
         path = f"/2015-03-31/functions/{params.get('FunctionName')}/invocations"
-        headers = [*_own_headers(context, self._api_id), (b"Host", host.encode())]
+        tag = (b"x-amzn-lambda-integration-tag", context.request_id.encode())
+        headers = [tag, *_own_headers(context, self._api_id), (b"Host", host.encode())]
         _sent(f"https://{host}{path}", headers, params.get("Payload", b""))
         started = perf_counter()
         answer = await self._caller.call(context, service, operation, params)
