@@ -215,3 +215,45 @@ def test_a_function_that_calls_itself_for_ever_is_stopped(server: Forecourt) -> 
     (dead,) = until(lambda: sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=20).get("Messages"), 60)
     assert json.loads(dead["Body"]) == {"round": 17}
     assert [m for m in messages(server, "net-loop") if m.startswith("ROUND")][-1] == "ROUND 16\n"
+
+
+LOOP_OF_QUEUE_AND_TOPIC = """
+import boto3, json, os
+def handler(event, context):
+    (record,) = event["Records"]
+    round = int(record["body"] if "body" in record else record["Sns"]["Message"])
+    print("ROUND", round, "Sns" in record)
+    # In turns by the queue that feeds the function, and by a topic that calls it
+    if round % 2:
+        boto3.client("sqs").send_message(QueueUrl=os.environ["QUEUE"], MessageBody=str(round + 1))
+    else:
+        boto3.client("sns").publish(TopicArn=os.environ["TOPIC"], Message=str(round + 1))
+"""
+
+
+def test_a_loop_through_a_queue_and_a_topic_is_stopped_too(server: Forecourt) -> None:
+    functions, sqs, sns = server.client("lambda"), server.client("sqs"), server.client("sns")
+    queue = sqs.create_queue(QueueName="net-loop-2", Attributes={"VisibilityTimeout": "60"})["QueueUrl"]
+    topic = sns.create_topic(Name="net-loop-2")["TopicArn"]
+    function = functions.create_function(
+        FunctionName="net-loop-2", Runtime="python3.11", Role=ROLE, Handler="app.handler", Timeout=60,
+        Code={"ZipFile": zipped({"app.py": LOOP_OF_QUEUE_AND_TOPIC})},
+        Environment={"Variables": {"QUEUE": queue, "TOPIC": topic}},
+    )["FunctionArn"]  # fmt: skip
+    functions.put_function_recursion_config(FunctionName="net-loop-2", RecursiveLoop="Terminate")
+    sns.subscribe(TopicArn=topic, Protocol="lambda", Endpoint=function)
+    functions.add_permission(
+        FunctionName="net-loop-2", StatementId="s", Action="lambda:InvokeFunction", Principal="sns.amazonaws.com"
+    )
+    source = "arn:aws:sqs:us-east-1:000000000000:net-loop-2"
+    mapping = functions.create_event_source_mapping(EventSourceArn=source, FunctionName="net-loop-2", BatchSize=1)
+    sqs.send_message(QueueUrl=queue, MessageBody="1")
+    dropped = {
+        "Namespace": "AWS/Lambda", "MetricName": "RecursiveInvocationsDropped", "Statistics": ["Sum"], "Period": 60,
+        "Dimensions": [{"Name": "FunctionName", "Value": "net-loop-2"}],
+        "StartTime": time.time() - 3600, "EndTime": time.time() + 3600,
+    }  # fmt: skip
+    until(lambda: server.client("cloudwatch").get_metric_statistics(**dropped)["Datapoints"], 60)
+    rounds = [m.split()[1] for m in messages(server, "net-loop-2") if m.startswith("ROUND")]
+    assert rounds[-1] == "16"
+    functions.delete_event_source_mapping(UUID=mapping["UUID"])

@@ -204,7 +204,8 @@ class Backing:
             response = outcome.response
             if only_reads(request) or not outcome.changed:
                 return response
-            handed_on = parcel(outcome.deliveries) if outcome.deliveries else None
+            trace_id = request.header(b"x-amzn-trace-id")
+            handed_on = parcel(outcome.deliveries, trace_id) if outcome.deliveries else None
             kept = await self._keep(Entry(request, at, seed, response.status), handed_on)
         if kept is not None:
             await kept

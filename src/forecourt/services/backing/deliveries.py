@@ -74,6 +74,8 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     operation: str
     params: dict[str, Any]
     role_arn: str = ""
+    # The trace header of the request that caused it
+    trace_id: str = ""
     # When it came to be, in epoch seconds: what its age is counted from.
     at: float = 0.0
     retry: RetryPolicy = RetryPolicy()
@@ -111,7 +113,9 @@ def last_resorts(target: Mapping[str, Any], body: str, attributes: dict[str, str
     }
 
 
-def parcel(deliveries: Sequence[Delivery]) -> Parcel:
+def parcel(deliveries: Sequence[Delivery], trace_id: str = "") -> Parcel:
+    if trace_id:
+        deliveries = [msgspec.structs.replace(delivery, trace_id=trace_id) for delivery in deliveries]
     return Parcel(secrets.token_hex(16), list(deliveries))
 
 
@@ -217,6 +221,7 @@ class Courier:
             request_id=self._ids.uuid(),
             source_ip=f"{delivery.source}.amazonaws.com",
             conditions=_conditions(delivery),
+            trace_id=delivery.trace_id,
         )
         await self._caller.call(context, delivery.service, delivery.operation, delivery.params)
 

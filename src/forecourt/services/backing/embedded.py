@@ -91,7 +91,7 @@ class Embedded:
     def run(self, request: Request, at: float, seed: bytes, patient: bool) -> Outcome:
         """A `patient` request rather waits than finds nothing. Raises `NotImplementedYet`, `WouldWait`, `Broken`."""
         self.load()
-        _receiving.patient, _receiving.unchanged = patient, False
+        _running.patient, _running.unchanged, _running.trace = patient, False, request.header(b"x-amzn-trace-id")
         bridges.noted.clear()
         environ = _environ(request)
         self._name_anew(environ, request)
@@ -103,7 +103,7 @@ class Embedded:
             self._keep_house()
             if response.status in (404, 405) and response.body.startswith(_FLASKS_PAGE):
                 raise NotImplementedError
-            return Outcome(response, response.status < 400 and not _receiving.unchanged, list(bridges.noted))
+            return Outcome(response, response.status < 400 and not _running.unchanged, list(bridges.noted))
         except WouldWait:
             raise
         except NotImplementedError as error:
@@ -304,17 +304,19 @@ def _latin1(text: str) -> bytes:
     return str(text).encode("latin-1", "replace")
 
 
-# -- moto's long poll --------------------------------------------------------------------------------------------------
+# -- moto's queues -----------------------------------------------------------------------------------------------------
 
 
-class _Receiving:
-    """How the request that runs now receives: set before, and told after. moto's thread only."""
+class _Running:
+    """The request that runs now: whether it waits for messages, and the trace that it belongs to; whether it has left
+    everything as it was is told after. moto's thread only."""
 
     patient = True
     unchanged = False
+    trace = ""
 
 
-_receiving = _Receiving()
+_running = _Running()
 
 
 def _patch(name: str) -> None:
@@ -325,10 +327,11 @@ def _patch(name: str) -> None:
 
 
 def _patch_sqs() -> None:
-    """A ReceiveMessage that would wait for a message says so instead of waiting."""
+    """A ReceiveMessage that would wait for a message says so instead of waiting. A message belongs to the trace of the
+    request that sends it, or that makes a topic or a bucket send it, as AWS has it."""
     from moto.sqs.models import SQSBackend
 
-    receive = SQSBackend.receive_message
+    receive, send = SQSBackend.receive_message, SQSBackend.send_message
     if getattr(receive, "__forecourt__", False):
         return
 
@@ -338,13 +341,21 @@ def _patch_sqs() -> None:
         before = len(self.get_queue(queue_name)._messages)
         found = receive(self, queue_name, count, 0, *args, **more)
         # An empty answer changes something only if messages went to the dead-letter queue.
-        _receiving.unchanged = not found and before == len(self.get_queue(queue_name)._messages)
-        if not found and wait_seconds_timeout and _receiving.patient:
+        _running.unchanged = not found and before == len(self.get_queue(queue_name)._messages)
+        if not found and wait_seconds_timeout and _running.patient:
             raise WouldWait(wait_seconds_timeout)
         return found
 
+    def send_message(self: Any, queue_name: str, message_body: str, *args: Any, **more: Any) -> Any:
+        message = send(self, queue_name, message_body, *args, **more)
+        if _running.trace:
+            traced = {"AWSTraceHeader": {"DataType": "String", "StringValue": _running.trace}}
+            message.system_attributes = traced | message.system_attributes
+        return message
+
     receive_message.__forecourt__ = True  # type: ignore[attr-defined]
     SQSBackend.receive_message = receive_message  # type: ignore[method-assign]
+    SQSBackend.send_message = send_message  # type: ignore[method-assign]
 
 
 _PATCHES: dict[str, Callable[[], None]] = {"sqs": _patch_sqs}

@@ -115,8 +115,9 @@ class Pollers:
         async def act() -> CallContext:
             return await self._act_as(id, role)
 
-        async def invoke(payload: bytes) -> Invoked:
-            invoked = await self._invoker.invoke(id, Event(request_id=self._ids.uuid(), payload=payload))
+        async def invoke(payload: bytes, trace_id: str = "") -> Invoked:
+            event = Event(request_id=self._ids.uuid(), payload=payload, trace_id=trace_id)
+            invoked = await self._invoker.invoke(id, event)
             failed = isinstance(invoked.result, Failure)
             self.results[key] = "PROBLEM: Function call failed" if failed else "OK"
             return invoked

@@ -14,6 +14,7 @@ from typing import Any
 
 from forecourt.base.arn import Arn
 from forecourt.base.call import CallContext, Caller
+from forecourt.services.functions import lineage
 from forecourt.services.functions.event_sources import filters
 from forecourt.services.functions.event_sources.events import Record, failed_items, filterable, sqs_record
 from forecourt.services.functions.invoker import Invoked
@@ -27,7 +28,8 @@ _PARALLEL_BATCHES = 5
 # From one look at an empty queue to the next
 _SHORTEST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.1, 1.0
 
-Invoke = Callable[[bytes], Awaitable[Invoked]]
+# With the events and their trace header
+Invoke = Callable[[bytes, str], Awaitable[Invoked]]
 
 
 async def queue_url(caller: Caller, context: CallContext, arn: str) -> str:
@@ -116,7 +118,8 @@ class QueueReader:
         passed = [record for record in records if self._passes(record)]
         handled = [record for record in records if record not in passed]
         if passed:
-            invoked = await self._invoke(json.dumps({"Records": passed}).encode())
+            trace_id = lineage.most_travelled(record["attributes"].get("AWSTraceHeader", "") for record in passed)
+            invoked = await self._invoke(json.dumps({"Records": passed}).encode(), trace_id)
             handled += self._handled(invoked, passed)
         await self._delete(url, handled)
 
