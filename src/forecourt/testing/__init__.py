@@ -8,6 +8,7 @@
         forecourt.reset()
 
 It runs in a process of its own (`forecourt start --ephemeral`) on a free port, as a user's application would meet it.
+docs/testing.md has the fixtures.
 """
 
 from __future__ import annotations
@@ -74,6 +75,16 @@ class Forecourt:
         """What the process has printed so far."""
         self._output.flush()
         return os.pread(self._output.fileno(), 1 << 24, 0).decode(errors="replace")
+
+    @property
+    def aws_environment(self) -> dict[str, str]:
+        """The variables by which an application's own AWS clients find this Forecourt."""
+        return {
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+        }
 
     def start(self) -> None:
         """Returns once everything deployed is served. Raises `RuntimeError` with the output where it does not start."""
