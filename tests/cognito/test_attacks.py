@@ -680,7 +680,7 @@ async def authorization_code(site: Site, app: str, **more: str) -> str:
 
 
 async def test_a_stolen_authorization_code(cloud: Cloud) -> None:
-    site, app, pool = await hosted(cloud)
+    site, app, pool = await hosted(cloud, CallbackURLs=[CALLBACK, f"{CALLBACK}/other"])
     other = await cloud.app(
         pool,
         CallbackURLs=[CALLBACK],
@@ -700,7 +700,7 @@ async def test_a_stolen_authorization_code(cloud: Cloud) -> None:
     }
     attacks: list[dict[str, str]] = [
         {"client_id": other},
-        {"redirect_uri": "https://evil.example.com"},
+        {"redirect_uri": f"{CALLBACK}/other"},
         {"code_verifier": "w" * 43},
         {"code_verifier": ""},
         {"code_verifier": challenge},
@@ -709,6 +709,8 @@ async def test_a_stolen_authorization_code(cloud: Cloud) -> None:
     for attack in attacks:
         refused = await site.http.post("/oauth2/token", data={**good, **attack})
         assert (refused.status_code, refused.json()) == (400, {"error": "invalid_grant"}), attack
+    elsewhere = await site.http.post("/oauth2/token", data={**good, "redirect_uri": "https://evil.example.com"})
+    assert (elsewhere.status_code, elsewhere.json()) == (400, {"error": "unauthorized_client"})
     assert (await site.http.post("/oauth2/token", data=good)).status_code == 200
     late = await authorization_code(site, app)
     cloud.clock.advance(301)

@@ -220,21 +220,24 @@ class SelectMfa(Nothing):
         return await Mail().answer(anna, await anna.answer(asked, ANSWER="EMAIL_OTP"))
 
 
+async def confirm_device(anna: Anna, result: Result) -> None:
+    made = result["NewDeviceMetadata"]
+    secret, config = generate_hash_device(made["DeviceGroupKey"], made["DeviceKey"])
+    confirmed = await anna.cloud.client(
+        "ConfirmDevice",
+        AccessToken=result["AccessToken"],
+        DeviceKey=made["DeviceKey"],
+        DeviceSecretVerifierConfig=config,
+    )
+    assert confirmed == {"UserConfirmationNecessary": False}
+    anna.device = {"key": made["DeviceKey"], "group_key": made["DeviceGroupKey"], "password": secret}
+
+
 class Device(Nothing):
     name = "DEVICE_SRP_AUTH"
 
     async def prepare(self, anna: Anna) -> None:
-        result = (await by_password(anna))["AuthenticationResult"]
-        made = result["NewDeviceMetadata"]
-        secret, config = generate_hash_device(made["DeviceGroupKey"], made["DeviceKey"])
-        confirmed = await anna.cloud.client(
-            "ConfirmDevice",
-            AccessToken=result["AccessToken"],
-            DeviceKey=made["DeviceKey"],
-            DeviceSecretVerifierConfig=config,
-        )
-        assert confirmed == {"UserConfirmationNecessary": False}
-        anna.device = {"key": made["DeviceKey"], "group_key": made["DeviceGroupKey"], "password": secret}
+        await confirm_device(anna, (await by_password(anna))["AuthenticationResult"])
 
     async def answer(self, anna: Anna, asked: Result) -> Result:
         assert asked["ChallengeParameters"] == {"DEVICE_KEY": anna.device["key"]}
@@ -245,6 +248,7 @@ class Device(Nothing):
         return await anna.answer(asked, **proof.process_device_challenge(asked["ChallengeParameters"]))
 
 
+_INVALID_REFRESH = "NotAuthorizedException: Invalid Refresh Token"
 CHALLENGES: list[type[Nothing]] = [Nothing, NewPassword, MfaSetup, SoftwareToken, Sms, Mail, SelectMfa, Device]
 
 
@@ -327,7 +331,15 @@ async def test_every_flow_gets_every_challenge(
         asked = await anna.answer(asked, ANSWER="anna")
     result = asked["AuthenticationResult"]
     assert (await cloud.client("GetUser", AccessToken=result["AccessToken"]))["Username"] == "anna"
-    again = await anna.start("REFRESH_TOKEN_AUTH", REFRESH_TOKEN=result["RefreshToken"])
+    if "NewDeviceMetadata" in result:
+        unconfirmed = {"REFRESH_TOKEN": result["RefreshToken"], "DEVICE_KEY": result["NewDeviceMetadata"]["DeviceKey"]}
+        assert await refusal(anna.start("REFRESH_TOKEN_AUTH", **unconfirmed)) == _INVALID_REFRESH
+        await confirm_device(anna, result)
+    for wrong in ("", "us-east-1_11111111-2222-3333-4444-555555555555"):
+        given = {"REFRESH_TOKEN": result["RefreshToken"], "DEVICE_KEY": wrong}
+        assert await refusal(anna.start("REFRESH_TOKEN_AUTH", **given)) == _INVALID_REFRESH
+    given = {"REFRESH_TOKEN": result["RefreshToken"], "DEVICE_KEY": anna.device["key"]}
+    again = await anna.start("REFRESH_TOKEN_AUTH", **given)
     assert again["AuthenticationResult"]["IdToken"]
 
 
@@ -510,7 +522,7 @@ async def test_refresh_tokens_that_are_no_good(cloud: Cloud) -> None:
     async def refresh(token: str) -> str:
         return await refusal(anna.start("REFRESH_TOKEN_AUTH", REFRESH_TOKEN=token))
 
-    invalid = "NotAuthorizedException: Invalid Refresh Token"
+    invalid = _INVALID_REFRESH
     revoked = "NotAuthorizedException: Refresh Token has been revoked"
     first = (await by_password(anna))["AuthenticationResult"]
     assert await refresh("never-was") == invalid

@@ -14,7 +14,7 @@ from forecourt.services.cognito.auth.attempt import Visit
 from forecourt.services.cognito.auth.finish import authentication_result, still_valid
 from forecourt.services.cognito.auth.kit import Kit, names_of, required
 from forecourt.services.cognito.issuer import Minted
-from forecourt.services.cognito.model import Grant, OldRefreshToken, User
+from forecourt.services.cognito.model import Device, Grant, OldRefreshToken, User
 from forecourt.services.cognito.store import token_hash
 from forecourt.services.cognito.users import sessions
 from forecourt.store import Tx
@@ -32,7 +32,7 @@ async def by_flow(kit: Kit, visit: Visit) -> dict[str, Any]:
         )
     grant, user = await find(kit, visit, required(visit.parameters, "REFRESH_TOKEN"))
     kit.check_secret_hash(visit, visit.parameters.get("SECRET_HASH"), *names_of(user), *_given(visit))
-    _check_device(grant, visit.parameters.get("DEVICE_KEY", ""))
+    await _check_device(kit, visit, grant, visit.parameters.get("DEVICE_KEY", ""))
     minted = await kit.issuer.mint(visit.occasion, visit.client, user, grant, "TokenGeneration_RefreshTokens")
     await _note_use(kit, visit, grant)
     return authentication_result(minted)
@@ -41,7 +41,7 @@ async def by_flow(kit: Kit, visit: Visit) -> dict[str, Any]:
 async def exchange(kit: Kit, visit: Visit, refresh_token: str, device_key: str) -> tuple[Minted, str, Grant]:
     """New tokens, and a new refresh token (or none) according to the client's settings."""
     grant, user = await find(kit, visit, refresh_token)
-    _check_device(grant, device_key)
+    await _check_device(kit, visit, grant, device_key)
     minted = await kit.issuer.mint(visit.occasion, visit.client, user, grant, "TokenGeneration_RefreshTokens")
     grace = rotation(visit.client.settings)
     if grace is None:
@@ -130,9 +130,15 @@ def _reused(grant: Grant, refresh_token: str, now: float) -> bool:
     return hashed != grant.refresh_hash and not any(old.hash == hashed and old.until > now for old in grant.old)
 
 
-def _check_device(grant: Grant, device_key: str) -> None:
-    """A token that was given to a device is good on that device."""
-    if device_key and grant.device_key and device_key != grant.device_key:
+async def _check_device(kit: Kit, visit: Visit, grant: Grant, device_key: str) -> None:
+    """A token that was given to a device is good on that device, once it is confirmed.
+
+    https://repost.aws/knowledge-center/cognito-invalid-refresh-token-error
+    """
+    if not grant.device_key or "DeviceConfiguration" not in visit.pool.settings:
+        return
+    device = await kit.records.store.get(Device, grant.pool_id, grant.user_key, grant.device_key)
+    if device_key != grant.device_key or device is None or not device.confirmed:
         raise errors.invalid_refresh_token()
 
 

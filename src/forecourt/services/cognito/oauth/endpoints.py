@@ -130,6 +130,9 @@ class Endpoints:
         given, redirect_uri = _required(form, "code"), _required(form, "redirect_uri")
         if "code" not in client.settings.get("AllowedOAuthFlows", ()):
             raise OAuthError("unauthorized_client")
+        if redirect_uri not in client.settings.get("CallbackURLs", ()):
+            # Where RFC 6749, 5.2 says invalid_grant.
+            raise OAuthError("unauthorized_client")
         code = await self._records.store.get(AuthorizationCode, token_hash(given))
         if code is None or (code.pool_id, code.client_id) != (visit.pool.id, client.id):
             raise OAuthError("invalid_grant")
