@@ -470,6 +470,10 @@ async def test_methods_of_cors(v2: Aws) -> None:
             {"QueueUrl": "q", "MessageBody": "$request.body..x"},
             "Invalid mapping expression specified: $request.body..x",
         ),
+        (
+            {"QueueUrl": "q", "MessageBody": "a ${request.body.x[} b"},
+            "Invalid mapping expression specified: a ${request.body.x[} b",
+        ),
     ],
 )
 async def test_parameters_of_a_subtype(v2: Aws, parameters: dict[str, str], refusal: str) -> None:

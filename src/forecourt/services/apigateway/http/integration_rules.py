@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from forecourt.base.arn import Arn
 from forecourt.services.apigateway.http.errors import BadRequestException
 from forecourt.services.apigateway.http.model import Integration
+from forecourt.services.apigateway.vtl.jsonpath import JsonPath
 
 _METHODS = ("ANY", "GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 
@@ -61,9 +63,6 @@ _STATUS = re.compile(r"[2-5]\d\d")
 _EVERYWHERE = r"context\..+|stageVariables\..+|\{.+\}"
 _REQUEST_SOURCE = re.compile(rf"\$(request\.(header|querystring|path|body)(\..+)?|{_EVERYWHERE})")
 _RESPONSE_SOURCE = re.compile(rf"\$(response\.(header|body)(\..+)?|{_EVERYWHERE})")
-
-# Recursive descent and filters have no place in a mapping's JSON path.
-_UNSUPPORTED_PATH = re.compile(r"(?:request|response)\.body[^}]*?(?:\.\.|\[\?)")
 
 
 def need_integration(integration: Integration) -> None:
@@ -160,7 +159,23 @@ def _need_free(target: str) -> None:
 def _need_source(source: str, known: re.Pattern[str]) -> None:
     """A value is a reference, or any text: only what starts as a reference can be a wrong one."""
     is_reference = source.startswith(("$request.", "$response.", "$context.", "$stageVariables."))
-    # Each `$` may begin a reference, or a `${reference}` within text.
-    parts = (part.removeprefix("{") for part in source.split("$")[1:])
-    if (is_reference and not known.fullmatch(source)) or any(map(_UNSUPPORTED_PATH.match, parts)):
+    if (is_reference and not known.fullmatch(source)) or not all(map(_is_path, _body_paths(source))):
         raise BadRequestException(f"Invalid mapping expression specified: {source}")
+
+
+def _body_paths(source: str) -> Iterator[str]:
+    """The JSON paths of a reference, or of the `${references}` within a text."""
+    references = [source[1:]] if source.startswith("$") and not source.startswith("${") else []
+    references += [part.partition("}")[0] for part in source.split("${")[1:]]
+    for reference in references:
+        place, _, path = reference.partition(".body.")
+        if path and place in ("request", "response"):
+            yield path
+
+
+def _is_path(path: str) -> bool:
+    """Recursive descent and filters have no place in a mapping's JSON path."""
+    try:
+        return ".." not in f".{path}" and "[?" not in path and bool(JsonPath(f"$.{path}"))
+    except ValueError:
+        return False
