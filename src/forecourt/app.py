@@ -128,6 +128,7 @@ class Application:
         self._lookups = Lookups(self.dispatcher)
         self._lookups.register(self._authorizer)
         self.dispatcher.watch(self._lookups.changed)
+        self.dispatcher.note_access(self._iam.accesses.note)
         stored = StoredPolicies(self._iam.policy_dates)
         self.dispatcher.inspect(stored.operations, stored.inspect)
         self._authorizer.register_policy_dates(self._iam.policy_dates.since)

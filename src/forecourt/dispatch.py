@@ -17,7 +17,7 @@ import msgspec
 from forecourt.base.call import Authorizer, CallContext, Demand, Handler
 from forecourt.base.errors import NotImplementedYet
 from forecourt.base.ports import MetricSink
-from forecourt.base.principal import root
+from forecourt.base.principal import Principal, root
 
 _log = logging.getLogger("forecourt.call")
 _T = TypeVar("_T")
@@ -29,6 +29,8 @@ Describe = Callable[[str, str, Mapping[str, Any], CallContext], Sequence[Demand]
 Validate = Callable[[str, str, Mapping[str, Any]], None]
 # Is told of every call that was carried out, by service and operation.
 Watch = Callable[[str, str], None]
+# Is told who asks for what, where.
+NoteAccess = Callable[[Principal, str, str], None]
 # Looks at a call, with what it needed, before it is carried out. Raises `ServiceError`.
 Inspect = Callable[[CallContext, str, str, Mapping[str, Any], Sequence[Demand]], Awaitable[None]]
 
@@ -50,10 +52,14 @@ class Dispatcher:
         self._services: dict[str, Mapping[str, Handler]] = {}
         self._backing: BackingCaller | None = None
         self._watch: Watch = lambda service, operation: None
+        self._note_access: NoteAccess = lambda principal, action, region: None
         self._inspections: dict[tuple[str, str], Inspect] = {}
 
     def watch(self, watch: Watch) -> None:
         self._watch = watch
+
+    def note_access(self, note: NoteAccess) -> None:
+        self._note_access = note
 
     def inspect(self, operations: Iterable[tuple[str, str]], inspect: Inspect) -> None:
         """`operations` with their services."""
@@ -93,6 +99,8 @@ class Dispatcher:
         if principal.kind == "root" and not principal.access_key_id:
             return ()
         demands = self._describe(service, operation, params, context)
+        if demands:
+            self._note_access(principal, demands[0].action, context.region)
         for demand in demands:
             await self._authorizer.authorize(principal, demand.action, demand.resource, demand.conditions)
         return demands

@@ -248,6 +248,7 @@ IAM = _Iam(
 @CreateSAMLProvider           {_IAM}saml-provider/{{Name}}
 @CreateVirtualMFADevice       {_IAM}mfa/{{VirtualMFADeviceName}}
 @SimulatePrincipalPolicy, @GetContextKeysForPrincipalPolicy   {{PolicySourceArn}}
+@GenerateServiceLastAccessedDetails, @ListPoliciesGrantingServiceAccess   {{Arn}}
 InstanceProfileName           {_IAM}instance-profile/{{InstanceProfileName}}
 RoleName                      {_IAM}role/{{RoleName}}
 UserName                      {_IAM}user/{{UserName}}

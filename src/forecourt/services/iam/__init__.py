@@ -5,6 +5,7 @@ iam.credential_source      # auth.authenticate.CredentialSource
 iam.caller_policies        # auth.authorize.IdentityPolicies
 iam.role_sessions          # base.ports.RoleSessions and WebIdentitySessions
 iam.encode_denial          # auth.authorize.EncodeDenial
+iam.accesses.note          # dispatch.NoteAccess
 iam.policy_dates           # auth.authorize.GivenSince, auth.stored_policies.Dates
 iam.apis, iam.sts_apis     # the operations
 """
@@ -20,7 +21,9 @@ from forecourt.base.clock import Clock
 from forecourt.base.ids import Ids
 from forecourt.base.ports import TokenVerifier
 from forecourt.base.principal import DEFAULT_ACCOUNT
+from forecourt.services.iam.accesses import Accesses
 from forecourt.services.iam.api.account import AccountApi
+from forecourt.services.iam.api.advisor import AccessAdvisorApi
 from forecourt.services.iam.api.certificates import ServerCertificatesApi, SigningCertificatesApi
 from forecourt.services.iam.api.groups import GroupsApi
 from forecourt.services.iam.api.keys import AccessKeysApi, purpose
@@ -69,6 +72,7 @@ class Iam:
         self.credential_source = AccessKeys(directory, sealer, self._uses)
         self.policy_dates = PolicyDates(store, clock)
         self.whole_arns = WholeArns(directory)
+        self.accesses = Accesses(store, clock)
         self.role_sessions = roles = RoleSessions(
             directory=directory, policies=policies, sessions=sessions, clock=clock, mode=mode
         )
@@ -90,6 +94,7 @@ class Iam:
             TagsApi(kit),
             AccountApi(kit),
             SimulationApi(kit, policies),
+            AccessAdvisorApi(kit, self.accesses),
         )
         sts = StsApi(kit, roles, self.web_identities, mode)
         self.sts_apis: tuple[object, ...] = (sts,)
@@ -97,14 +102,17 @@ class Iam:
 
     async def start(self) -> None:
         self._uses.start()
+        self.accesses.start()
 
     async def stop(self) -> None:
         await self._uses.stop()
+        await self.accesses.stop()
 
     async def reset(self) -> None:
         self.caller_policies.forget()
         self.credential_source.forget()
         self._uses.forget()
+        self.accesses.forget()
 
     async def first_administrator(self, given: tuple[str, str] | None = None) -> tuple[str, str] | None:
         """Makes the root's access key at the first start: id and secret, to be shown once. None where there is one.

@@ -1,60 +1,29 @@
-"""When, for which service and where an access key was used last: `GetAccessKeyLastUsed`.
-
-Every request uses one, so it is noted in memory and written now and then, for all keys at once. Whoever asks has it
-written first. AWS's own answer lags behind by hours; an abrupt end loses a minute here.
-"""
+"""When, for which service and where an access key was used last: `GetAccessKeyLastUsed`. AWS's own answer lags behind
+by hours."""
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import suppress
+from collections.abc import Mapping
 
 from forecourt.base.clock import Clock
 from forecourt.services.iam.model import AccessKey
+from forecourt.services.iam.notes import Notes
 from forecourt.store import Store, Tx
-
-_SECONDS = 60
-
 
 # When, for which service, in which region
 _Use = tuple[float, str, str]
 
 
-class KeyUses:
+class KeyUses(Notes[str, _Use]):
     def __init__(self, store: Store, clock: Clock) -> None:
-        self._store = store
+        super().__init__(store, _keep)
         self._clock = clock
-        self._noted: dict[str, _Use] = {}
-        self._writing: asyncio.Task[None] | None = None
 
     def note(self, access_key_id: str, service: str, region: str) -> None:
-        self._noted[access_key_id] = (self._clock.now(), service, region)
-
-    async def write(self) -> None:
-        noted, self._noted = self._noted, {}
-        if noted:
-            await self._store.write(lambda tx: _write(tx, noted))
-
-    def forget(self) -> None:
-        self._noted.clear()
-
-    def start(self) -> None:
-        self._writing = asyncio.create_task(self._write_now_and_then())
-
-    async def stop(self) -> None:
-        if self._writing is not None:
-            self._writing.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._writing
-        await self.write()
-
-    async def _write_now_and_then(self) -> None:
-        while True:
-            await asyncio.sleep(_SECONDS)
-            await self.write()
+        self.newest[access_key_id] = (self._clock.now(), service, region)
 
 
-def _write(tx: Tx, noted: dict[str, _Use]) -> None:
+def _keep(tx: Tx, noted: Mapping[str, _Use]) -> None:
     for id, use in noted.items():
         key = tx.get(AccessKey, id)
         if key is not None:

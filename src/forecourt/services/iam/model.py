@@ -107,6 +107,40 @@ class User(Subject):
     prefix = "AIDA"
 
 
+class LastAccess(msgspec.Struct, frozen=True):
+    at: float
+    region: str
+
+
+class Access(Document):
+    """Of a user or role to a service: when each action was asked for last."""
+
+    __kind__ = "iam.Access"
+    __key__ = ("account", "arn", "service")
+
+    account: str
+    arn: str
+    service: str
+    actions: dict[str, LastAccess] = {}
+
+    @property
+    def last(self) -> LastAccess:
+        return max(self.actions.values(), key=lambda last: last.at)
+
+
+class AccessReport(Document):
+    """A job of the access advisor."""
+
+    __kind__ = "iam.AccessReport"
+    __key__ = ("account", "id")
+
+    account: str
+    id: str
+    arn: str
+    granularity: str
+    created_at: float
+
+
 class Former(Document):
     """The ARN of a user or role that is gone, or goes by another name now."""
 

@@ -23,6 +23,7 @@ from forecourt.services.iam.errors import (
 )
 from forecourt.services.iam.key_uses import KeyUses
 from forecourt.services.iam.model import (
+    Access,
     Former,
     Group,
     InstanceProfile,
@@ -180,6 +181,8 @@ def insert(tx: Tx, entity: Any, label: str) -> None:
 def remove(tx: Tx, entity: User | Role) -> None:
     tx.delete(type(entity), entity.account, entity.key)
     tx.put(Former(arn=entity.arn))
+    for access in tx.list(Access, entity.account, entity.arn):
+        tx.delete(Access, entity.account, entity.arn, access.service)
 
 
 def add_tags(tags: dict[str, str], more: Mapping[str, str]) -> None:
