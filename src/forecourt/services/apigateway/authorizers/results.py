@@ -9,31 +9,44 @@ from typing import Any, Generic, TypeVar
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
 _MOST_RESULTS = 10_000
+_MOST_CHARACTERS = 1 << 24
 _MOST_FORMS = 2
 
 
 class Results(Generic[K, T]):
+    """Least lately used out first. Who may call nothing sends identities, too, and long ones."""
+
     def __init__(self) -> None:
-        self._results: OrderedDict[K, tuple[float, T]] = OrderedDict()
+        # When it ends, what it is, and what its key weighs
+        self._results: OrderedDict[K, tuple[float, T, int]] = OrderedDict()
+        self._weight = 0
 
     def get(self, key: K, now: float) -> T | None:
         found = self._results.get(key)
         if found is None:
             return None
         if found[0] <= now:
-            del self._results[key]
+            self._drop(key)
             return None
         self._results.move_to_end(key)
         return found[1]
 
     def put(self, key: K, value: T, expires_at: float) -> None:
-        self._results[key] = (expires_at, value)
-        self._results.move_to_end(key)
-        if len(self._results) > _MOST_RESULTS:
-            self._results.popitem(last=False)
+        self._drop(key)
+        weight = len(key if isinstance(key, str) else repr(key))
+        self._results[key] = (expires_at, value, weight)
+        self._weight += weight
+        while len(self._results) > _MOST_RESULTS or self._weight > _MOST_CHARACTERS:
+            self._drop(next(iter(self._results)))
+
+    def _drop(self, key: K) -> None:
+        found = self._results.pop(key, None)
+        if found is not None:
+            self._weight -= found[2]
 
     def clear(self) -> None:
         self._results.clear()
+        self._weight = 0
 
 
 class AuthorizerCaches:
