@@ -466,6 +466,19 @@ async def test_the_issuers_keys_change(issuer: Issuer) -> None:
             issuer.key, issuer.key_id = before, "k1"
 
 
+async def test_after_a_reset_an_issuer_is_unknown(issuer: Issuer) -> None:
+    async with gateway() as made:
+        await with_jwt(made, issuer.url)
+        assert (await bearer(made, issuer.token())).status == 200
+        await made.gateway.reset()
+        before, issuer.key, issuer.key_id = issuer.key, rsa.generate_private_key(65537, 2048), "k2"
+        try:
+            await with_jwt(made, issuer.url)
+            assert (await bearer(made, issuer.token(kid="k2"))).status == 200
+        finally:
+            issuer.key, issuer.key_id = before, "k1"
+
+
 async def test_scopes(issuer: Issuer) -> None:
     async with gateway() as made:
         await with_jwt(made, issuer.url, ["write"])

@@ -117,6 +117,7 @@ class ApiGateway:
         self._shared.limits.throttles.reset()
         self._shared.stage_caches.reset()
         self._shared.authorizer_results.reset()
+        self._ports.issuer_keys.reset()
 
     # -- the control plane's `Caches`
 

@@ -126,6 +126,9 @@ class IssuerKeys:
                 self._keys.popitem(last=False)
         return keys
 
+    def reset(self) -> None:
+        self._keys.clear()
+
 
 def _public(key: Mapping[str, Any]) -> rsa.RSAPublicKey | None:
     """None for keys of other kinds and for what is no key at all: the others are still good."""
