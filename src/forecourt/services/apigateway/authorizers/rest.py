@@ -1,4 +1,4 @@
-"""The authorizers of REST APIs by their type, and how execution logs show whom they ask about."""
+"""The authorizers of REST APIs by their type."""
 
 from __future__ import annotations
 

@@ -17,33 +17,34 @@ from forecourt.services.apigateway.plan.errors import GatewayError
 from forecourt.services.apigateway.plan.messages import MethodRequest, MethodResponse
 from forecourt.services.apigateway.plan.ports import Handler
 
-I = TypeVar("I", bound=Hashable)  # noqa: E741 - an identity: a token, or the values of the identity sources
-G = TypeVar("G")  # what was granted to it
+# A token, or the values of the identity sources
+Who = TypeVar("Who", bound=Hashable)
+Grant = TypeVar("Grant")
 
 
-class Answer(NamedTuple, Generic[G]):
-    granted: G
+class Answer(NamedTuple, Generic[Grant]):
+    granted: Grant
     # Seconds since the epoch; it is remembered until then
     until: float
 
 
-class Authority(Protocol[I, G]):
+class Authority(Protocol[Who, Grant]):
     """An authorizer, compiled for one method of a stage."""
 
-    def identify(self, request: MethodRequest) -> I:
+    def identify(self, request: MethodRequest) -> Who:
         """Raises `GatewayError` (401) where the request does not say who asks."""
         ...
 
-    async def ask(self, request: MethodRequest, identity: I) -> Answer[G]:
+    async def ask(self, request: MethodRequest, identity: Who) -> Answer[Grant]:
         """Raises `GatewayError`."""
         ...
 
-    def admit(self, request: MethodRequest, granted: G) -> Mapping[str, Any]:
+    def admit(self, request: MethodRequest, granted: Grant) -> Mapping[str, Any]:
         """What the steps that follow know of the request. Raises `GatewayError` (403) where it may not pass."""
         ...
 
 
-def authorized(handler: Handler, authority: Authority[I, G], results: Results[I, G], clock: Clock) -> Handler:
+def authorized(handler: Handler, authority: Authority[Who, Grant], results: Results[Who, Grant], clock: Clock) -> Handler:
     identify, ask, admit = authority.identify, authority.ask, authority.admit
 
     def authorize(request: MethodRequest) -> Awaitable[MethodResponse]:
@@ -51,7 +52,7 @@ def authorized(handler: Handler, authority: Authority[I, G], results: Results[I,
         granted = results.get(identity, clock.now())
         return wait(request, identity) if granted is None else proceed(request, granted, 0)
 
-    async def wait(request: MethodRequest, identity: I) -> MethodResponse:
+    async def wait(request: MethodRequest, identity: Who) -> MethodResponse:
         started = perf_counter()
         try:
             granted, until = await ask(request, identity)
@@ -62,7 +63,7 @@ def authorized(handler: Handler, authority: Authority[I, G], results: Results[I,
             results.put(identity, granted, until)
         return await proceed(request.latest, granted, int((perf_counter() - started) * 1000))
 
-    def proceed(request: MethodRequest, granted: G, latency_ms: int) -> Awaitable[MethodResponse]:
+    def proceed(request: MethodRequest, granted: Grant, latency_ms: int) -> Awaitable[MethodResponse]:
         checks = {**request.checks, "authorizer.latency": latency_ms}
         try:
             known = admit(request, granted)
