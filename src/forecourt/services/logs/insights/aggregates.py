@@ -122,14 +122,15 @@ def _by_time(value: Value, at: float) -> object:
 
 
 class Kind(NamedTuple):
-    """`numbers`: how many numbers follow the value in the arguments."""
+    """`numbers`: how many numbers follow the value in the arguments; `counts_rows`: `(*)` and `()` mean each row."""
 
     make: Callable[..., Aggregate]
     numbers: int = 0
+    counts_rows: bool = False
 
 
 KINDS: Mapping[str, Kind] = {
-    "count": Kind(Count),
+    "count": Kind(Count, counts_rows=True),
     "count_distinct": Kind(CountDistinct),
     "avg": Kind(lambda: Moments(_mean)),
     "sum": Kind(lambda: Moments(_sum)),

@@ -48,19 +48,22 @@ class Named(NamedTuple):
 # -- fields, display, filter, limit, dedup -----------------------------------------------------------------------------
 
 
-def _written(tokens: Tokens) -> Named:
+ReadAggregate = Callable[[Token], Expression]
+
+
+def _written(tokens: Tokens, aggregate: ReadAggregate | None = None) -> Named:
     """An expression by how it is written: what an earlier command has computed by that name, it is no more."""
     first = tokens.peek()
-    of = parse(tokens)
+    of = parse(tokens, aggregate)
     written = tokens.since(first.start)
     simple = first.kind in ("name", "field") and first.end - first.start == len(written)
     name = field_name(first) if simple else written
     return Named(name, lambda row: row.values[name] if name in row.values else of(row))
 
 
-def _named(tokens: Tokens) -> Named:
+def _named(tokens: Tokens, aggregate: ReadAggregate | None = None) -> Named:
     """`expression [as alias]`."""
-    written = _written(tokens)
+    written = _written(tokens, aggregate)
     if tokens.take("as"):
         return written._replace(name=field_name(tokens.expect_kind("name", "field")))
     return written
@@ -198,7 +201,7 @@ class Group(NamedTuple):
 
 
 class Computed(NamedTuple):
-    """An aggregate by name: how it is made, and the value that it takes of a row."""
+    """An aggregate by how it is written: how it is made, and the value that it takes of a row."""
 
     name: str
     make: Callable[[], Aggregate]
@@ -206,34 +209,36 @@ class Computed(NamedTuple):
 
 
 def _stats(tokens: Tokens) -> Command:
-    computed = [_computed(tokens)]
-    while tokens.take(","):
-        computed.append(_computed(tokens))
+    """`max(ms) as most, most / avg(ms) as spread by path`: what is computed may go by what was computed before it."""
+    computed: list[Computed] = []
+
+    def aggregate(name: Token) -> Expression:
+        computed.append(_computed(tokens, name))
+        return field(computed[-1].name)
+
+    items = _listed(tokens, lambda tokens: _named(tokens, aggregate))
+    if not computed:
+        raise MalformedQuery("stats needs an aggregate function", 0, len(tokens.text))
     by = _listed(tokens, _named) if tokens.take("by") else []
-    names = (*(one.name for one in by), *(one.name for one in computed))
-    return Command(partial(_grouped, computed, by), names, only=True, aggregates=True, cuts=True)
+    names = tuple(one.name for one in (*by, *items))
+    return Command(partial(_grouped, computed, items, by), names, only=True, aggregates=True, cuts=True)
 
 
-def _computed(tokens: Tokens) -> Computed:
-    name = tokens.expect_kind("name")
-    kind = KINDS.get(name.text.lower())
-    if kind is None:
-        raise MalformedQuery(f"unknown aggregate function {name.text}", name.start, name.end)
-    tokens.expect("(")
+def _computed(tokens: Tokens, name: Token) -> Computed:
+    """What follows `name(`."""
+    kind = KINDS[name.text.lower()]
     of: Expression = lambda row: 1  # noqa: E731 - as the others are
-    if not (name.text.lower() == "count" and (tokens.take("*") or tokens.peek().text == ")")):
+    if not (kind.counts_rows and (tokens.take("*") or tokens.peek().text == ")")):
         of = parse(tokens)
     numbers: list[float] = []
     for _ in range(kind.numbers):
         tokens.expect(",")
         numbers.append(float(tokens.expect_kind("number").text))
     tokens.expect(")")
-    written = tokens.since(name.start)
-    alias = field_name(tokens.expect_kind("name", "field")) if tokens.take("as") else written
-    return Computed(alias, partial(kind.make, *numbers), of)
+    return Computed(tokens.since(name.start), partial(kind.make, *numbers), of)
 
 
-def _grouped(computed: list[Computed], by: list[Named], rows: Rows) -> Iterator[Row]:
+def _grouped(computed: list[Computed], items: list[Named], by: list[Named], rows: Rows) -> Iterator[Row]:
     groups: dict[tuple[str, ...], Group] = {}
     if not by:
         groups[()] = Group({}, [one.make() for one in computed])
@@ -249,13 +254,18 @@ def _grouped(computed: list[Computed], by: list[Named], rows: Rows) -> Iterator[
             aggregate.take(one.of(row), at)
     for values, aggregates in groups.values():
         results = {one.name: aggregate.value() for one, aggregate in zip(computed, aggregates, strict=True)}
-        yield Row({**values, **results})
+        row = Row({**results, **values})
+        for item in items:
+            row.values[item.name] = item.of(row)
+        yield row
 
 
 COMMANDS: Mapping[str, Callable[[Tokens], Command]] = {
     "fields": _fields,
     "display": _display,
     "filter": _filter,
+    # An index makes it quicker on AWS, and changes nothing else.
+    "filterindex": _filter,
     "stats": _stats,
     "sort": _sort,
     "limit": _limit,
@@ -263,12 +273,15 @@ COMMANDS: Mapping[str, Callable[[Tokens], Command]] = {
     "parse": _parse,
     "dedup": _dedup,
 }
+_NOT_YET = ("pattern", "diff", "anomaly", "unnest", "join", "subquery", "source", "addtotals", "lookup")
 
 
 def command(tokens: Tokens) -> Command:
     """Raises `MalformedQuery`."""
     name = tokens.expect_kind("name")
     read = COMMANDS.get(name.text.lower())
+    if name.text.lower() in _NOT_YET:
+        raise MalformedQuery(f"Forecourt does not have the command {name.text} yet", name.start, name.end)
     if read is None:
         tokens.fail(name)
         raise AssertionError  # it has raised

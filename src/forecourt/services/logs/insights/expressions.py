@@ -45,9 +45,9 @@ class Pattern:
             return None
 
 
-def parse(tokens: Tokens) -> Expression:
-    """Raises `MalformedQuery`."""
-    return _Parser(tokens).either()
+def parse(tokens: Tokens, aggregate: Callable[[Token], Expression] | None = None) -> Expression:
+    """`aggregate` reads on behind the name of an aggregate function. Raises `MalformedQuery`."""
+    return _Parser(tokens, aggregate).either()
 
 
 def field(name: str) -> Expression:
@@ -60,8 +60,9 @@ def field_name(token: Token) -> str:
 
 
 class _Parser:
-    def __init__(self, tokens: Tokens) -> None:
+    def __init__(self, tokens: Tokens, aggregate: Callable[[Token], Expression] | None) -> None:
         self._tokens = tokens
+        self._aggregate = aggregate or self._column
         self._depth = 0
 
     def either(self) -> Expression:
@@ -164,7 +165,7 @@ class _Parser:
             self._tokens.expect(")")
             return _constant(int(self._tokens.began_at))
         if lowered in KINDS:
-            return self._column(name)
+            return self._aggregate(name)
         function = FUNCTIONS.get(lowered)
         if function is None:
             raise MalformedQuery(f"unknown function {name.text}", name.start, name.end)
