@@ -44,7 +44,9 @@ class Authority(Protocol[Who, Grant]):
         ...
 
 
-def authorized(handler: Handler, authority: Authority[Who, Grant], results: Results[Who, Grant], clock: Clock) -> Handler:
+def authorized(
+    handler: Handler, authority: Authority[Who, Grant], results: Results[Who, Grant], clock: Clock
+) -> Handler:
     identify, ask, admit = authority.identify, authority.ask, authority.admit
 
     def authorize(request: MethodRequest) -> Awaitable[MethodResponse]:
