@@ -136,3 +136,17 @@ def test_what_is_long_is_not_remembered() -> None:
     data = b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"y" * 9000 + b"\r\n\r\n"
     repeats.learn(data, [(b"host", b"a")], [b"Host"])
     assert repeats.find(data) is None
+
+
+def test_who_never_repeats_himself_is_seldom_remembered_until_he_does() -> None:
+    def said(number: int) -> bytes:
+        return b"GET / HTTP/1.1\r\nHost: a\r\nX: %d\r\n\r\n" % number
+
+    repeats = Repeats()
+    for number in range(103):
+        repeats.learn(said(number), [(b"host", b"a")], [b"Host"])
+    assert repeats.find(said(102)) is None
+    repeats.learn(said(103), [(b"host", b"a")], [b"Host"])
+    assert repeats.find(said(103)) == (b"GET", b"/")
+    repeats.learn(said(104), [(b"host", b"a")], [b"Host"])
+    assert repeats.find(said(104)) == (b"GET", b"/")

@@ -8,7 +8,7 @@ from it is worked out `once`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 Headers = list[tuple[bytes, bytes]]
 G = TypeVar("G")
@@ -28,7 +28,7 @@ class InvalidHeader(ValueError):
 
 
 class Recurring(Headers):
-    """Headers that were read off a connection, or follow from those. Nobody changes them."""
+    """Headers that were read off a connection more than once, or follow from those. Nobody changes them."""
 
     __slots__ = ("_known",)
     _known: dict[Callable[..., Any], Any]
@@ -37,7 +37,8 @@ class Recurring(Headers):
 def once(headers: Headers, rule: Callable[[G], T], given: G) -> T:
     """`rule(given)`. Where `headers` recur it is called once for all of them.
 
-    So it may depend on them and on their connection only, and nobody may change its result.
+    So it may depend on them and on their connection only, and nobody may change its result. Headers that follow from
+    headers that recur do so, too.
     """
     if not isinstance(headers, Recurring):
         return rule(given)
@@ -50,7 +51,10 @@ def once(headers: Headers, rule: Callable[[G], T], given: G) -> T:
     except KeyError:
         if len(known) >= _MOST_RULES:
             known.clear()
-        found = known[rule] = rule(given)
+        found = rule(given)
+        if type(found) is list:
+            found = cast("T", Recurring(cast("Headers", found)))
+        known[rule] = found
     return found
 
 

@@ -4,7 +4,8 @@ An origin that is busy says the same head again and again: within a second not e
 in it once, it would find again: such a response is not parsed, and its headers are the same list (`base.headers`).
 
 Remembered are responses that came in one read, are framed by their length and keep the connection; recognized is the
-same head, byte for byte, with a body of the same length behind it. Anything else is llhttp's to judge.
+same head, byte for byte, with a body of the same length behind it. Anything else is llhttp's to judge. An origin that
+seldom repeats itself is seldom remembered.
 """
 
 from __future__ import annotations
@@ -12,30 +13,39 @@ from __future__ import annotations
 from forecourt.base.headers import Headers, Recurring
 
 _LONGEST_HEAD = 8 * 1024
+# After so many responses that were all different one of so many is remembered
+_PATIENCE = 4
+_SELDOM = 8
 
 
 class Repeats:
     """The head of a connection's last response."""
 
-    __slots__ = ("_head", "_size", "headers", "status")
+    __slots__ = ("_different", "_head", "_size", "headers", "status")
 
     def __init__(self) -> None:
         self._head = b""
         self._size = 0
+        # Responses since the last one that was a repeat
+        self._different = 0
         self.status = 0
         self.headers = Recurring()
 
     def learn(self, data: bytes, body_bytes: int, status: int, headers: Headers) -> None:
         """`data`: what one read brought, a response that keeps the connection and is framed by its length."""
+        self._head = b""
+        self._different += 1
+        if self._different > _PATIENCE and self._different % _SELDOM:
+            return
         head_bytes = data.find(b"\r\n\r\n") + 4
-        is_all = head_bytes + body_bytes == len(data)
-        self._head = data[:head_bytes] if is_all and head_bytes <= _LONGEST_HEAD else b""
-        self._size = len(data)
-        self.status, self.headers = status, Recurring(headers)
+        if head_bytes + body_bytes == len(data) and head_bytes <= _LONGEST_HEAD:
+            self._head, self._size = data[:head_bytes], len(data)
+            self.status, self.headers = status, Recurring(headers)
 
     def find(self, data: bytes) -> bytes | None:
         """The body, where `data` is such a response again."""
         head = self._head
         if not head or len(data) != self._size or not data.startswith(head):
             return None
+        self._different = 0
         return data[len(head) :]

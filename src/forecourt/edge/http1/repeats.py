@@ -4,7 +4,8 @@ Browsers and SDKs say the same headers with every request that they send on a co
 once, it would find again: such a request is not parsed, and its headers are the same list (`base.headers`).
 
 Remembered are requests that came in one read, keep the connection and have no body; recognized is what repeats all that
-follows the line, byte for byte, behind a line of the plainest form. Anything else is llhttp's to judge.
+follows the line, byte for byte, behind a line of the plainest form. Anything else is llhttp's to judge. A client that
+seldom repeats itself is seldom remembered.
 """
 
 from __future__ import annotations
@@ -16,26 +17,33 @@ from forecourt.base.headers import Headers, Recurring
 # Of methods that mean nothing else by what follows the line
 _LINE = re.compile(rb'(GET|HEAD|DELETE|OPTIONS) (/[!"$-~]*) HTTP/1\.1')
 _LONGEST = 8 * 1024
+# After so many requests that were all different one of so many is remembered
+_PATIENCE = 4
+_SELDOM = 8
 
 
 class Repeats:
     """What the last request of a connection said after its line. `headers` and `names` are those that stand in it."""
 
-    __slots__ = ("_rest", "headers", "names")
+    __slots__ = ("_different", "_rest", "headers", "names")
 
     def __init__(self) -> None:
         self._rest = b""
+        # Requests since the last one that was a repeat
+        self._different = 0
         self.headers = Recurring()
         self.names: list[bytes] = []
 
     def learn(self, data: bytes, headers: Headers, names: list[bytes]) -> None:
         """`data`: a request that has no body and keeps the connection, from its first byte to its last."""
+        self._rest = b""
+        self._different += 1
+        if self._different > _PATIENCE and self._different % _SELDOM:
+            return
         end = data.find(b"\r\n")
         if len(data) - end <= _LONGEST and _LINE.fullmatch(data, 0, end):
             self._rest = data[end:]
             self.headers, self.names = Recurring(headers), names
-        else:
-            self._rest = b""
 
     def find(self, data: bytes) -> tuple[bytes, bytes] | None:
         """Method and target, where `data` is such a request again."""
@@ -43,4 +51,7 @@ class Repeats:
         if not rest or not data.endswith(rest):
             return None
         line = _LINE.fullmatch(data, 0, len(data) - len(rest))
-        return None if line is None else (line[1], line[2])
+        if line is None:
+            return None
+        self._different = 0
+        return line[1], line[2]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from forecourt.base.headers import Recurring, once
+from forecourt.base.headers import once
 from forecourt.services.apigateway.plan.messages import Headers, MethodRequest
 from forecourt.upstream.message import HOP_BY_HOP
 
@@ -83,7 +83,7 @@ class Passage:
 
     def _pass(self, headers: Headers) -> Headers:
         known = self._known
-        passed = Recurring()
+        passed: Headers = []
         options = b""
         for name, value in headers:
             target = known[name] if name in known else self._find(name)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from urllib.parse import quote_plus
 
-from forecourt.base.headers import Recurring, once
+from forecourt.base.headers import once
 from forecourt.services.apigateway.integrations.custom import Backend, Mapped
 from forecourt.services.apigateway.integrations.forwarding import (
     as_gateway_error,
@@ -131,7 +131,7 @@ def _from_client(mappings: RequestMappings, served: Served) -> Callable[[MethodR
 
     def build(request: MethodRequest) -> Headers:
         scope = request.scope
-        headers: Headers = Recurring()
+        headers: Headers = []
         chain = request.source_ip.encode()
         named = None
         for header in request.headers:
@@ -146,7 +146,7 @@ def _from_client(mappings: RequestMappings, served: Served) -> Callable[[MethodR
             elif name == b"connection" and header[1] not in PLAIN_CONNECTION:
                 named = header[1]
         if named is not None:
-            headers = Recurring(without_options(headers, named))
+            headers = without_options(headers, named)
         headers += ((b"x-forwarded-for", chain), *_arrived_at(scope["server"], scope["scheme"]), api_id)
         return headers
 

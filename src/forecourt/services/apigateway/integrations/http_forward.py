@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from forecourt.base.headers import Recurring, once
+from forecourt.base.headers import once
 from forecourt.services.apigateway.http.model import DEFAULT_ROUTE, Integration
 from forecourt.services.apigateway.integrations.forwarding import body_for_client, forwarding
 from forecourt.services.apigateway.integrations.headers import (
@@ -123,7 +123,7 @@ def _header_builder(changes: tuple[Change, ...]) -> Callable[[MethodRequest], He
 
 def _from_client(request: MethodRequest) -> Headers:
     """What the client's headers and its connection say, with this hop in `Forwarded` (RFC 7239) at the end."""
-    headers: Headers = Recurring()
+    headers: Headers = []
     host = before = options = b""
     for header in request.headers:
         name, value = header
@@ -136,7 +136,7 @@ def _from_client(request: MethodRequest) -> Headers:
         elif name == b"connection":
             options += value + b","
     if options[:-1] not in PLAIN_CONNECTION:
-        headers = Recurring(without_options(headers, options))
+        headers = without_options(headers, options)
     hop = b"for=%b;host=%b;proto=%b" % (request.source_ip.encode(), host, request.scope["scheme"].encode())
     headers.append((b"forwarded", before + b", " + hop if before else hop))
     return headers
