@@ -7,6 +7,7 @@ stream which is not there makes it, as AWS's services do with their own log grou
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from functools import partial
 
 from forecourt.base.call import Caller
@@ -20,14 +21,16 @@ from forecourt.services.logs.api.policies import PoliciesApi
 from forecourt.services.logs.api.queries import QueriesApi
 from forecourt.services.logs.api.query_definitions import QueryDefinitionsApi
 from forecourt.services.logs.api.tags import TagsApi
+from forecourt.services.logs.embedded_metrics import embedded_in
 from forecourt.services.logs.filters import Filters
 from forecourt.services.logs.model import LogGroup
 from forecourt.services.logs.queries import Queries
 from forecourt.services.logs.store import LogsStore
 from forecourt.services.logs.subscriber import Ports, Subscriber
 from forecourt.store import Store
-from forecourt.telemetry.log_store import LogStore
-from forecourt.telemetry.metrics import Metrics
+from forecourt.telemetry.log_group import NewEvent
+from forecourt.telemetry.log_store import GroupKey, LogStore
+from forecourt.telemetry.metrics import MetricId, Metrics
 
 _DAY_MS = 86_400_000
 _SWEEP_SECONDS = 3600.0
@@ -49,6 +52,7 @@ class Logs:
         make_subscriber = partial(Subscriber, ports=ports)
         self._logs = LogsStore(store)
         self._events = events
+        self._metrics = metrics
         self._clock = clock
         self._timer: Timer | None = None
         self._sweeping: asyncio.Task[None] | None = None
@@ -64,7 +68,7 @@ class Logs:
             TagsApi(self._logs),
         )
         events.on_written = self._logs.note
-        events.on_events = self._filters.take
+        events.on_events = self._take
 
     async def start(self) -> None:
         await self._events.start()
@@ -84,6 +88,16 @@ class Logs:
         await self._queries.stop()
         await self._filters.clear()
         await self._events.reset()
+
+    def _take(self, key: GroupKey, events: Sequence[NewEvent], sequences: Sequence[int]) -> None:
+        """`telemetry.log_store.OnEvents`."""
+        account, region, _ = key
+        now_ms = self._clock.now_ms()
+        for _, _, _, message in events:
+            for one in embedded_in(message, now_ms):
+                metric = MetricId(account, region, one.namespace, one.name, one.dimensions)
+                self._metrics.put(metric, one.at, one.values, one.unit)
+        self._filters.take(key, events, sequences)
 
     async def sweep(self) -> None:
         """Deletes events that are older than their group's retention. Whole segments only; reads see none of them."""
