@@ -20,6 +20,7 @@ from forecourt import __version__, wire
 from forecourt.auth.actions import describe
 from forecourt.auth.authenticate import Authenticator
 from forecourt.auth.authorize import PolicyAuthorizer
+from forecourt.auth.encryption import Encryption
 from forecourt.auth.explain import explain, principal_of
 from forecourt.auth.lookups import Lookups
 from forecourt.auth.sessions import Sessions
@@ -131,6 +132,8 @@ class Application:
         self.dispatcher.note_access(self._iam.accesses.note)
         stored = StoredPolicies(self._iam.policy_dates)
         self.dispatcher.inspect(stored.operations, stored.inspect)
+        encryption = Encryption(self._lookups.ask, self._authorizer)
+        self.dispatcher.inspect(encryption.operations, encryption.inspect)
         self._authorizer.register_policy_dates(self._iam.policy_dates.since)
         self._authorizer.register_finish("iam", self._iam.whole_arns.finish)
         self._add(self._iam, {"iam": self._iam.apis, "sts": self._iam.sts_apis})

@@ -203,6 +203,8 @@ def test_an_objects_tags(enforced: Forecourt) -> None:
     get = enforced.client("s3", **keys).get_object
     assert get(Bucket="labelled", Key="a")["Body"].read() == b"1"
     assert refusal(get, Bucket="labelled", Key="b")[0] == "AccessDenied"
+    root.put_object(Bucket="labelled", Key="a", Body=b"1", Tagging="class=secret")
+    assert refusal(get, Bucket="labelled", Key="a")[0] == "AccessDenied"
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,8 @@ _HARMLESS = {
     "events": ("PutEvents", "PutRule", "PutTargets"),
     "kms": ("Encrypt", "Decrypt", "ReEncrypt", "GenerateDataKey", "Sign", "Verify"),
 }
+# Goes with every upload, and is asked for each time.
+_OF_OBJECTS = frozenset({"HeadObject", "GetObjectTagging", "GetObjectAcl"})
 _READS = ("Get", "List", "Describe", "Head")
 
 
@@ -49,7 +51,7 @@ class Lookups:
         self._answers: dict[str, dict[tuple[Any, ...], tuple[float, dict[str, Any]]]] = {name: {} for name in _HARMLESS}
 
     def register(self, authorizer: PolicyAuthorizer) -> None:
-        authorizer.register_tags(ResourceTags(self._ask).of)
+        authorizer.register_tags(ResourceTags(self.ask).of)
         authorizer.register_finish("dynamodb", self.leading_keys)
         authorizer.register_finish("secretsmanager", self.secret_arn)
         authorizer.register_finish("kms", self.key_arn)
@@ -81,7 +83,7 @@ class Lookups:
         if access is None:
             return demand.resource, {}
         table, _, index = demand.resource.partition("/index/")
-        found = await self._ask(Arn.parse(table), "dynamodb", "DescribeTable", TableName=table.partition(":table/")[2])
+        found = await self.ask(Arn.parse(table), "dynamodb", "DescribeTable", TableName=table.partition(":table/")[2])
         key = _partition_key(found.get("Table") or {}, index)
         keys = leading_keys(access, key) if key else (UNKNOWN_KEY,)
         scan = {"dynamodb:FullTableScan": str(keys == (UNKNOWN_KEY,)).lower()} if "PartiQL" in access else {}
@@ -92,7 +94,7 @@ class Lookups:
         name = demand.resource.partition(":secret:")[2]
         if not name:
             return demand.resource, {}
-        found = await self._ask(Arn.parse(demand.resource), "secretsmanager", "DescribeSecret", SecretId=name)
+        found = await self.ask(Arn.parse(demand.resource), "secretsmanager", "DescribeSecret", SecretId=name)
         return found.get("ARN") or demand.resource, {}
 
     async def key_arn(self, demand: Unfinished) -> tuple[str, Mapping[str, Any]]:
@@ -102,7 +104,7 @@ class Lookups:
             return demand.resource, {}
         arn = Arn.parse(demand.resource)
         # Not DescribeKey, which moto refuses as soon as the key's policy denies anybody kms:*
-        found = await self._ask(arn, "kms", "ListAliases", Limit=_ALIASES)
+        found = await self.ask(arn, "kms", "ListAliases", Limit=_ALIASES)
         named = (entry.get("TargetKeyId") for entry in found.get("Aliases") or () if entry["AliasName"] == alias)
         key = next(named, None)
         return (str(arn._replace(resource=f"key/{key}")) if key else demand.resource), {}
@@ -111,17 +113,17 @@ class Lookups:
 
     async def queue_policy(self, demand: Unfinished) -> Owned:
         queue = Arn.parse(demand.resource)
-        url = await self._ask(queue, "sqs", "GetQueueUrl", QueueName=queue.resource)
+        url = await self.ask(queue, "sqs", "GetQueueUrl", QueueName=queue.resource)
         if "QueueUrl" not in url:
             return Owned()
-        found = await self._ask(queue, "sqs", "GetQueueAttributes", QueueUrl=url["QueueUrl"], AttributeNames=["Policy"])
+        found = await self.ask(queue, "sqs", "GetQueueAttributes", QueueUrl=url["QueueUrl"], AttributeNames=["Policy"])
         return Owned((found.get("Attributes") or {}).get("Policy"))
 
     async def topic_policy(self, demand: Unfinished) -> Owned:
         topic = Arn.parse(demand.resource)
         if topic.resource.startswith("app/"):
             return Owned()
-        found = await self._ask(topic, "sns", "GetTopicAttributes", TopicArn=demand.resource)
+        found = await self.ask(topic, "sns", "GetTopicAttributes", TopicArn=demand.resource)
         return Owned((found.get("Attributes") or {}).get("Policy"))
 
     async def bucket_policy(self, demand: Unfinished) -> Owned:
@@ -130,7 +132,7 @@ class Lookups:
             return Owned()
         bucket = Arn.parse(demand.resource)._replace(account=demand.principal.account)
         name = bucket.resource.partition("/")[0]
-        found = await self._ask(bucket, "s3", "GetBucketPolicy", Bucket=name)
+        found = await self.ask(bucket, "s3", "GetBucketPolicy", Bucket=name)
         policy = found.get("Policy")
         text = given = policy.decode() if isinstance(policy, bytes) else policy
         account = await self._bucket_account(bucket, name)
@@ -144,24 +146,23 @@ class Lookups:
         https://docs.aws.amazon.com/AmazonS3/latest/userguide/acl-overview.html
         """
         name, _, key = bucket.resource.partition("/")
-        block = await self._ask(bucket, "s3", "GetPublicAccessBlock", Bucket=name)
+        block = await self.ask(bucket, "s3", "GetPublicAccessBlock", Bucket=name)
         if (block.get("PublicAccessBlockConfiguration") or {}).get("IgnorePublicAcls"):
             return []
-        # An object's is asked for each time: it goes with every upload.
-        by_object = await self._call(bucket, "s3", "GetObjectAcl", Bucket=name, Key=key) if key else {}
-        by_bucket = await self._ask(bucket, "s3", "GetBucketAcl", Bucket=name)
+        by_object = await self.ask(bucket, "s3", "GetObjectAcl", Bucket=name, Key=key) if key else {}
+        by_bucket = await self.ask(bucket, "s3", "GetBucketAcl", Bucket=name)
         actions = [*_public(by_object, _OBJECT_ACL), *_public(by_bucket, _BUCKET_ACL)]
         resource = demand.resource
         return [{"Effect": "Allow", "Principal": "*", "Action": actions, "Resource": resource}] if actions else []
 
     async def _bucket_account(self, bucket: Arn, name: str) -> str:
-        own = await self._ask(bucket, "s3", "ListBuckets")
+        own = await self.ask(bucket, "s3", "ListBuckets")
         if any(found["Name"] == name for found in own.get("Buckets") or ()):
             return ""
-        return _ANOTHER_ACCOUNT if await self._ask(bucket, "s3", "GetBucketAcl", Bucket=name) else ""
+        return _ANOTHER_ACCOUNT if await self.ask(bucket, "s3", "GetBucketAcl", Bucket=name) else ""
 
     async def secret_policy(self, demand: Unfinished) -> Owned:
-        found = await self._ask(
+        found = await self.ask(
             Arn.parse(demand.resource), "secretsmanager", "GetResourcePolicy", SecretId=demand.resource
         )
         return Owned(found.get("ResourcePolicy"))
@@ -171,14 +172,14 @@ class Lookups:
         table = demand.resource.partition("/index/")[0]
         if ":table/" not in table:
             return Owned()
-        found = await self._ask(Arn.parse(table), "dynamodb", "GetResourcePolicy", ResourceArn=table)
+        found = await self.ask(Arn.parse(table), "dynamodb", "GetResourcePolicy", ResourceArn=table)
         return Owned(found.get("Policy"))
 
     async def stream_policy(self, demand: Unfinished) -> Owned:
         arn = Arn.parse(demand.resource)
         if not arn.resource.startswith("stream/"):
             return Owned()
-        found = await self._ask(arn, "kinesis", "GetResourcePolicy", ResourceARN=demand.resource)
+        found = await self.ask(arn, "kinesis", "GetResourcePolicy", ResourceARN=demand.resource)
         policy = found.get("Policy")
         # moto has an empty object for none.
         return Owned(policy if policy and policy.strip() != "{}" else None)
@@ -188,7 +189,7 @@ class Lookups:
         kind, _, name = arn.resource.partition("/")
         if kind != "event-bus":
             return Owned()
-        found = await self._ask(arn, "events", "DescribeEventBus", Name=name)
+        found = await self.ask(arn, "events", "DescribeEventBus", Name=name)
         return Owned(found.get("Policy"))
 
     async def key_policy(self, demand: Unfinished) -> Owned:
@@ -197,10 +198,10 @@ class Lookups:
         kind, _, id = arn.resource.partition("/")
         if kind != "key":
             return Owned()
-        found = await self._ask(arn, "kms", "GetKeyPolicy", KeyId=id, PolicyName="default")
+        found = await self.ask(arn, "kms", "GetKeyPolicy", KeyId=id, PolicyName="default")
         if "Policy" not in found:
             return Owned()
-        granted = await self._ask(arn, "kms", "ListGrants", KeyId=id)
+        granted = await self.ask(arn, "kms", "ListGrants", KeyId=id)
         statements = [_granted(grant) for grant in granted.get("Grants") or ()]
         return Owned(with_statements(found["Policy"], statements), required=True, given=found["Policy"])
 
@@ -210,18 +211,16 @@ class Lookups:
         name, _, qualifier = rest.partition(":")
         if kind == "function":
             params = {"FunctionName": name} | ({"Qualifier": qualifier} if qualifier else {})
-            found = await self._ask(arn, "lambda", "GetPolicy", **params)
+            found = await self.ask(arn, "lambda", "GetPolicy", **params)
         elif kind == "layer" and qualifier.isdigit():
-            found = await self._ask(
-                arn, "lambda", "GetLayerVersionPolicy", LayerName=name, VersionNumber=int(qualifier)
-            )
+            found = await self.ask(arn, "lambda", "GetLayerVersionPolicy", LayerName=name, VersionNumber=int(qualifier))
         else:
             return Owned()
         return Owned(found.get("Policy"))
 
-    async def _ask(self, about: Arn, service: str, operation: str, **params: Any) -> dict[str, Any]:
+    async def ask(self, about: Arn, service: str, operation: str, **params: Any) -> dict[str, Any]:
         """Empty where there is no such resource: the call itself will say so."""
-        if service not in _HARMLESS:
+        if service not in _HARMLESS or operation in _OF_OBJECTS:
             return await self._call(about, service, operation, **params)
         answers, now = self._answers[service], time.monotonic()
         key = (about.account, about.region, operation, *(str(value) for value in params.values()))
