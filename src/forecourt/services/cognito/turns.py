@@ -20,25 +20,29 @@ _T = TypeVar("_T")
 class Turns:
     def __init__(self) -> None:
         self._waiting: deque[tuple[asyncio.Future[Any], Callable[[], Any]]] = deque()
+        # Whether something was computed in this turn of the loop.
+        self._taken = False
 
     async def take(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-        """What `work` returns or raises, in a later turn: whatever the caller has set off before comes first."""
+        """What `work` returns or raises: at once, or when the others before it had their turns."""
         loop = asyncio.get_running_loop()
-        done: asyncio.Future[_T] = loop.create_future()
-        if not self._waiting:
-            loop.call_soon(self._next)
-        self._waiting.append((done, partial(work, *args, **kwargs)))
-        return await done
+        if self._taken:
+            done: asyncio.Future[_T] = loop.create_future()
+            self._waiting.append((done, partial(work, *args, **kwargs)))
+            return await done
+        self._taken = True
+        loop.call_soon(self._next)
+        return work(*args, **kwargs)
 
     def _next(self) -> None:
-        """The first leaves the queue only when it is done: until then somebody is on his way here."""
-        done, work = self._waiting[0]
-        try:
-            if not done.cancelled():
+        self._taken = False
+        while self._waiting and not self._taken:
+            done, work = self._waiting.popleft()
+            if done.cancelled():
+                continue
+            self._taken = True
+            asyncio.get_running_loop().call_soon(self._next)
+            try:
                 done.set_result(work())
-        except Exception as error:
-            done.set_exception(error)
-        finally:
-            self._waiting.popleft()
-            if self._waiting:
-                asyncio.get_running_loop().call_soon(self._next)
+            except Exception as error:
+                done.set_exception(error)

@@ -62,7 +62,7 @@ class NewAddress(msgspec.Struct, frozen=True):
     value: str
 
 
-class Attempt(msgspec.Struct, kw_only=True):
+class Attempt(msgspec.Struct, kw_only=True, omit_defaults=True):
     id: str
     pool_id: str
     client_id: str
