@@ -60,9 +60,9 @@ class Repository:
             else:
                 await work.gone("ecr", "DeleteRepositoryPolicy", repositoryName=name)
         if old.get("LifecyclePolicy") != new.get("LifecyclePolicy"):
-            text = (new.get("LifecyclePolicy") or {}).get("LifecyclePolicyText")
-            if text:
-                await work.call("ecr", "PutLifecyclePolicy", repositoryName=name, lifecyclePolicyText=text)
+            lifecycle = (new.get("LifecyclePolicy") or {}).get("LifecyclePolicyText")
+            if lifecycle:
+                await work.call("ecr", "PutLifecyclePolicy", repositoryName=name, lifecyclePolicyText=lifecycle)
             else:
                 await work.gone("ecr", "DeleteLifecyclePolicy", repositoryName=name)
 

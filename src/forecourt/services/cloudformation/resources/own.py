@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -87,6 +88,10 @@ def _stack_request(work: Work, properties: Properties) -> dict[str, Any]:
 class CustomResource:
     """A function, or a topic's subscriber, is told what to do, and answers at the address that it is given."""
 
+    def __init__(self) -> None:
+        # Those under way: a function may go on after it has answered.
+        self._invocations: set[asyncio.Future[str | None]] = set()
+
     async def create(self, work: Work, properties: Properties) -> Made:
         return await self._ask(work, "Create", properties)
 
@@ -111,9 +116,13 @@ class CustomResource:
             "ResourceProperties": _given(properties),
             **(more or {}),
         }
-        await self._send(work, service, event)
         seconds = float(properties.get("ServiceTimeout", _TIMEOUT_SECONDS))
-        answers = await work.ports.signals.wait(request_id, 1, seconds)
+        waiting = asyncio.ensure_future(work.ports.signals.wait(request_id, 1, seconds))
+        try:
+            await self._tell(work, service, event, waiting)
+            answers = await waiting
+        finally:
+            waiting.cancel()
         await work.ports.signals.forget(request_id)
         if not answers:
             raise ResourceFailed(
@@ -122,20 +131,40 @@ class CustomResource:
             )
         return _answered(answers[0], (more or {}).get("PhysicalResourceId"), request_id)
 
-    async def _send(self, work: Work, service: str, event: dict[str, Any]) -> None:
-        """Raises `ResourceFailed` where there is nobody to ask."""
-        try:
-            if ":lambda:" in service:
-                await work.call(
-                    "lambda", "Invoke", FunctionName=service, InvocationType="Event", Payload=dump(event).encode()
-                )
-            elif ":sns:" in service:
-                subject = "AWS CloudFormation custom resource request"
+    async def _tell(self, work: Work, service: str, event: dict[str, Any], waiting: asyncio.Future[Any]) -> None:
+        """Raises `ResourceFailed` where there is nobody to ask, or a function that fails without an answer.
+
+        AWS invokes the function asynchronously, and waits for an hour for one that failed.
+        """
+        if ":sns:" in service:
+            subject = "AWS CloudFormation custom resource request"
+            try:
                 await work.call("sns", "Publish", TopicArn=service, Subject=subject, Message=dump(event))
-            else:
-                raise ResourceFailed(f"Invalid service token {service}: it names no function and no topic.")
+            except ServiceError as error:
+                raise ResourceFailed(f"Failed to publish to {service}: {error.message}") from error
+            return
+        if ":lambda:" not in service:
+            raise ResourceFailed(f"Invalid service token {service}: it names no function and no topic.")
+        invocation = asyncio.ensure_future(self._invoke(work, service, event))
+        self._invocations.add(invocation)
+        invocation.add_done_callback(self._invocations.discard)
+        await asyncio.wait({invocation, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        failure = invocation.result() if invocation.done() else None
+        # The answer may be sent just before the function fails.
+        if failure is not None and not await work.ports.signals.wait(event["RequestId"], 1, 0):
+            raise ResourceFailed(failure)
+
+    async def _invoke(self, work: Work, service: str, event: dict[str, Any]) -> str | None:
+        """What went wrong, if anything did."""
+        try:
+            found = await work.call("lambda", "Invoke", FunctionName=service, Payload=dump(event).encode())
         except ServiceError as error:
-            raise ResourceFailed(f"Failed to invoke {service}: {error.message}") from error
+            return f"Failed to invoke {service}: {error.message}"
+        if "FunctionError" not in found:
+            return None
+        payload = found.get("Payload", b"")
+        data: bytes = payload if isinstance(payload, bytes) else payload.read()
+        return f"The function {service} failed without an answer: {data.decode(errors='replace')[:1000]}"
 
 
 def _given(properties: Properties) -> Any:

@@ -303,6 +303,23 @@ function makeContext (headers) {
   }
 }
 
+// ---- Answers of custom resources
+
+// CDK's own handlers send theirs by https to the host of the address that the event has, whatever its scheme and port.
+// The modules are asked for when such an event comes: no other function's start waits for them.
+async function answerWhereAsked (address) {
+  const { protocol, hostname, port } = new URL(address)
+  if (protocol !== 'http:') return
+  const [{ default: http }, { default: https }] = await Promise.all([import('node:http'), import('node:https')])
+  const request = https.request.byDefault ?? https.request
+  https.request = (...given) => {
+    const options = given[0]
+    const ours = options?.hostname === hostname && options.path?.startsWith('/_aws/cloudformation/')
+    return ours ? http.request({ ...options, port }, ...given.slice(1)) : request(...given)
+  }
+  https.request.byDefault = request
+}
+
 // ---- The loop
 
 let whenLoopIsEmpty = () => {}
@@ -349,7 +366,9 @@ async function serve (api, handler) {
 
 async function answer (api, handler, { headers, body }) {
   try {
-    const result = await run(handler, JSON.parse(body), makeContext(headers))
+    const event = JSON.parse(body)
+    if (event?.RequestType && event.ResponseURL) await answerWhereAsked(event.ResponseURL)
+    const result = await run(handler, event, makeContext(headers))
     return await api.answer(`/invocation/${requestId}/response`, JSON.stringify(result === undefined ? null : result) ?? 'null')
   } catch (error) {
     return fail(api, error)
