@@ -1,5 +1,6 @@
 """What a gateway does besides forwarding, each case beside the same floor in the same run: nginx.
 
+    all different     HTTP_PROXY, and no request has the target or the headers of another: connections learn nothing
     guarded           HTTP_PROXY with an API key, a usage plan (throttle, quota), the method's throttle and metrics
     JWT               HTTP_PROXY of an HTTP API behind a JWT authorizer; the token was seen before
     cache hit         a stage's cache, beside nginx serving its own `proxy_cache` hit
@@ -28,6 +29,14 @@ _SECONDS = 3
 _PLENTY = 1_000_000
 _PASSWORD = "Correct-horse-1"
 _JSON = "application/json"
+_ALL_DIFFERENT = """
+local asked = 0
+request = function()
+    asked = asked + 1
+    wrk.headers["traceparent"] = string.format("00-%032x-%016x-01", asked, asked)
+    return wrk.format(nil, wrk.path .. "?asked=" .. asked)
+end
+"""
 
 
 class Case(NamedTuple):
@@ -47,6 +56,12 @@ def main() -> None:
         forecourt = servers.enter_context(PinnedForecourt(*UNLIMITED, "--quotas", "apigateway.resources=1100"))
         cases = [
             Case("nginx", Contender(f"http://127.0.0.1:{floor_port}/pets/7", floor_pid), "nginx", ""),
+            Case(
+                "nginx, all different",
+                Contender(f"http://127.0.0.1:{floor_port}/pets/7", floor_pid, _all_different()),
+                "nginx",
+                "",
+            ),
             Case("nginx, cache hit", Contender(f"http://127.0.0.1:{cache_port}/pets/7", cache_pid), "nginx", ""),
             *_ours(forecourt, port),
         ]
@@ -82,7 +97,9 @@ def _ours(forecourt: Forecourt, port: int) -> Iterator[Case]:
     def contender(api: str, path: str, script: Path | None = None) -> Contender:
         return Contender(f"{forecourt.url}/_aws/execute-api/{api}/dev{path}", forecourt.pid, script)
 
-    yield Case("plain", contender(_routes(apis, port, 10), "/r9"), "nginx", "0.45")
+    ten = _routes(apis, port, 10)
+    yield Case("plain", contender(ten, "/r9"), "nginx", "0.45")
+    yield Case("all different", contender(ten, "/r9", _all_different()), "nginx, all different", "")
     api, key = _guarded(apis, port)
     yield Case("guarded", contender(api, "/pets", _script("guarded", {"x-api-key": key})), "nginx", "0.35")
     api, token = _with_jwt(forecourt, port)
@@ -105,6 +122,12 @@ def _script(name: str, headers: Mapping[str, str], body: str = "") -> Path:
         lines += ['wrk.method = "POST"', f"wrk.body = {json.dumps(body)}"]
     path = BUILD / f"{name}.lua"
     path.write_text("\n".join(lines))
+    return path
+
+
+def _all_different() -> Path:
+    path = BUILD / "all-different.lua"
+    path.write_text(_ALL_DIFFERENT)
     return path
 
 
