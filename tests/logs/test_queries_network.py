@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from forecourt.base.paging import decode_token, encode_token
 from forecourt.testing import Forecourt
 
 
@@ -99,9 +100,12 @@ def test_an_event_and_the_fields_of_a_group(server: Forecourt, groups: list[str]
     assert (record["@message"], record["n"], record["@logStream"]) == ('{"n": 42, "even": 1}', "42", "s")
     fields = logs.get_log_group_fields(logGroupName=groups[0])["logGroupFields"]
     assert {"name": "even", "percent": 100} in fields
-    with pytest.raises(ClientError) as error:
-        server.client("logs", region="eu-west-1").get_log_record(logRecordPointer=row["@ptr"])
-    assert error.value.response["Error"]["Code"] == "InvalidParameterException"
+    place = decode_token(row["@ptr"])
+    forged = encode_token((*place[:-2], str(int(place[-2]) + 1), place[-1]))
+    for region, pointer in (("eu-west-1", row["@ptr"]), ("us-east-1", forged), ("us-east-1", "junk")):
+        with pytest.raises(ClientError) as error:
+            server.client("logs", region=region).get_log_record(logRecordPointer=pointer)
+        assert error.value.response["Error"]["Code"] == "InvalidParameterException"
 
 
 def test_queries_are_kept_under_names(server: Forecourt) -> None:
@@ -132,3 +136,22 @@ def test_what_is_refused(server: Forecourt, groups: list[str], asked: dict[str, 
     with pytest.raises(ClientError) as error:
         server.client("logs").start_query(**given)
     assert error.value.response["Error"]["Code"] == code
+
+
+def test_a_query_under_way_can_be_stopped(server: Forecourt) -> None:
+    """One that has a lot to do: an expression that goes astray on every event."""
+    logs, group = server.client("logs"), f"/insights/{uuid.uuid4()}"
+    logs.create_log_group(logGroupName=group)
+    logs.create_log_stream(logGroupName=group, logStreamName="s")
+    now = int(server.ask("/_forecourt/clock")["now"] * 1000)
+    events = [{"timestamp": now, "message": "a" * 60 + str(n)} for n in range(1000)]
+    logs.put_log_events(logGroupName=group, logStreamName="s", logEvents=events)
+    asked = {"logGroupName": group, "startTime": now // 1000 - 60, "endTime": now // 1000 + 60}
+    query = logs.start_query(queryString="filter @message like /(a+)+$/", **asked)["queryId"]
+    assert logs.get_query_results(queryId=query)["status"] in ("Scheduled", "Running")
+    assert logs.stop_query(queryId=query)["success"]
+    deadline = time.monotonic() + 10
+    while (status := logs.get_query_results(queryId=query)["status"]) != "Cancelled":
+        assert status in ("Scheduled", "Running")
+        assert time.monotonic() < deadline
+        time.sleep(0.02)

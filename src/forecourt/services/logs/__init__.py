@@ -85,7 +85,7 @@ class Logs:
         await self._filters.stop()
 
     async def reset(self) -> None:
-        await self._queries.stop()
+        await self._queries.clear()
         await self._filters.clear()
         await self._events.reset()
 

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+import hmac
 import logging
+import secrets
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Literal
 
 import msgspec
@@ -74,24 +77,38 @@ class Stopped(Exception):
     """Nobody waits for the query any more, or it takes too long."""
 
 
-def pointer(group: GroupKey, event: LogEvent) -> str:
-    """Where an event is found again: `@ptr`."""
-    return encode_token((*group, event.stream, str(event.timestamp_ms), str(event.sequence)))
+class Pointers:
+    """`@ptr`: where an event is found again, for who was shown it. Good until Forecourt ends, as results are."""
 
+    def __init__(self) -> None:
+        self._key = secrets.token_bytes(32)
 
-def pointed_at(text: str) -> tuple[GroupKey, str, Position]:
-    """Raises `ValueError`."""
-    account, region, group, stream, timestamp, sequence = decode_token(text)
-    return (account, region, group), stream, (int(timestamp), int(sequence))
+    def to(self, group: GroupKey, event: LogEvent) -> str:
+        place = (*group, event.stream, str(event.timestamp_ms), str(event.sequence))
+        return encode_token((*place, self._proof(place)))
+
+    def read(self, text: str) -> tuple[GroupKey, str, Position]:
+        """Raises `ValueError`."""
+        *place, proof = decode_token(text)
+        if not hmac.compare_digest(proof, self._proof(place)):
+            raise ValueError("not a pointer of ours")
+        account, region, group, stream, timestamp, sequence = place
+        return (account, region, group), stream, (int(timestamp), int(sequence))
+
+    def _proof(self, place: Sequence[str]) -> str:
+        return hmac.digest(self._key, encode_token(place).encode(), "sha256")[:16].hex()
 
 
 class Queries:
     def __init__(self, events: LogStore, clock: Clock) -> None:
         self._events = events
         self._clock = clock
+        self.pointers = Pointers()
         self._runs: dict[str, Run] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._slots = asyncio.Semaphore(_AT_ONCE)
+        # Of their own: the loop's others read the events for them.
+        self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="forecourt-queries")
 
     def start(self, id: str, asked: Asked) -> None:
         """Raises `LimitExceededException`."""
@@ -116,6 +133,10 @@ class Queries:
         return [run for run in reversed(self._runs.values()) if (run.asked.account, run.asked.region) == here]
 
     async def stop(self) -> None:
+        await self.clear()
+        self._threads.shutdown(wait=False)
+
+    async def clear(self) -> None:
         for run in self._runs.values():
             run.stopped.set()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -129,7 +150,9 @@ class Queries:
             run.status = "Running"
             began = time.monotonic()
             try:
-                run.results = await asyncio.to_thread(_find, run, self._events, asyncio.get_running_loop())
+                run.results = await asyncio.to_thread(
+                    _find, run, self._events, self.pointers, asyncio.get_running_loop()
+                )
                 run.status = "Complete"
             except Stopped:
                 run.status = "Cancelled" if run.stopped.is_set() else "Timeout"
@@ -150,7 +173,7 @@ class Queries:
                 del self._runs[run.id]
 
 
-def _find(run: Run, events: LogStore, loop: asyncio.AbstractEventLoop) -> Results:
+def _find(run: Run, events: LogStore, pointers: Pointers, loop: asyncio.AbstractEventLoop) -> Results:
     """In a thread of the query's own."""
     asked = run.asked
     deadline = time.monotonic() + _LONGEST_SECONDS
@@ -163,7 +186,7 @@ def _find(run: Run, events: LogStore, loop: asyncio.AbstractEventLoop) -> Result
             run.scanned += 1
             run.scanned_bytes += len(event.message)
             yield event_row(
-                group, event.stream, event.timestamp_ms, event.ingestion_ms, event.message, pointer(group, event)
+                group, event.stream, event.timestamp_ms, event.ingestion_ms, event.message, pointers.to(group, event)
             )
 
     return asked.query.run(rows(), asked.limit)

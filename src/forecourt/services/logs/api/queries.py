@@ -18,7 +18,7 @@ from forecourt.services.logs.errors import (
 )
 from forecourt.services.logs.insights import MOST_ROWS, MalformedQuery, Query, Row, compile_query, event_row, shown
 from forecourt.services.logs.model import LogGroup
-from forecourt.services.logs.queries import Asked, Queries, Run, pointed_at, pointer
+from forecourt.services.logs.queries import Asked, Queries, Run
 from forecourt.services.logs.store import LogsStore
 from forecourt.telemetry.log_group import Search
 from forecourt.telemetry.log_store import GroupKey, LogStore
@@ -107,7 +107,7 @@ class QueriesApi:
     @operation("GetLogRecord")
     async def get_log_record(self, context: CallContext, request: aws.GetLogRecordRequestTypeDef) -> dict[str, Any]:
         try:
-            key, stream, (timestamp, sequence) = pointed_at(request["logRecordPointer"])
+            key, stream, (timestamp, sequence) = self._queries.pointers.read(request["logRecordPointer"])
         except ValueError:
             raise InvalidParameterException("Invalid logRecordPointer.") from None
         if key[:2] != (context.account, context.region):
@@ -141,9 +141,9 @@ class QueriesApi:
         return self._clock.now_ms() - group.retention_days * _DAY_MS if group.retention_days else 0
 
     async def _rows(self, key: GroupKey, search: Search) -> list[Row]:
-        found = await self._events.search(key, search)
+        found, to = await self._events.search(key, search), self._queries.pointers.to
         return [
-            event_row(key, event.stream, event.timestamp_ms, event.ingestion_ms, event.message, pointer(key, event))
+            event_row(key, event.stream, event.timestamp_ms, event.ingestion_ms, event.message, to(key, event))
             for event in found.events
         ]
 

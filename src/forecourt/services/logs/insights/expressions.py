@@ -28,7 +28,7 @@ _MOST_DEEP = 50
 
 
 class Pattern:
-    """A regular expression that ends in time."""
+    """A regular expression that ends in time, and lets the process go on meanwhile."""
 
     def __init__(self, token: Token) -> None:
         try:
@@ -40,7 +40,7 @@ class Pattern:
 
     def search(self, text: str) -> regex.Match[str] | None:
         try:
-            return self._pattern.search(text, timeout=_REGEX_SECONDS)
+            return self._pattern.search(text, timeout=_REGEX_SECONDS, concurrent=True)
         except TimeoutError:
             return None
 
