@@ -7,7 +7,7 @@ from it is worked out `once`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, cast
 
 Headers = list[tuple[bytes, bytes]]
@@ -34,7 +34,7 @@ class Recurring(Headers):
     _known: dict[Callable[..., Any], Any]
 
 
-def once(headers: Headers, rule: Callable[[G], T], given: G) -> T:
+def once(headers: Sequence[tuple[bytes, bytes]], rule: Callable[[G], T], given: G) -> T:
     """`rule(given)`. Where `headers` recur it is called once for all of them.
 
     So it may depend on them and on their connection only, and nobody may change its result. Headers that follow from

@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from forecourt.auth.sigv4.canonical import SignedHeaders, query_pairs
+from forecourt.base.headers import once
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 TERMINATOR = "aws4_request"
@@ -96,7 +97,7 @@ class _Signer(NamedTuple):
 
 def read_signature(request: SignedRequest) -> Signature | None:
     """The signature that the request carries, or None. Raises `Refused` where it is there but not whole."""
-    headers = _collected(request.headers)
+    headers = once(request.headers, _collected, request.headers)
     authorization = headers.get(b"authorization", b"")
     query = request.query_string
     presigned = query and (b"X-Amz-Algorithm=" in query or b"X-Amz-Signature=" in query)
@@ -106,7 +107,7 @@ def read_signature(request: SignedRequest) -> Signature | None:
     if presigned:
         return _read_query(request, headers)
     if authorization:
-        return _read_header(request, headers)
+        return once(request.headers, _read_header, request.headers)
     return None
 
 
@@ -124,9 +125,10 @@ def _collected(headers: Sequence[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
 # --- The header ---------------------------------------------------------------------------------------------------
 
 
-def _read_header(request: SignedRequest, headers: dict[bytes, bytes]) -> Signature:
-    if len(headers) != len(request.headers):
-        _check_single(request)
+def _read_header(given: Sequence[tuple[bytes, bytes]]) -> Signature:
+    headers = _collected(given)
+    if len(headers) != len(given):
+        _check_single(given)
     authorization = headers[b"authorization"].decode("latin-1")
     amz_date = headers.get(b"x-amz-date")
     timestamp = amz_date.decode("latin-1") if amz_date else _date(headers)
@@ -152,9 +154,9 @@ def _read_header(request: SignedRequest, headers: dict[bytes, bytes]) -> Signatu
     )
 
 
-def _check_single(request: SignedRequest) -> None:
+def _check_single(headers: Sequence[tuple[bytes, bytes]]) -> None:
     """Of what says who signs, and when, there is one or the signature is ambiguous."""
-    names = [name for name, _ in request.headers]
+    names = [name for name, _ in headers]
     for name in _SINGLE_HEADERS:
         if names.count(name) > 1:
             raise Refused(Reason.INCOMPLETE, f"The header '{name.decode()}' is given more than once.")
