@@ -226,3 +226,15 @@ def test_what_a_request_says_of_tags(params: Any, tags: dict[str, str], keys: tu
     found = request_tags(params)
     assert found.pop("aws:TagKeys", None) == keys
     assert found == {f"aws:RequestTag/{key}": value for key, value in tags.items()}
+
+
+def test_a_policy_is_tagged_by_its_whole_arn(enforced: Forecourt) -> None:
+    """Who may tag the policies below a path does not reach another one by its name."""
+    root = enforced.client("iam", **ROOT)
+    arn = root.create_policy(PolicyName="out-of-reach", PolicyDocument=policy(allow("s3:*")))["Policy"]["Arn"]
+    below = f"arn:aws:iam::{HOME}:policy/team/"
+    mine = enforced.client("iam", **user(enforced, "tagger", policy(allow("iam:*", f"{below}*"))))
+    tag = [{"Key": "team", "Value": "mine"}]
+    assert refusal(mine.tag_policy, PolicyArn=arn, Tags=tag)[0] == "AccessDenied"
+    assert refusal(mine.tag_policy, PolicyArn=f"{below}out-of-reach", Tags=tag)[0] == "NoSuchEntity"
+    assert root.list_policy_tags(PolicyArn=arn)["Tags"] == []

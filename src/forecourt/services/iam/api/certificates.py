@@ -5,16 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from forecourt.base.call import CallContext, operation
-from forecourt.services.iam.api.kit import IamApi, Request, Result, insert, new_tags
+from forecourt.services.iam.api.holdings import Holdings
+from forecourt.services.iam.api.kit import IamApi, Kit, Request, Result, insert, new_tags
 from forecourt.services.iam.api.users import own_name
 from forecourt.services.iam.errors import (
     DuplicateCertificateException,
     InvalidCertificateException,
-    InvalidInputException,
     KeyPairMismatchException,
-    LimitExceededException,
     MalformedCertificateException,
-    NoSuchEntityException,
 )
 from forecourt.services.iam.model import ServerCertificate, SigningCertificate, User
 from forecourt.services.iam.store import missing, page, shown_tags
@@ -93,6 +91,16 @@ class ServerCertificatesApi(IamApi):
 
 
 class SigningCertificatesApi(IamApi):
+    def __init__(self, kit: Kit) -> None:
+        super().__init__(kit)
+        self._certificates: Holdings[SigningCertificate] = Holdings(
+            self.directory,
+            lambda user: user.signing_certificates,
+            "certificate",
+            "SigningCertificatesPerUser",
+            _MAX_SIGNING,
+        )
+
     @operation("UploadSigningCertificate")
     async def upload(self, context: CallContext, request: Request) -> Result:
         body, now = request["CertificateBody"], self.kit.clock.now()
@@ -100,16 +108,13 @@ class SigningCertificatesApi(IamApi):
         if not certificate.not_valid_before_utc.timestamp() <= now <= certificate.not_valid_after_utc.timestamp():
             raise InvalidCertificateException("The certificate is not valid at this time.")
         kept = SigningCertificate(id=self.kit.ids.base32(32), body=body, uploaded_at=now)
-
-        def change(user: User, _: Tx) -> str:
-            if any(held.body == body for held in user.signing_certificates):
-                raise DuplicateCertificateException("The certificate is already associated with this user.")
-            if len(user.signing_certificates) >= _MAX_SIGNING:
-                raise LimitExceededException(f"Cannot exceed quota for SigningCertificatesPerUser: {_MAX_SIGNING}")
-            user.signing_certificates.append(kept)
-            return user.name
-
-        owner = await self.directory.change(User, context.account, own_name(context, request.get("UserName")), change)
+        owner = await self._certificates.add(
+            context.account,
+            own_name(context, request.get("UserName")),
+            kept,
+            lambda held: held.body == body,
+            DuplicateCertificateException,
+        )
         return {"Certificate": _signing(owner, kept)}
 
     @operation("ListSigningCertificates")
@@ -120,29 +125,15 @@ class SigningCertificatesApi(IamApi):
 
     @operation("UpdateSigningCertificate")
     async def update(self, context: CallContext, request: Request) -> Result:
-        if request["Status"] == "Expired":
-            raise InvalidInputException("The status of a signing certificate is Active or Inactive.")
-
-        def change(user: User, _: Tx) -> None:
-            _held(user, request["CertificateId"]).status = request["Status"]
-
-        await self.directory.change(User, context.account, own_name(context, request.get("UserName")), change)
+        user, id = own_name(context, request.get("UserName")), request["CertificateId"]
+        await self._certificates.set_status(context.account, user, id, request["Status"])
         return {}
 
     @operation("DeleteSigningCertificate")
     async def delete(self, context: CallContext, request: Request) -> Result:
-        def change(user: User, _: Tx) -> None:
-            user.signing_certificates.remove(_held(user, request["CertificateId"]))
-
-        await self.directory.change(User, context.account, own_name(context, request.get("UserName")), change)
+        user = own_name(context, request.get("UserName"))
+        await self._certificates.delete(context.account, user, request["CertificateId"])
         return {}
-
-
-def _held(user: User, id: str) -> SigningCertificate:
-    found = next((certificate for certificate in user.signing_certificates if certificate.id == id), None)
-    if found is None:
-        raise NoSuchEntityException(f"The Certificate with id {id} cannot be found.")
-    return found
 
 
 def _metadata(found: ServerCertificate) -> Result:

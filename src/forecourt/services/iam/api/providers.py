@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any, Generic, TypeVar
 from urllib.parse import urlsplit
 
 from forecourt.base.call import CallContext, operation
@@ -12,15 +13,63 @@ from forecourt.services.iam.api.kit import IamApi, Request, Result, add_tags, in
 from forecourt.services.iam.errors import InvalidInputException, LimitExceededException, NoSuchEntityException
 from forecourt.services.iam.model import OidcProvider, SamlProvider
 from forecourt.services.iam.store import page, shown_tags, tags_of
-from forecourt.store import Tx
+from forecourt.store import Store, Tx
 
 _YEAR = 365 * 86_400
 _SAML_METADATA = "{urn:oasis:names:tc:SAML:2.0:metadata}"
 _MAX_CLIENT_IDS = 100
-Change = Callable[[OidcProvider], None]
+P = TypeVar("P", OidcProvider, SamlProvider)
 
 
-class OidcProvidersApi(IamApi):
+class _ProvidersApi(IamApi, Generic[P]):
+    """What both kinds have in common: they are found by their ARN, and have tags."""
+
+    kind: type[P]
+    # The parameter that names one, and what is said where there is none
+    member: str
+    missing: str
+
+    def _in(self, tx: Tx | Store, context: CallContext, request: Request) -> Any:
+        return tx.get(self.kind, context.account, request[self.member].partition("/")[2])
+
+    def _checked(self, found: P | None, request: Request) -> P:
+        if found is None or found.arn != request[self.member]:
+            raise NoSuchEntityException(self.missing.format(request[self.member]))
+        return found
+
+    async def _get(self, context: CallContext, request: Request) -> P:
+        return self._checked(await self._in(self.store, context, request), request)
+
+    async def _change(self, context: CallContext, request: Request, change: Callable[[P], None]) -> Result:
+        def apply(tx: Tx) -> None:
+            found = self._checked(self._in(tx, context, request), request)
+            change(found)
+            tx.put(found)
+
+        await self.store.write(apply)
+        return {}
+
+    async def _tag(self, context: CallContext, request: Request) -> Result:
+        return await self._change(context, request, lambda provider: add_tags(provider.tags, tags_of(request)))
+
+    async def _untag(self, context: CallContext, request: Request) -> Result:
+        def change(provider: P) -> None:
+            for key in request["TagKeys"]:
+                provider.tags.pop(key, None)
+
+        return await self._change(context, request, change)
+
+    async def _list_tags(self, context: CallContext, request: Request) -> Result:
+        provider = await self._get(context, request)
+        tags, more = page(shown_tags(provider.tags), request, lambda tag: tag["Key"])
+        return {"Tags": tags, **more}
+
+
+class OidcProvidersApi(_ProvidersApi[OidcProvider]):
+    kind = OidcProvider
+    member = "OpenIDConnectProviderArn"
+    missing = "OpenIDConnect Provider not found for arn {}"
+
     @operation("CreateOpenIDConnectProvider")
     async def create(self, context: CallContext, request: Request) -> Result:
         provider = OidcProvider(
@@ -84,44 +133,22 @@ class OidcProvidersApi(IamApi):
 
     @operation("TagOpenIDConnectProvider")
     async def tag(self, context: CallContext, request: Request) -> Result:
-        return await self._change(context, request, lambda provider: add_tags(provider.tags, tags_of(request)))
+        return await self._tag(context, request)
 
     @operation("UntagOpenIDConnectProvider")
     async def untag(self, context: CallContext, request: Request) -> Result:
-        def change(provider: OidcProvider) -> None:
-            for key in request["TagKeys"]:
-                provider.tags.pop(key, None)
-
-        return await self._change(context, request, change)
+        return await self._untag(context, request)
 
     @operation("ListOpenIDConnectProviderTags")
     async def list_tags(self, context: CallContext, request: Request) -> Result:
-        provider = await self._get(context, request)
-        tags, more = page(shown_tags(provider.tags), request, lambda tag: tag["Key"])
-        return {"Tags": tags, **more}
-
-    async def _get(self, context: CallContext, request: Request) -> OidcProvider:
-        arn = request["OpenIDConnectProviderArn"]
-        found = await self.store.get(OidcProvider, context.account, arn.partition("/")[2])
-        if found is None or found.arn != arn:
-            raise _no_provider(arn)
-        return found
-
-    async def _change(self, context: CallContext, request: Request, change: Change) -> Result:
-        arn = request["OpenIDConnectProviderArn"]
-
-        def apply(tx: Tx) -> None:
-            found = tx.get(OidcProvider, context.account, arn.partition("/")[2])
-            if found is None or found.arn != arn:
-                raise _no_provider(arn)
-            change(found)
-            tx.put(found)
-
-        await self.store.write(apply)
-        return {}
+        return await self._list_tags(context, request)
 
 
-class SamlProvidersApi(IamApi):
+class SamlProvidersApi(_ProvidersApi[SamlProvider]):
+    kind = SamlProvider
+    member = "SAMLProviderArn"
+    missing = "SAML Provider {} does not exist."
+
     @operation("CreateSAMLProvider")
     async def create(self, context: CallContext, request: Request) -> Result:
         now = self.kit.clock.now()
@@ -156,12 +183,14 @@ class SamlProvidersApi(IamApi):
 
     @operation("UpdateSAMLProvider")
     async def update(self, context: CallContext, request: Request) -> Result:
-        provider = await self._get(context, request)
-        document = request.get("SAMLMetadataDocument")
-        if document:
-            provider.metadata, provider.valid_until = document, _valid_until(document, self.kit.clock.now())
-            await self.store.write(lambda tx: tx.put(provider))
-        return {"SAMLProviderArn": provider.arn}
+        document, now = request.get("SAMLMetadataDocument"), self.kit.clock.now()
+
+        def change(provider: SamlProvider) -> None:
+            if document:
+                provider.metadata, provider.valid_until = document, _valid_until(document, now)
+
+        await self._change(context, request, change)
+        return {"SAMLProviderArn": request["SAMLProviderArn"]}
 
     @operation("DeleteSAMLProvider")
     async def delete(self, context: CallContext, request: Request) -> Result:
@@ -171,34 +200,15 @@ class SamlProvidersApi(IamApi):
 
     @operation("TagSAMLProvider")
     async def tag(self, context: CallContext, request: Request) -> Result:
-        provider = await self._get(context, request)
-        add_tags(provider.tags, tags_of(request))
-        await self.store.write(lambda tx: tx.put(provider))
-        return {}
+        return await self._tag(context, request)
 
     @operation("UntagSAMLProvider")
     async def untag(self, context: CallContext, request: Request) -> Result:
-        provider = await self._get(context, request)
-        provider.tags = {key: value for key, value in provider.tags.items() if key not in request["TagKeys"]}
-        await self.store.write(lambda tx: tx.put(provider))
-        return {}
+        return await self._untag(context, request)
 
     @operation("ListSAMLProviderTags")
     async def list_tags(self, context: CallContext, request: Request) -> Result:
-        provider = await self._get(context, request)
-        tags, more = page(shown_tags(provider.tags), request, lambda tag: tag["Key"])
-        return {"Tags": tags, **more}
-
-    async def _get(self, context: CallContext, request: Request) -> SamlProvider:
-        arn = request["SAMLProviderArn"]
-        found = await self.store.get(SamlProvider, context.account, arn.partition("/")[2])
-        if found is None or found.arn != arn:
-            raise NoSuchEntityException(f"SAML Provider {arn} does not exist.")
-        return found
-
-
-def _no_provider(arn: str) -> NoSuchEntityException:
-    return NoSuchEntityException(f"OpenIDConnect Provider not found for arn {arn}")
+        return await self._list_tags(context, request)
 
 
 def _provider_url(url: str) -> str:

@@ -6,19 +6,16 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from forecourt.base.call import CallContext, operation
-from forecourt.services.iam.api.kit import IamApi, Request, Result
+from forecourt.services.iam.api.holdings import Holdings
+from forecourt.services.iam.api.kit import IamApi, Kit, Request, Result
 from forecourt.services.iam.api.users import own_name
 from forecourt.services.iam.errors import (
     DuplicateSSHPublicKeyException,
-    InvalidInputException,
     InvalidPublicKeyException,
-    LimitExceededException,
-    NoSuchEntityException,
     UnrecognizedPublicKeyEncodingException,
 )
 from forecourt.services.iam.model import SshKey, User
 from forecourt.services.iam.store import page
-from forecourt.store import Tx
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
@@ -30,6 +27,12 @@ _MIN_BITS = 2048
 
 
 class SshKeysApi(IamApi):
+    def __init__(self, kit: Kit) -> None:
+        super().__init__(kit)
+        self._keys: Holdings[SshKey] = Holdings(
+            self.directory, lambda user: user.ssh_keys, "SSH public key", "SSHPublicKeysPerUser", _MAX_KEYS
+        )
+
     @operation("UploadSSHPublicKey")
     async def upload(self, context: CallContext, request: Request) -> Result:
         public = _read(request["SSHPublicKeyBody"])
@@ -39,22 +42,19 @@ class SshKeysApi(IamApi):
             fingerprint=_fingerprint(public),
             uploaded_at=self.kit.clock.now(),
         )
-
-        def change(user: User, _: Tx) -> str:
-            if any(held.fingerprint == key.fingerprint for held in user.ssh_keys):
-                raise DuplicateSSHPublicKeyException("The SSH public key is already associated with this user.")
-            if len(user.ssh_keys) >= _MAX_KEYS:
-                raise LimitExceededException(f"Cannot exceed quota for SSHPublicKeysPerUser: {_MAX_KEYS}")
-            user.ssh_keys.append(key)
-            return user.name
-
-        owner = await self.directory.change(User, context.account, request["UserName"], change)
+        owner = await self._keys.add(
+            context.account,
+            request["UserName"],
+            key,
+            lambda held: held.fingerprint == key.fingerprint,
+            DuplicateSSHPublicKeyException,
+        )
         return {"SSHPublicKey": _whole(owner, key, key.body)}
 
     @operation("GetSSHPublicKey")
     async def get(self, context: CallContext, request: Request) -> Result:
         user = await self.directory.get(User, context.account, request["UserName"])
-        key = _key(user, request["SSHPublicKeyId"])
+        key = self._keys.find(user, request["SSHPublicKeyId"])
         body = key.body if request["Encoding"] == "SSH" else _pem(_read(key.body))
         return {"SSHPublicKey": _whole(user.name, key, body)}
 
@@ -66,29 +66,14 @@ class SshKeysApi(IamApi):
 
     @operation("UpdateSSHPublicKey")
     async def update(self, context: CallContext, request: Request) -> Result:
-        if request["Status"] == "Expired":
-            raise InvalidInputException("The status of an SSH public key is Active or Inactive.")
-
-        def change(user: User, _: Tx) -> None:
-            _key(user, request["SSHPublicKeyId"]).status = request["Status"]
-
-        await self.directory.change(User, context.account, request["UserName"], change)
+        id, status = request["SSHPublicKeyId"], request["Status"]
+        await self._keys.set_status(context.account, request["UserName"], id, status)
         return {}
 
     @operation("DeleteSSHPublicKey")
     async def delete(self, context: CallContext, request: Request) -> Result:
-        def change(user: User, _: Tx) -> None:
-            user.ssh_keys.remove(_key(user, request["SSHPublicKeyId"]))
-
-        await self.directory.change(User, context.account, request["UserName"], change)
+        await self._keys.delete(context.account, request["UserName"], request["SSHPublicKeyId"])
         return {}
-
-
-def _key(user: User, id: str) -> SshKey:
-    found = next((key for key in user.ssh_keys if key.id == id), None)
-    if found is None:
-        raise NoSuchEntityException(f"The Public Key with id {id} cannot be found.")
-    return found
 
 
 def _short(owner: str, key: SshKey) -> Result:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from forecourt.base.call import CallContext, operation
 from forecourt.services.iam.api.kit import IamApi, Request, Result, add_tags
 from forecourt.services.iam.errors import NoSuchEntityException
 from forecourt.services.iam.model import InstanceProfile, ManagedPolicy, Role, ServerCertificate, User
 from forecourt.services.iam.store import page, shown_tags, tags_of
+from forecourt.store import Tx
 
+Tagged = User | Role | ManagedPolicy | InstanceProfile | ServerCertificate
 Kind = type[User] | type[Role] | type[ManagedPolicy] | type[InstanceProfile] | type[ServerCertificate]
 
 
@@ -16,24 +20,36 @@ def _name(request: Request, member: str) -> str:
     return name.rpartition("/")[2] if member == "PolicyArn" else name
 
 
+def _meant(found: Tagged, named: str) -> Tagged:
+    """A policy is named by its ARN, path and all: that is what was authorized."""
+    if isinstance(found, ManagedPolicy) and found.arn != named:
+        raise NoSuchEntityException(f"Policy {named} was not found.")
+    return found
+
+
 class TagsApi(IamApi):
     async def _tag(self, kind: Kind, member: str, context: CallContext, request: Request) -> Result:
         more = tags_of(request)
-        await self.directory.change(kind, context.account, _name(request, member), lambda e, _: add_tags(e.tags, more))
-        return {}
+        return await self._change(kind, member, context, request, lambda tags: add_tags(tags, more))
 
     async def _untag(self, kind: Kind, member: str, context: CallContext, request: Request) -> Result:
         def change(tags: dict[str, str]) -> None:
             for key in request["TagKeys"]:
                 tags.pop(key, None)
 
-        await self.directory.change(kind, context.account, _name(request, member), lambda e, _: change(e.tags))
+        return await self._change(kind, member, context, request, change)
+
+    async def _change(
+        self, kind: Kind, member: str, context: CallContext, request: Request, change: Callable[[dict[str, str]], None]
+    ) -> Result:
+        def apply(found: Tagged, _: Tx) -> None:
+            change(_meant(found, request[member]).tags)
+
+        await self.directory.change(kind, context.account, _name(request, member), apply)
         return {}
 
     async def _list(self, kind: Kind, member: str, context: CallContext, request: Request) -> Result:
-        found = await self.directory.get(kind, context.account, _name(request, member))
-        if isinstance(found, ManagedPolicy) and found.arn != request[member]:
-            raise NoSuchEntityException(f"Policy {request[member]} was not found.")
+        found = _meant(await self.directory.get(kind, context.account, _name(request, member)), request[member])
         tags, more = page(shown_tags(found.tags), request, lambda tag: tag["Key"])
         return {"Tags": tags, **more}
 
