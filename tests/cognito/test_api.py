@@ -642,10 +642,10 @@ async def test_what_expired_is_swept_away(cloud: Cloud) -> None:
     await cloud.user(pool, email="anna@example.com", email_verified="true")
     await cloud.sign_in(app)
     await cloud.client("ForgotPassword", ClientId=app, Username="anna")
-    assert await cloud.pools.records.sweep() == 0
+    assert await cloud.pools.sweeper.sweep() == 0
     cloud.clock.advance(31 * 86400)
-    assert await cloud.pools.records.sweep() == 2
-    assert await cloud.pools.records.sweep() == 0
+    assert await cloud.pools.sweeper.sweep() == 2
+    assert await cloud.pools.sweeper.sweep() == 0
 
 
 async def test_expired_sign_ins_are_swept_a_part_at_a_time(cloud: Cloud) -> None:
@@ -660,7 +660,7 @@ async def test_expired_sign_ins_are_swept_a_part_at_a_time(cloud: Cloud) -> None
 
     await cloud.store.write(put)
     cloud.clock.advance(2 * hour)
-    swept = [await cloud.pools.records.sweep() for _ in range(3)]
+    swept = [await cloud.pools.sweeper.sweep() for _ in range(3)]
     assert swept == [2000, 50, 0]
     assert await cloud.store.count(Grant) == many / 2
 

@@ -122,10 +122,10 @@ async def test_an_old_key_goes_when_its_last_token_has_expired(cloud: Cloud) -> 
     pool, app, result = await signed_in(cloud)
     await cloud.pools.rotate_key(pool)
     cloud.clock.advance(86_000)
-    await cloud.pools.records.sweep()
+    await cloud.pools.sweeper.sweep()
     assert len(await cloud.pools.records.keys(pool)) == 2
     cloud.clock.advance(500)
-    await cloud.pools.records.sweep()
+    await cloud.pools.sweeper.sweep()
     [left] = await cloud.pools.records.keys(pool)
     fresh = (await cloud.sign_in(app))["AuthenticationResult"]
     assert msgspec.json.decode(base64.b64decode(fresh["IdToken"].split(".")[0] + "==="))["kid"] == left.kid
@@ -237,7 +237,7 @@ async def test_a_restart_forgets_no_failed_attempt(cloud: Cloud) -> None:
         with raises("NotAuthorizedException", "Incorrect username or password."):
             await cloud.sign_in(app, "anna", "Wrong-one-1")
     cloud.clock.advance(1000)
-    await cloud.pools.records.sweep()
+    await cloud.pools.sweeper.sweep()
     assert await cloud.store.list(Tally) == []
 
 

@@ -6,9 +6,6 @@ dispatcher.register("cognito-idp", operations(*pools.apis))
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import logging
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -41,6 +38,7 @@ from forecourt.services.cognito.pools.session_settings import SessionSettingsApi
 from forecourt.services.cognito.quotas import DEFAULT_RATES, Home, Quotas
 from forecourt.services.cognito.resource_quotas import ResourceQuotas
 from forecourt.services.cognito.store import Records
+from forecourt.services.cognito.sweeper import Sweeper
 from forecourt.services.cognito.threat import Threat
 from forecourt.services.cognito.threat.delivery import Delivery
 from forecourt.services.cognito.triggers import Triggers
@@ -56,8 +54,6 @@ from forecourt.services.cognito.verifier import PoolTokenVerifier
 from forecourt.store import Store
 from forecourt.store.sealing import Sealer
 
-_log = logging.getLogger("forecourt.cognito")
-_SWEEP_SECONDS = 300.0
 # Hosts by which the AWS API is called: an address, AWS's names, this machine.
 _NEVER_OURS = re.compile(r"\.(\d+|localhost|amazonaws\.com(\.cn)?|on\.aws)$")
 
@@ -83,7 +79,6 @@ class UserPools:
         compromised_password_range_url: str = "",
     ) -> None:
         public_url = public_url.rstrip("/")
-        self._clock = clock
         self._public_host = urlsplit(public_url).hostname or ""
         rates, resources = _split(quotas or {})
         self.records = Records(store, sealer, clock, ids, resources)
@@ -145,7 +140,7 @@ class UserPools:
             imports=imports,
             quotas=request_quotas if enforce_quotas else None,
         )
-        self._sweeper: asyncio.Task[None] | None = None
+        self.sweeper = Sweeper(self.records)
 
     @property
     def mailbox(self) -> Mailbox:
@@ -169,16 +164,13 @@ class UserPools:
         return await self._pools.rotate_key(pool_id)
 
     async def start(self) -> None:
-        self._sweeper = asyncio.create_task(self._sweep())
+        self.sweeper.start()
         await self.records.load_domains()
         await self.kit.threat.start()
         await self._imports.resume()
 
     async def stop(self) -> None:
-        if self._sweeper is not None:
-            self._sweeper.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._sweeper
+        await self.sweeper.stop()
         await self._messenger.stop()
         await self.courier.stop()
         await self.kit.threat.stop()
@@ -197,14 +189,6 @@ class UserPools:
         pool_id = client.pool_id if client else _claimed_pool(str(request.get("AccessToken", "")))
         pool = await self.records.find_pool(pool_id) if pool_id else None
         return (pool.account, pool.region) if pool else (context.account, context.region)
-
-    async def _sweep(self) -> None:
-        while True:
-            await self._clock.sleep(_SWEEP_SECONDS)
-            try:
-                await self.records.sweep()
-            except Exception:
-                _log.exception("deleting what has expired failed")
 
 
 def _split(quotas: Mapping[str, int]) -> tuple[dict[str, int], ResourceQuotas]:

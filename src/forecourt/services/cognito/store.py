@@ -11,8 +11,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Callable, Iterable
-from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 
@@ -21,13 +20,11 @@ from forecourt.base.clock import Clock
 from forecourt.base.ids import Ids
 from forecourt.services.cognito import errors, names, tokens
 from forecourt.services.cognito.model import (
-    EXPIRING,
     OF_A_POOL,
     OF_A_USER,
     BrowserSession,
     Client,
     Domain,
-    Grant,
     Group,
     Membership,
     Pool,
@@ -37,17 +34,14 @@ from forecourt.services.cognito.model import (
     moment,
 )
 from forecourt.services.cognito.resource_quotas import ResourceQuotas
-from forecourt.store import AlreadyExists, Document, Store, Tx
+from forecourt.store import AlreadyExists, Store, Tx
 from forecourt.store.changes import Change
-from forecourt.store.document import encode, position
-from forecourt.store.keys import Key
+from forecourt.store.document import encode
 from forecourt.store.sealing import Sealer
 
 _K = TypeVar("_K")
 _T = TypeVar("_T")
 _decode_user = msgspec.msgpack.Decoder(User).decode
-_SWEEP_BATCH = 500
-_GRANT_BATCHES = 8
 CACHE_SIZE = 4096
 _MOST_TOUCHED = 50_000
 
@@ -70,8 +64,6 @@ class Records:
         # Who made a sealed token: this process, or one before it.
         self.maker = ids.lower(12)
         self._touched: dict[str, None] = {}
-        # The grant at which the last sweep stopped.
-        self._swept_to: Key | None = None
         # Whole host names; a prefix has no dot.
         self.custom_domains: set[str] = set()
         store.changes.subscribe(Pool, lambda _: self._pools.clear())
@@ -86,7 +78,6 @@ class Records:
         for cache in (self._pools, self._clients, self._keys, self._with_groups, self._users, self._touched):
             cache.clear()
         self.custom_domains.clear()
-        self._swept_to = None
 
     async def load_domains(self) -> None:
         self.custom_domains.update(domain.name for domain in await self.store.list(Domain) if "." in domain.name)
@@ -282,52 +273,6 @@ class Records:
 
         await self.store.write(count)
 
-    async def sweep(self) -> int:
-        """Deletes what has expired, a batch at a time. Returns how many documents."""
-        now = moment(self.clock.now())
-        deleted = 0
-        for kind in EXPIRING:
-            while expired := await self._expired(kind, now):
-                await self.store.write(partial(_delete, documents=expired))
-                deleted += len(expired)
-        deleted += await self._sweep_grants()
-        while spent := [s for s in await self.store.list(Spent, limit=_SWEEP_BATCH) if s.until < now]:
-            await self.store.write(partial(_delete, documents=spent))
-            deleted += len(spent)
-        return deleted + await self._drop_outlived_keys()
-
-    async def _sweep_grants(self) -> int:
-        """Walks on from where the sweep before stopped: in the course of a day it comes by a million sign-ins."""
-        deleted = 0
-        for _ in range(_GRANT_BATCHES):
-            grants = await self.store.list(Grant, after=self._swept_to, limit=_SWEEP_BATCH)
-            expired = [grant for grant in grants if grant.expires_at < self.clock.now()]
-            if expired:
-                await self.store.write(partial(_delete, documents=expired))
-                deleted += len(expired)
-            if len(grants) < _SWEEP_BATCH:
-                self._swept_to = None
-                break
-            self._swept_to = position(grants[-1])
-        return deleted
-
-    async def _drop_outlived_keys(self) -> int:
-        """A pool's newest key signs; one before it goes when the last token that it signed has expired."""
-        newest: dict[str, float] = {}
-        outlived: list[SigningKey] = []
-        for key in sorted(await self.store.list(SigningKey), key=lambda key: -key.created_at):
-            successor = newest.get(key.pool_id)
-            if successor is not None and successor + tokens.LONGEST_LIFE_SECONDS < self.clock.now():
-                outlived.append(key)
-            newest[key.pool_id] = key.created_at
-        if outlived:
-            await self.store.write(partial(_delete, documents=outlived))
-        return len(outlived)
-
-    async def _expired(self, kind: type[Document], now: str) -> list[Document]:
-        batch: list[Any] = await self.store.find(kind, "by_expiry", limit=_SWEEP_BATCH)
-        return [document for document in batch if moment(document.expires_at) < now]
-
 
 def spend(tx: Tx, token_id: str, expires_at: float) -> None:
     """Marks a sealed token as used. Raises where it was used before: then nothing of the change happens."""
@@ -361,19 +306,13 @@ def _taken(tx: Tx, user: User) -> errors.AliasExistsException:
     for kind, value in user.aliases:
         holders = tx.find(User, "by_alias", user.pool_id, kind, value)
         if any(holder.key != user.key for holder in holders):
-            wording = {"email": "email", "phone_number": "phone_number", "preferred_username": "preferred_username"}
-            return errors.AliasExistsException(f"An account with the {wording[kind]} already exists.")
+            return errors.AliasExistsException(f"An account with the {kind} already exists.")
     return errors.AliasExistsException("An account with the given email already exists.")
 
 
 def token_hash(token: str) -> str:
     """Of a secret that is long and random by itself."""
     return hashlib.sha256(token.encode()).hexdigest()
-
-
-def _delete(tx: Tx, documents: Iterable[Document]) -> None:
-    for document in documents:
-        tx.delete(type(document), *(getattr(document, field) for field in document.__key__))
 
 
 def _keep(cache: dict[_K, _T], key: _K, value: _T, most: int = CACHE_SIZE) -> _T:
