@@ -12,7 +12,7 @@ import pytest
 from forecourt.base.call import CallContext
 from forecourt.base.errors import RemoteError
 from forecourt.services.backing import Backing, Keep
-from forecourt.services.backing.bridges import _at_path, _transformed
+from forecourt.services.backing.bridges.inputs import at_path, transformed
 from forecourt.store import Store, open_store
 from forecourt.store.blobs import Blobs
 from forecourt.store.sealing import Sealer
@@ -201,7 +201,7 @@ class _Rule:
 def test_an_input_transformer_fills_its_template(template: str, expected: str) -> None:
     event = {"time": "t", "detail": {"name": 'Rex "x"', "n": 7, "tags": ["a"]}}
     paths = {"name": "$.detail.name", "n": "$.detail.n", "tags": "$.detail.tags", "none": "$.detail.none"}
-    filled = _transformed(_Rule(), {"InputTemplate": template, "InputPathsMap": paths}, event)
+    filled = transformed(_Rule(), {"InputTemplate": template, "InputPathsMap": paths}, event)
     assert filled == expected
     assert json.loads(filled) is not None
 
@@ -210,7 +210,7 @@ def test_an_input_transformer_fills_its_template(template: str, expected: str) -
     ("path", "expected"), [("$", {"a": [{"b": 1}]}), ("$.a[0].b", 1), ("$.a[1]", None), ("$.x.y", None)]
 )
 def test_a_path_finds_its_value(path: str, expected: Any) -> None:
-    assert _at_path(path, {"a": [{"b": 1}]}) == expected
+    assert at_path(path, {"a": [{"b": 1}]}) == expected
 
 
 async def test_a_failed_delivery_is_made_again_until_it_is_given_up(

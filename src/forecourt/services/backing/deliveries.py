@@ -12,8 +12,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, TypedDict
+from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
@@ -26,40 +26,17 @@ from forecourt.base.ports import RoleSessions
 from forecourt.base.principal import Principal
 from forecourt.base.principal import service as service_principal
 from forecourt.services.backing.journal import Journal
+from forecourt.services.backing.last_resorts import DeadLetter, RetryPolicy
 from forecourt.upstream import Origin, Upstream, UpstreamError
 from forecourt.upstream import Request as HttpRequest
 
 _log = logging.getLogger("forecourt.backing")
 
-_PAUSES_SECONDS = (1.0, 5.0, 25.0, 125.0)
-_LONGEST_PAUSE_SECONDS = 600.0
-DAY_SECONDS = 86_400.0
-_AWS_MAX_ATTEMPTS = 185
 _THROTTLED = frozenset(("TooManyRequestsException", "ThrottlingException", "Throttling", "LimitExceededException"))
 _POST_TIMEOUT_SECONDS = 15.0
 _AT_ONCE = 16
 # More than so many deliveries do not wait to be tried again: the next that fails is given up at once.
 _MAX_WAITING = 10_000
-
-
-class RetryPolicy(msgspec.Struct, frozen=True):
-    """As a rule's or schedule's target has it. Without one AWS goes on for hours; here whoever is down for longer than
-    the first pauses is down."""
-
-    attempts: int = len(_PAUSES_SECONDS)
-    age_seconds: float = DAY_SECONDS
-
-    def pauses(self) -> Iterator[float]:
-        for attempt in range(self.attempts):
-            yield _PAUSES_SECONDS[attempt] if attempt < len(_PAUSES_SECONDS) else _LONGEST_PAUSE_SECONDS
-
-
-class DeadLetter(msgspec.Struct, frozen=True):
-    """What is sent to an SQS queue instead, with message attributes: these, and what is known at the end."""
-
-    queue_arn: str
-    body: str
-    attributes: dict[str, str]
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,26 +68,6 @@ class Parcel(msgspec.Struct, frozen=True):
 
 encode = msgspec.msgpack.encode
 _Failure = ServiceError | UpstreamError | ValueError
-
-
-class LastResorts(TypedDict):
-    """What becomes of a delivery that fails."""
-
-    retry: RetryPolicy
-    dead_letter: DeadLetter | None
-
-
-def last_resorts(target: Mapping[str, Any], body: str, attributes: dict[str, str]) -> LastResorts:
-    """As the target of a rule or schedule has it, with AWS's defaults."""
-    policy = target.get("RetryPolicy") or {}
-    queue = (target.get("DeadLetterConfig") or {}).get("Arn")
-    return {
-        "retry": RetryPolicy(
-            int(policy.get("MaximumRetryAttempts", _AWS_MAX_ATTEMPTS)),
-            float(policy.get("MaximumEventAgeInSeconds", DAY_SECONDS)),
-        ),
-        "dead_letter": DeadLetter(queue, body, attributes) if queue else None,
-    }
 
 
 def parcel(deliveries: Sequence[Delivery], trace_id: str = "") -> Parcel:

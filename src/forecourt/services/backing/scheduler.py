@@ -17,8 +17,9 @@ from urllib.parse import parse_qs, unquote
 from forecourt.base.arn import Arn
 from forecourt.base.call import Caller
 from forecourt.base.errors import ServiceError
-from forecourt.services.backing.deliveries import Courier, Delivery, last_resorts, parcel
+from forecourt.services.backing.deliveries import Courier, Delivery, parcel
 from forecourt.services.backing.errors import InvalidRequest
+from forecourt.services.backing.last_resorts import last_resorts
 from forecourt.services.backing.message import Request
 from forecourt.services.backing.rules import AsRoot
 from forecourt.services.backing.schedules import Change, Planned

@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from forecourt.base.clock import Clock, Timer
 from forecourt.base.errors import ServiceError
 from forecourt.services.backing import timetable
-from forecourt.services.backing.deliveries import DAY_SECONDS
+from forecourt.services.backing.last_resorts import DAY_SECONDS
 from forecourt.services.backing.message import Request
 from forecourt.store import Document, Store, Tx
 
