@@ -12,6 +12,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC
+from functools import partial
 from typing import NamedTuple, Protocol
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -26,6 +27,8 @@ _log = logging.getLogger("forecourt.backing")
 
 _MINUTE = 60
 _NAME = "schedules"
+# The services that are called have started by then.
+_STARTING_SECONDS = 1.0
 _MOST_AT_ONCE = 100
 _LONGEST_WAY_BACK = 7 * 1440
 
@@ -94,6 +97,7 @@ class Schedules:
         self._dues: dict[str, timetable.Due] = {}
         self._seen = 0
         self._timer: Timer | None = None
+        self._catch_up: Timer | None = None
         self._firing: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -102,7 +106,8 @@ class Schedules:
         self._take(await self._store.list(Planned))
         seen = await self._store.get(Seen, _NAME)
         if seen is not None and self._planned:
-            self._fire_all(lambda planned: max(seen.minute, self._minute - int(planned.late_seconds // _MINUTE)))
+            make_up = partial(self._make_up, seen.minute, self._seen)
+            self._catch_up = self._clock.call_later(_STARTING_SECONDS, make_up)
 
     async def stop(self) -> None:
         self.forget()
@@ -111,9 +116,9 @@ class Schedules:
             await asyncio.gather(self._firing, return_exceptions=True)
 
     def forget(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        for timer in filter(None, (self._timer, self._catch_up)):
+            timer.cancel()
+        self._timer = self._catch_up = None
         self._planned, self._dues = {}, {}
 
     async def note(self, request: Request) -> None:
@@ -169,21 +174,26 @@ class Schedules:
 
     def _tick(self) -> None:
         seen, self._seen = max(self._seen, self._minute - _LONGEST_WAY_BACK), self._minute
-        self._fire_all(lambda _: seen)
+        self._fire_all(lambda _: seen, self._seen)
         self._arm()
 
-    def _fire_all(self, seen: Callable[[Planned], int]) -> None:
-        """All that is due after the minute that was `seen` of it, in the order of time."""
-        due = [(minute, planned) for planned in self._planned.values() for minute in self._due(planned, seen(planned))]
+    def _make_up(self, seen: int, last: int) -> None:
+        """For what fell due while nothing ran, after the minute that was `seen` before."""
+        self._fire_all(lambda planned: max(seen, last - int(planned.late_seconds // _MINUTE)), last)
+
+    def _fire_all(self, seen: Callable[[Planned], int], last: int) -> None:
+        """All that is due after the minute that was `seen` of it, to the `last`, in the order of time."""
+        found = ((planned, self._due(planned, seen(planned), last)) for planned in self._planned.values())
+        due = [(minute, planned) for planned, minutes in found for minute in minutes]
         if due:
             before, due = self._firing, sorted(due, key=lambda one: one[0])
             self._firing = asyncio.get_running_loop().create_task(self._fire(before, due))
 
-    def _due(self, planned: Planned, seen: int) -> list[int]:
+    def _due(self, planned: Planned, seen: int, last: int) -> list[int]:
         is_due, end = self._dues[planned.arn], planned.end or float("inf")
         minutes = [
             minute
-            for minute in range(max(seen, planned.since) + 1, self._seen + 1)
+            for minute in range(max(seen, planned.since) + 1, last + 1)
             if planned.start <= minute * _MINUTE <= end and is_due(minute, planned.since)
         ]
         return minutes[-_MOST_AT_ONCE:]
