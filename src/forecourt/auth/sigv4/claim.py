@@ -82,6 +82,10 @@ class Signature(NamedTuple):
     content_sha256: str
     # The request's headers as they were read for it: values by name
     headers: Mapping[bytes, bytes]
+    # Of the canonical request: the signed headers' lines, a blank one, and their names
+    canonical_headers: bytes
+    # Of the string to sign: all but the canonical request's digest
+    head: bytes
 
 
 class _Signer(NamedTuple):
@@ -151,6 +155,8 @@ def _read_header(given: Sequence[tuple[bytes, bytes]]) -> Signature:
         None,
         digest.decode("latin-1") if digest else "",
         headers,
+        signer.signed_headers.canonical(headers),
+        _head(timestamp, signer),
     )
 
 
@@ -241,6 +247,8 @@ def _read_query(request: SignedRequest, headers: Mapping[bytes, bytes]) -> Signa
         _expires(fields.get("X-Amz-Expires", str(DEFAULT_EXPIRES_SECONDS))),
         fields.get("X-Amz-Content-Sha256") or headers.get(b"x-amz-content-sha256", b"").decode("latin-1"),
         headers,
+        signer.signed_headers.canonical(headers),
+        _head(timestamp, signer),
     )
 
 
@@ -266,6 +274,10 @@ def _signer(credential: str, signed_headers: str) -> _Signer:
         raise Refused(Reason.MISMATCH, f"Credential should be scoped with a valid terminator: 'aws4_request', not "
                       f"'{terminator[:40]}'.")  # fmt: skip
     return _Signer(key, date, region, service, f"{date}/{region}/{service}/{TERMINATOR}", SignedHeaders(signed_headers))
+
+
+def _head(timestamp: str, signer: _Signer) -> bytes:
+    return f"{ALGORITHM}\n{timestamp}\n{signer.scope}\n".encode("utf-8", "replace")
 
 
 def _signed_at(timestamp: str, signer: _Signer) -> float:

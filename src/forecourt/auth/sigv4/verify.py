@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 
 from forecourt.auth.sigv4.canonical import RAW_PATH_SERVICES, canonical_path, canonical_query
-from forecourt.auth.sigv4.claim import ALGORITHM, STREAMING, TERMINATOR, Reason, Refused, Signature, SignedRequest
+from forecourt.auth.sigv4.claim import STREAMING, TERMINATOR, Reason, Refused, Signature, SignedRequest
 
 UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD"
 SKEW_SECONDS = 900
@@ -81,11 +81,10 @@ def _string_to_sign(signature: Signature, request: SignedRequest) -> bytes:
         request.method.encode("latin-1", "replace"),
         canonical_path(request.raw_path, signature.service),
         canonical_query(request.query_string),
-        signature.signed_headers.canonical(signature.headers),
+        signature.canonical_headers,
         _payload_hash(signature, request.body).encode("latin-1", "replace"),
     ))  # fmt: skip
-    digest = hashlib.sha256(canonical).hexdigest()
-    return f"{ALGORITHM}\n{signature.timestamp}\n{signature.scope}\n{digest}".encode("utf-8", "replace")
+    return signature.head + hashlib.sha256(canonical).hexdigest().encode()
 
 
 def _payload_hash(signature: Signature, body: bytes) -> str:

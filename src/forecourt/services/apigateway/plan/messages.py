@@ -46,10 +46,12 @@ class Served(msgspec.Struct, frozen=True, kw_only=True):
     # EDGE, REGIONAL, PRIVATE
     endpoint_type: str = "REGIONAL"
     domain_suffix: str = "amazonaws.com"
+    # Follows from the others: the stage's ARN
+    arn_prefix: str = ""
 
-    @property
-    def arn_prefix(self) -> str:
-        return f"arn:aws:execute-api:{self.region}:{self.account}:{self.api_id}/{self.stage}"
+    def __post_init__(self) -> None:
+        arn = f"arn:aws:execute-api:{self.region}:{self.account}:{self.api_id}/{self.stage}"
+        msgspec.structs.force_setattr(self, "arn_prefix", arn)
 
 
 class RequestBody:
