@@ -12,6 +12,7 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from tests.cognito.conftest import Cloud, raises
+from tests.cognito.test_attacks import CALLBACK, authorization_code, hosted
 
 Document = dict[str, Any]
 RP, ORIGIN = "pets.example", "https://www.pets.example"
@@ -238,6 +239,15 @@ async def test_a_user_has_up_to_twenty_passkeys(cloud: Cloud) -> None:
     page = await cloud.client("ListWebAuthnCredentials", AccessToken=anna.token, MaxResults=15)
     rest = await cloud.client("ListWebAuthnCredentials", AccessToken=anna.token, NextToken=page["NextToken"])
     assert (len(page["Credentials"]), len(rest["Credentials"])) == (15, 5)
+
+
+async def test_the_page_of_a_pool_without_passkeys(cloud: Cloud) -> None:
+    site, app, _ = await hosted(cloud)
+    await authorization_code(site, app)
+    params = {"client_id": app, "response_type": "code", "redirect_uri": CALLBACK}
+    page = await site.http.get("/passkeys/add", params=params)
+    assert "Passkeys are not enabled for this user pool." in page.text
+    assert "data-passkey" not in page.text
 
 
 async def test_a_pool_without_passkeys(cloud: Cloud) -> None:

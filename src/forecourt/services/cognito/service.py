@@ -48,6 +48,7 @@ from forecourt.services.cognito.users.attributes import Attributes
 from forecourt.services.cognito.users.bearer import Bearers
 from forecourt.services.cognito.users.devices import Devices
 from forecourt.services.cognito.users.own import OwnAccountApi
+from forecourt.services.cognito.users.passkeys import PasskeysApi
 from forecourt.services.cognito.users.recovery import RecoveryApi
 from forecourt.services.cognito.users.sign_up import SignUpApi
 from forecourt.services.cognito.verifier import PoolTokenVerifier
@@ -109,6 +110,7 @@ class UserPools:
         sign_up = SignUpApi(self.kit, codes)
         recovery = RecoveryApi(self.kit, codes, bearers, sign_up)
         own = OwnAccountApi(self.kit, bearers, attributes, devices)
+        passkeys = PasskeysApi(self.kit, bearers)
         request_quotas = Quotas(clock, rates)
         self._imports = imports = ImportsApi(self.kit, logs, public_url)
         self._pools = PoolsApi(self.records, self._hashing)
@@ -126,6 +128,7 @@ class UserPools:
             sign_up,
             recovery,
             own,
+            passkeys,
             AdminUsersApi(self.kit, attributes, devices, sign_up, recovery),
         )
         if enforce_quotas:
@@ -136,7 +139,7 @@ class UserPools:
             bearers=bearers,
             sign_up=sign_up,
             recovery=recovery,
-            own=own,
+            passkeys=passkeys,
             imports=imports,
             quotas=request_quotas if enforce_quotas else None,
         )

@@ -29,16 +29,15 @@ from forecourt.services.cognito.hosted_ui.browser import COOKIE, Browsers, Signe
 from forecourt.services.cognito.hosted_ui.frame import Frame, Page, page_language
 from forecourt.services.cognito.hosted_ui.sign_in import SignInPages
 from forecourt.services.cognito.hosted_ui.texts import texts
-from forecourt.services.cognito.model import Client, Domain, Pool
+from forecourt.services.cognito.model import Domain, Pool
 from forecourt.services.cognito.oauth import http
 from forecourt.services.cognito.oauth.authorize import AuthorizeRequest, PageError, RedirectError, judge, target
 from forecourt.services.cognito.oauth.endpoints import CORS, Endpoints, discovery, key_set
 from forecourt.services.cognito.oauth.http import Request, Response
 from forecourt.services.cognito.pools.imports import LARGEST_CSV, ImportsApi
 from forecourt.services.cognito.quotas import Quotas
-from forecourt.services.cognito.users import sessions
 from forecourt.services.cognito.users.bearer import Bearers
-from forecourt.services.cognito.users.own import OwnAccountApi
+from forecourt.services.cognito.users.passkeys import PasskeysApi
 from forecourt.services.cognito.users.recovery import RecoveryApi
 from forecourt.services.cognito.users.sign_up import SignUpApi
 
@@ -66,7 +65,7 @@ class HostedApp:
         bearers: Bearers,
         sign_up: SignUpApi,
         recovery: RecoveryApi,
-        own: OwnAccountApi,
+        passkeys: PasskeysApi,
         imports: ImportsApi,
         quotas: Quotas | None,
     ) -> None:
@@ -78,7 +77,7 @@ class HostedApp:
         self._browsers = Browsers(kit, self._endpoints)
         self._assets = Assets(kit.records)
         self._frame = frame = Frame(kit.records, self._endpoints)
-        sign_in = SignInPages(kit, frame, self._browsers, own)
+        sign_in = SignInPages(kit, frame, self._browsers, passkeys)
         self._accounts = accounts = AccountPages(kit, frame, self._endpoints, sign_up, recovery)
         self._page_of: dict[str, Callable[[Page], Awaitable[Response]]] = {
             "/login": sign_in.login,
@@ -180,8 +179,8 @@ class HostedApp:
         assert client is not None  # `target` raises without a client
         try:
             authorize = judge(client, request.query, known)
-            browser = await self._browsers.session(pool, request)
-            if browser is not None and self._suffices(pool, client, browser, authorize):
+            browser = await self._browsers.session(pool, client, request)
+            if browser is not None and self._suffices(browser, authorize):
                 visit = self._endpoints.visit(pool, client, context, request, {})
                 return await self._browsers.send_back(visit, authorize, browser)
             if authorize.prompt == "none":
@@ -223,10 +222,10 @@ class HostedApp:
         found = await self._records.store.get(Domain, domain)
         return await self._records.find_pool(found.pool_id if found is not None else domain)
 
-    def _suffices(self, pool: Pool, client: Client, browser: SignedInBrowser, authorize: AuthorizeRequest) -> bool:
+    def _suffices(self, browser: SignedInBrowser, authorize: AuthorizeRequest) -> bool:
         """Whether the client takes the earlier sign-in (OpenID Connect Core, 3.1.2.1)."""
         age = self._records.clock.now() - browser.session.auth_time
-        fresh = age < sessions.reuse_seconds(pool, client) and (authorize.max_age is None or age <= authorize.max_age)
+        fresh = authorize.max_age is None or age <= authorize.max_age
         return fresh and authorize.prompt not in ("login", "select_account")
 
 

@@ -12,7 +12,7 @@ from forecourt.services.cognito.auth.attempt import Passed, Visit
 from forecourt.services.cognito.auth.kit import Kit
 from forecourt.services.cognito.hosted_ui import render
 from forecourt.services.cognito.hosted_ui.devices import Remembered
-from forecourt.services.cognito.model import AuthEvent, AuthorizationCode, BrowserSession, Pool, User
+from forecourt.services.cognito.model import AuthEvent, AuthorizationCode, BrowserSession, Client, Pool, User
 from forecourt.services.cognito.oauth import http
 from forecourt.services.cognito.oauth.authorize import AuthorizeRequest
 from forecourt.services.cognito.oauth.endpoints import Endpoints, token_response
@@ -36,10 +36,12 @@ class Browsers:
         self._records = kit.records
         self._endpoints = endpoints
 
-    async def session(self, pool: Pool, request: Request) -> SignedInBrowser | None:
+    async def session(self, pool: Pool, client: Client, request: Request) -> SignedInBrowser | None:
+        """The browser's, if it is not too old for the client."""
         cookie = request.cookies.get(COOKIE, "")
         found = await self._records.store.get(BrowserSession, pool.id, token_hash(cookie)) if cookie else None
-        if found is None or found.expires_at <= self._records.clock.now():
+        now = self._records.clock.now()
+        if found is None or min(found.expires_at, found.auth_time + sessions.reuse_seconds(pool, client)) <= now:
             return None
         user = await self._records.user_by_key(pool.id, found.user_key)
         return SignedInBrowser(found, user) if user is not None and user.enabled else None

@@ -23,7 +23,7 @@ from forecourt.services.cognito.hosted_ui.devices import BrowserDevices
 from forecourt.services.cognito.hosted_ui.frame import Frame, Page
 from forecourt.services.cognito.oauth.http import Response
 from forecourt.services.cognito.users.bearer import Bearer
-from forecourt.services.cognito.users.own import OwnAccountApi
+from forecourt.services.cognito.users.passkeys import PasskeysApi
 
 _TRIES = 5
 # A question of the pages' own, after everything that was to be proven.
@@ -32,13 +32,13 @@ _CODES = ("SMS_MFA", "EMAIL_OTP", "SMS_OTP", "SOFTWARE_TOKEN_MFA")
 
 
 class SignInPages:
-    def __init__(self, kit: Kit, frame: Frame, browsers: Browsers, own: OwnAccountApi) -> None:
+    def __init__(self, kit: Kit, frame: Frame, browsers: Browsers, passkeys: PasskeysApi) -> None:
         self._kit = kit
         self._records = kit.records
         self._frame = frame
         self._browsers = browsers
         self._devices = BrowserDevices(kit)
-        self._own = own
+        self._passkeys = passkeys
 
     async def login(self, page: Page, notice: str = "") -> Response:
         if page.request.method == "GET":
@@ -175,21 +175,18 @@ class SignInPages:
 
     async def add_passkey(self, page: Page) -> Response:
         """For a browser that is signed in."""
-        session = await self._browsers.session(page.pool, page.request)
+        session = await self._browsers.session(page.pool, page.client, page.request)
         if session is None:
             return await self._frame.login_page(page)
-        user = session.user
-        bearer = Bearer(page.pool, page.client, user, {}, None)
-        if page.request.method == "POST":
-            try:
+        texts, bearer = self._frame.texts(page), Bearer(page.pool, page.client, session.user, {}, None)
+        try:
+            if page.request.method == "POST":
                 credential = msgspec.json.decode(page.form.get("credential", ""), type=dict[str, Any])
-                await self._own.complete_passkey(bearer, credential)
-            except (ServiceError, msgspec.DecodeError) as error:
-                return await self._frame.show(
-                    page, "message", title=self._frame.texts(page)["error_title"], error=str(error)
-                )
-            return await self._frame.show(page, "message", title=self._frame.texts(page)["passkey_added"])
-        options = msgspec.json.encode(await self._own.start_passkey(bearer)).decode()
+                await self._passkeys.complete(bearer, credential)
+                return await self._frame.show(page, "message", title=texts["passkey_added"])
+            options = msgspec.json.encode(await self._passkeys.start(bearer)).decode()
+        except (ServiceError, msgspec.DecodeError) as error:
+            return await self._frame.show(page, "message", title=texts["error_title"], error=str(error))
         return await self._frame.show(page, "passkey", adding=True, options=options, session="")
 
 

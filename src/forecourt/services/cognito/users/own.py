@@ -12,9 +12,7 @@ from forecourt.services.cognito.auth import flow
 from forecourt.services.cognito.auth.attempt import Attempt
 from forecourt.services.cognito.auth.kit import PURPOSE, Kit
 from forecourt.services.cognito.auth.totp import SEED_PURPOSE, verify_first_code
-from forecourt.services.cognito.model import Passkey, Pending, Pool, Totp, User
-from forecourt.services.cognito.pools import paging
-from forecourt.services.cognito.resource_quotas import need_room
+from forecourt.services.cognito.model import Pending, Pool, Totp, User
 from forecourt.services.cognito.store import spend
 from forecourt.services.cognito.triggers import Occasion
 from forecourt.services.cognito.users import mfa, sessions
@@ -23,13 +21,11 @@ from forecourt.services.cognito.users.attributes import Attributes
 from forecourt.services.cognito.users.bearer import Bearer, Bearers
 from forecourt.services.cognito.users.devices import Devices
 from forecourt.services.cognito.users.shown import own_view
-from forecourt.store import AlreadyExists, Tx
+from forecourt.store import Tx
 
 if TYPE_CHECKING:
     from types_boto3_cognito_idp import type_defs as t
 
-_PASSKEY_MINUTES = 5
-_PASSKEYS_PER_PAGE = 20
 _TRIES = 5
 
 
@@ -230,95 +226,6 @@ class OwnAccountApi:
         await self._devices.forget(bearer.user, request["DeviceKey"])
         return {}
 
-    # Passkeys ---------------------------------------------------------------------------------------------------
-
-    @operation("StartWebAuthnRegistration")
-    async def start_web_authn_registration(
-        self, context: CallContext, request: t.StartWebAuthnRegistrationRequestTypeDef
-    ) -> dict[str, Any]:
-        bearer = await self._bearers.still_there(request["AccessToken"])
-        _check_passkeys_allowed(bearer)
-        return {"CredentialCreationOptions": await self.start_passkey(bearer)}
-
-    async def start_passkey(self, bearer: Bearer) -> dict[str, Any]:
-        # Web Authentication's library is imported for the first passkey: a start does not wait for it.
-        from forecourt.services.cognito.auth import passkey
-
-        challenge = self._records.ids.bytes(passkey.CHALLENGE_BYTES)
-        pending = Pending(
-            id=f"passkey:{bearer.user.sub}",
-            expires_at=self._records.clock.now() + 60 * _PASSKEY_MINUTES,
-            body=challenge,
-        )
-        await self._records.store.write(lambda tx: tx.put(pending))
-        return await passkey.registration_options(self._kit, bearer.pool, bearer.user, challenge)
-
-    @operation("CompleteWebAuthnRegistration")
-    async def complete_web_authn_registration(
-        self, context: CallContext, request: t.CompleteWebAuthnRegistrationRequestTypeDef
-    ) -> dict[str, Any]:
-        bearer = await self._bearers.still_there(request["AccessToken"])
-        _check_passkeys_allowed(bearer)
-        await self.complete_passkey(bearer, request["Credential"])
-        return {}
-
-    async def complete_passkey(self, bearer: Bearer, credential: Any) -> None:
-        from forecourt.services.cognito.auth import passkey
-
-        now = self._records.clock.now()
-        pending = await self._records.store.get(Pending, f"passkey:{bearer.user.sub}")
-        if pending is None or pending.expires_at <= now:
-            raise errors.WebAuthnChallengeNotFoundException("The challenge is unknown or has expired.")
-        document = await passkey.register(self._kit, bearer.pool, bearer.user, credential, pending.body, now)
-
-        def put(tx: Tx) -> None:
-            count = tx.count(Passkey, document.pool_id, document.user_key)
-            need_room(count, self._records.quotas.passkeys_per_user, "passkeys of this user")
-            tx.insert(document)
-            if not tx.delete(Pending, pending.id):
-                raise errors.WebAuthnChallengeNotFoundException("The challenge is unknown or has expired.")
-
-        try:
-            await self._records.store.write(put)
-        except AlreadyExists:
-            raise errors.WebAuthnCredentialNotSupportedException("The credential is registered already.") from None
-
-    @operation("ListWebAuthnCredentials")
-    async def list_web_authn_credentials(
-        self, context: CallContext, request: t.ListWebAuthnCredentialsRequestTypeDef
-    ) -> dict[str, Any]:
-        bearer = await self._bearers.still_there(request["AccessToken"])
-        found, token = await paging.page(
-            self._records.store,
-            Passkey,
-            bearer.pool.id,
-            bearer.user.key,
-            token=request.get("NextToken"),
-            limit=request.get("MaxResults") or _PASSKEYS_PER_PAGE,
-        )
-        shown = [
-            {
-                "CredentialId": key.credential_id,
-                "FriendlyCredentialName": key.name,
-                "RelyingPartyId": key.relying_party_id,
-                **({"AuthenticatorAttachment": key.attachment} if key.attachment else {}),
-                "AuthenticatorTransports": key.transports,
-                "CreatedAt": key.created_at,
-            }
-            for key in found
-        ]
-        return paging.with_token({"Credentials": shown}, "NextToken", token)
-
-    @operation("DeleteWebAuthnCredential")
-    async def delete_web_authn_credential(
-        self, context: CallContext, request: t.DeleteWebAuthnCredentialRequestTypeDef
-    ) -> dict[str, Any]:
-        bearer = await self._bearers.still_there(request["AccessToken"])
-        key = (bearer.pool.id, bearer.user.key, request["CredentialId"])
-        if not await self._records.store.write(lambda tx: tx.delete(Passkey, *key)):
-            raise errors.ResourceNotFoundException("The passkey does not exist.")
-        return {}
-
     async def _setup_attempt(self, session: str) -> Attempt:
         attempt = await flow.open_session(self._kit, session)
         if "MFA_SETUP" not in attempt.challenges:
@@ -336,12 +243,6 @@ def _pending_id(user: User) -> str:
 def _check_app_allowed(pool: Pool | None) -> None:
     if pool is None or not pool.mfa.get("SoftwareTokenMfaConfiguration", {}).get("Enabled"):
         raise errors.SoftwareTokenMFANotFoundException("Software Token MFA has not been enabled by the userPool")
-
-
-def _check_passkeys_allowed(bearer: Bearer) -> None:
-    policy = bearer.pool.settings["Policies"].get("SignInPolicy", {})
-    if "WEB_AUTHN" not in policy.get("AllowedFirstAuthFactors", ()):
-        raise errors.WebAuthnNotEnabledException("Passkeys are not enabled for this user pool.")
 
 
 def _occasion(context: CallContext, bearer: Bearer, request: Any) -> Occasion:
