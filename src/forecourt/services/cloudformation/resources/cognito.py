@@ -31,7 +31,8 @@ class UserPool:
         made = await work.call(_S, "CreateUserPool", **shaped.parameters(_S, "CreateUserPool", own))
         pool = made["UserPool"]["Id"]
         try:
-            await self._factors(work, pool, {}, given)
+            if _FACTORS & set(given):
+                await self._factors(work, pool, given)
         except (ServiceError, ResourceFailed):
             # It has no physical id yet by which a rollback would find it.
             await self.delete(work, pool, {})
@@ -52,7 +53,9 @@ class UserPool:
         if "UserPoolTags" in old:
             params.setdefault("UserPoolTags", {})
         await work.call(_S, "UpdateUserPool", **{**params, "UserPoolId": physical_id})
-        await self._factors(work, physical_id, old, new)
+        # UpdateUserPool puts back to its default what it is not given.
+        if _FACTORS & {*old, *new}:
+            await self._factors(work, physical_id, new)
         return self._made(work, physical_id)
 
     async def delete(self, work: Work, physical_id: str, properties: Properties) -> None:
@@ -67,9 +70,7 @@ class UserPool:
             params = shaped.parameters(_S, "AddCustomAttributes", {"CustomAttributes": added})
             await work.call(_S, "AddCustomAttributes", UserPoolId=pool, **params)
 
-    async def _factors(self, work: Work, pool: str, old: Properties, new: Properties) -> None:
-        if all(old.get(name) == new.get(name) for name in _FACTORS):
-            return
+    async def _factors(self, work: Work, pool: str, new: Properties) -> None:
         enabled = set(new.get("EnabledMfas") or ())
         wanted: dict[str, Any] = {"MfaConfiguration": new.get("MfaConfiguration", "OFF")}
         if "SOFTWARE_TOKEN_MFA" in enabled:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
+from forecourt.services.cloudformation import stack_policy
 from forecourt.services.cloudformation.errors import ResourceFailed, ValidationError
 from forecourt.services.cloudformation.model import DELETED, ChangeSet, Operation, Output, Record, Stack
 from forecourt.services.cloudformation.resources.registry import find_handler
@@ -149,6 +150,11 @@ class Phases:
             replace_imports(tx, stack, imports)
 
         gone = [record for name, record in self._steps.records.items() if name not in present]
+        for record in gone:
+            why = stack_policy.denied(operation.policy, "Update:Delete", record.logical_id, record.type)
+            if why is not None and operation.kind == "update" and record.exists:
+                await self._turn_back(why)
+                return
         operation.leftovers += [msgspec.structs.replace(record) for record in gone if record.exists]
         empty = [record.logical_id for record in gone if not record.exists]
         for record in gone:

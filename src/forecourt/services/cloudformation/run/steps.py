@@ -12,6 +12,7 @@ import msgspec
 
 from forecourt.base.call import CallContext
 from forecourt.base.errors import AccessDenied, ServiceError
+from forecourt.services.cloudformation import stack_policy
 from forecourt.services.cloudformation.errors import ResourceFailed
 from forecourt.services.cloudformation.model import DELETED, Operation, Record, Stack
 from forecourt.services.cloudformation.plan import Action, decide
@@ -28,6 +29,7 @@ Properties = dict[str, Any]
 _R = TypeVar("_R")
 Step = Callable[[Handler, Work], Awaitable[_R]]
 
+_POLICY_VERBS = {Action.UPDATE: "Update:Modify", Action.REPLACE: "Update:Replace"}
 _REPLACING = "Requested update requires the creation of a new physical resource; hence creating one."
 
 
@@ -82,7 +84,9 @@ class Steps:
             await self._create(wanted, record)
             return
         old = self._stacks.open(record.aim) if record.aim else self.properties(record)
-        match decide(wanted.type, self.properties(record), wanted.properties):
+        action = decide(wanted.type, self.properties(record), wanted.properties)
+        await self._require_allowed(wanted, action)
+        match action:
             case Action.REPLACE:
                 await self._replace(wanted, record)
             case Action.UPDATE:
@@ -91,6 +95,16 @@ class Steps:
                 await self._update(wanted, record, old)
             case _:
                 await self._renote(record, wanted)
+
+    async def _require_allowed(self, wanted: Wanted, action: Action) -> None:
+        """Raises `ResourceFailed` where the stack's policy does not let the update do that."""
+        verb = _POLICY_VERBS.get(action)
+        if verb is None:
+            return
+        why = stack_policy.denied(self._operation.policy, verb, wanted.logical_id, wanted.type)
+        if why is not None:
+            await self.fail(wanted, why)
+            raise ResourceFailed(why)
 
     async def _create(self, wanted: Wanted, known: Record | None) -> None:
         again = known is not None and known.status == "CREATE_IN_PROGRESS"

@@ -30,11 +30,6 @@ _NO_IMPLICIT = {"tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:merge", "tag:y
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
     """YAML as CloudFormation reads it."""
 
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.AliasEvent):
-            raise ValidationError("Template format error: YAML aliases are not allowed in CloudFormation templates")
-        return super().compose_node(parent, index)
-
     yaml_implicit_resolvers = {
         letter: [(tag, pattern) for tag, pattern in resolvers if tag not in _NO_IMPLICIT]
         for letter, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
@@ -83,6 +78,8 @@ def _from_json(text: str) -> Any:
 
 def _from_yaml(text: str) -> Any:
     try:
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, _Loader)):
+            raise ValidationError("Template format error: YAML aliases are not allowed in CloudFormation templates")
         return yaml.load(text, _Loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
