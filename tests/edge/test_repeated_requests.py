@@ -8,6 +8,7 @@ from typing import Any, cast
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.transport import Transport
 
 from forecourt.base.asgi import Receive, Scope, Send, direct
 from forecourt.edge.http1 import Server
@@ -15,25 +16,6 @@ from forecourt.edge.http1.connection import Connection
 from forecourt.edge.http1.repeats import Repeats
 
 _SECTION = b"\r\nHost: a\r\nX-Trace: \t7 \r\nAccept: */*\r\n\r\n"
-
-
-class Transport(asyncio.Transport):
-    """Keeps what is written."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.closed = False
-
-    def write(self, data: Any) -> None:
-        pass
-
-    def close(self) -> None:
-        self.closed = True
-
-    abort = close
-
-    def is_closing(self) -> bool:
-        return self.closed
 
 
 def read(*reads: bytes) -> list[Any]:

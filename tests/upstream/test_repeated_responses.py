@@ -7,33 +7,9 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.transport import Transport
 
 from forecourt.upstream.connection import Connection, Response
-
-
-class Transport(asyncio.Transport):
-    """A way to an origin that takes everything."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.closed = False
-
-    def write(self, data: Any) -> None:
-        pass
-
-    def close(self) -> None:
-        self.closed = True
-
-    abort = close
-
-    def is_closing(self) -> bool:
-        return self.closed
-
-    def pause_reading(self) -> None:
-        pass
-
-    def resume_reading(self) -> None:
-        pass
 
 
 async def exchanged(connections: list[Connection], reads: list[bytes]) -> list[Any]:
