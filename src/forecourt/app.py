@@ -130,7 +130,8 @@ class Application:
         self._lookups.register(self._authorizer)
         self.dispatcher.watch(self._lookups.changed)
         self.dispatcher.note_access(self._iam.accesses.note)
-        stored = StoredPolicies(self._iam.policy_dates)
+        enforced = settings.iam_mode != "off"
+        stored = StoredPolicies(self._iam.policy_dates, self._iam.unknown if enforced else None)
         self.dispatcher.inspect(stored.operations, stored.inspect)
         encryption = Encryption(self._lookups.ask, self._authorizer)
         self.dispatcher.inspect(encryption.operations, encryption.inspect)

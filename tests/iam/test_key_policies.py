@@ -32,9 +32,9 @@ def test_the_account_decides_where_the_key_policy_lets_it(enforced: Forecourt) -
 
 def test_an_administrator_has_no_key_that_names_others_only(enforced: Forecourt) -> None:
     owner = {"Effect": "Allow", "Principal": ACCOUNT, "Action": ["kms:Put*", "kms:Get*", "kms:Des*"], "Resource": "*"}
+    master = user(enforced, "keymaster")
     arn = key(enforced, policy(owner, allow("kms:*", "*", Principal=principal("keymaster"))))
     admin = user(enforced, "key-admin", policy(allow("*")))
-    master = user(enforced, "keymaster")
     message = refusal(enforced.client("kms", **admin).encrypt, KeyId=arn, Plaintext=b"x")[2]
     assert message.endswith("because no resource-based policy allows the kms:Encrypt action")
     assert refusal(enforced.client("kms", **ROOT).encrypt, KeyId=arn, Plaintext=b"x")[0] == "AccessDeniedException"

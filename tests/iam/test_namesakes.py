@@ -148,6 +148,21 @@ def test_a_resources_policy_means_who_had_the_name_when_it_was_given(
     getattr(second, operation)(**params)
 
 
+@pytest.mark.parametrize(("service", "make"), SHARED[:3], ids=[make.__name__ for _, make in SHARED[:3]])
+def test_nobody_is_let_in_before_there_is_one(enforced: Forecourt, service: str, make: Callable[[Any], Shared]) -> None:
+    share, _, _ = make(enforced.client(service, **ROOT))
+    with pytest.raises(ClientError, match=r"Invalid principal in policy|Invalid value for the parameter Policy"):
+        share("nobody-of-this-name")
+
+
+def test_a_trust_policy_names_whom_there_is(enforced: Forecourt) -> None:
+    arn = f"arn:aws:iam::{HOME}:role/nobody-of-this-name"
+    trust = policy({"Effect": "Allow", "Principal": {"AWS": arn}, "Action": "sts:AssumeRole"})
+    create = enforced.client("iam", **ROOT).create_role
+    code, _, message = refusal(create, RoleName="too-early", AssumeRolePolicyDocument=trust)
+    assert (code, message) == ("MalformedPolicyDocument", f'Invalid principal in policy: "AWS":"{arn}"')
+
+
 def test_a_trust_policy_means_who_had_the_name_when_it_was_given(enforced: Forecourt) -> None:
     iam = enforced.client("iam", **ROOT)
     user(enforced, "trusted")

@@ -90,6 +90,7 @@ async def test_a_confused_deputy_is_stopped_by_the_source(world: World) -> None:
 
 async def test_external_id_tags_and_source_identity_reach_the_trust_policy(world: World) -> None:
     condition = {"StringEquals": {"sts:ExternalId": "x1", "aws:RequestTag/team": "blue", "sts:SourceIdentity": "ann"}}
+    ann = await world.user("ann")
     arn = await role(
         world,
         "r",
@@ -99,7 +100,6 @@ async def test_external_id_tags_and_source_identity_reach_the_trust_policy(world
             **condition,
         ),
     )
-    ann = await world.user("ann")
     good = {
         "ExternalId": "x1",
         "Tags": [{"Key": "team", "Value": "blue"}],

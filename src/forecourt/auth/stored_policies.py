@@ -7,13 +7,13 @@ mistake.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
 from forecourt.auth.authorize import holder_of, is_arn
-from forecourt.auth.policy import PolicyInvalid, Request, compile_policy, context_of
+from forecourt.auth.policy import Policy, PolicyInvalid, Request, compile_policy, context_of
 from forecourt.base.call import CallContext, Demand
 from forecourt.base.errors import RemoteError
 
@@ -79,11 +79,18 @@ class Dates(Protocol):
     async def statement_given(self, resource: str, principal: str) -> None: ...
 
 
+# The first of some ARNs that is of a user or role whom there is not. IAM supplies it.
+Unknown = Callable[[Iterable[str]], Awaitable[str | None]]
+
+
 class StoredPolicies:
+    """`unknown`: None where nothing is enforced, and whoever a policy names may come later."""
+
     operations = (*_GIVEN, *_STATEMENTS)
 
-    def __init__(self, dates: Dates) -> None:
+    def __init__(self, dates: Dates, unknown: Unknown | None = None) -> None:
         self._dates = dates
+        self._unknown = unknown
 
     async def inspect(
         self, context: CallContext, service: str, operation: str, params: Params, demands: Sequence[Demand]
@@ -91,7 +98,10 @@ class StoredPolicies:
         """Raises the service's error."""
         resource = holder_of(demands[0].resource) if demands else ""
         if member := _STATEMENTS.get((service, operation)):
-            await self._dates.statement_given(resource, str(params.get(member) or ""))
+            principal = str(params.get(member) or "")
+            if await self._missing([principal]):
+                raise RemoteError(*_NOBODY[service])
+            await self._dates.statement_given(resource, principal)
             return
         given = _GIVEN[service, operation]
         text = given.policy(params)
@@ -99,13 +109,29 @@ class StoredPolicies:
         if not text:
             return
         document = text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text)
-        _check(context, service, given, document, params)
+        policy = _checked(context, service, given, document, params)
+        if await self._missing(policy.principals):
+            raise RemoteError(given.code, _NOBODY_IN.get(service) or given.words.format("Invalid principal in policy"))
         # A key has no ARN before it is made.
         if is_arn(resource):
             await self._dates.policy_given(resource, document)
 
+    async def _missing(self, arns: Iterable[str]) -> str | None:
+        return await self._unknown(arns) if self._unknown is not None else None
 
-def _check(context: CallContext, service: str, given: Given, document: str, params: Params) -> None:
+
+# What is said where a principal is named whom there is not.
+_NOBODY = {
+    "lambda": (
+        "InvalidParameterValueException",
+        "The provided principal was invalid. Please check the principal and try again.",
+    ),
+    "kms": ("InvalidArnException", "The grantee principal is not valid."),
+}
+_NOBODY_IN = {"kms": "Policy contains a statement with one or more invalid principals."}
+
+
+def _checked(context: CallContext, service: str, given: Given, document: str, params: Params) -> Policy:
     try:
         policy = compile_policy(document, "resource")
         if service == "s3":
@@ -117,6 +143,7 @@ def _check(context: CallContext, service: str, given: Given, document: str, para
         asked = Request("kms:PutKeyPolicy", "*", context_of({}), context.principal)
         if not policy.evaluate(asked).allowed:
             raise RemoteError("MalformedPolicyDocumentException", _LOCKED_OUT)
+    return policy
 
 
 _S3_WORDS = {

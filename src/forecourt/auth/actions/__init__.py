@@ -85,7 +85,7 @@ def circumstances(params: Mapping[str, Any], context: CallContext) -> dict[str, 
     found: dict[str, Any] = {
         "aws:RequestedRegion": context.region,
         "aws:SecureTransport": str(secure).lower(),
-        "aws:ViaAWSService": "false",
+        "aws:ViaAWSService": str("aws:CalledVia" in context.conditions).lower(),
     }
     if context.source_ip:
         found["aws:SourceIp"] = context.source_ip

@@ -84,6 +84,12 @@ class Policy:
                 best, reached = statement, capacity
         return Verdict(Effect.ALLOW if best else Effect.IMPLICIT_DENY, best, reached, self)
 
+    @property
+    def principals(self) -> frozenset[str]:
+        """The ARNs and unique ids that it names."""
+        found = (statement.principals for statement in self.statements)
+        return frozenset(name for principals in found if principals is not None for name in principals.named)
+
     def trace(self, request: Request) -> list[str]:
         """Of every statement, whether it applies, and if not, what did not match."""
         lines = []

@@ -42,7 +42,8 @@ _TYPES = ("AWS", "Service", "Federated", "CanonicalUser")
 
 
 class Principals:
-    """A compiled element. `capacity(request)` says how far it reaches the caller."""
+    """A compiled element. `capacity(request)` says how far it reaches the caller; `named` are the ARNs and unique ids
+    of users, roles and sessions in it."""
 
     def __init__(self, element: str | Mapping[str, str | Sequence[str]]) -> None:
         named = {"AWS": ["*"]} if element == "*" else _named(element)
@@ -53,7 +54,7 @@ class Principals:
         self._federated = frozenset(named.get("Federated", ()))
         self._canonical = frozenset(named.get("CanonicalUser", ()))
         self._accounts: frozenset[str] = frozenset()
-        self._named: frozenset[str] = frozenset()
+        self.named: frozenset[str] = frozenset()
         for name in named.get("AWS", ()):
             self._add(name)
 
@@ -63,7 +64,7 @@ class Principals:
         if account := _ACCOUNT.match(name):
             self._accounts |= {account[1]}
         elif _IAM_ARN.match(name) or _UNIQUE_ID.match(name):
-            self._named |= {name}
+            self.named |= {name}
         else:
             raise PrincipalInvalid(f'"AWS":"{name}"')
 
@@ -80,7 +81,7 @@ class Principals:
     def _of_identity(self, principal: Principal) -> Capacity:
         if principal.kind == "anonymous":
             return Capacity.ITSELF if self.everyone else Capacity.NONE
-        if principal.arn in self._named or principal.user_id in self._named:
+        if principal.arn in self.named or principal.user_id in self.named:
             return Capacity.ITSELF
         if principal.kind == "assumed-role" and self._names_role(principal):
             return Capacity.ROLE
@@ -89,7 +90,7 @@ class Principals:
         return Capacity.ACCOUNT if principal.account in self._accounts else Capacity.NONE
 
     def _names_role(self, principal: Principal) -> bool:
-        return principal.role_arn in self._named or principal.user_id.partition(":")[0] in self._named
+        return principal.role_arn in self.named or principal.user_id.partition(":")[0] in self.named
 
 
 def _named(element: object) -> dict[str, tuple[str, ...]]:

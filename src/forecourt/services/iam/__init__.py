@@ -5,6 +5,7 @@ iam.credential_source      # auth.authenticate.CredentialSource
 iam.caller_policies        # auth.authorize.IdentityPolicies
 iam.role_sessions          # base.ports.RoleSessions and WebIdentitySessions
 iam.encode_denial          # auth.authorize.EncodeDenial
+iam.unknown                # auth.stored_policies.Unknown
 iam.accesses.note          # dispatch.NoteAccess
 iam.policy_dates           # auth.authorize.GivenSince, auth.stored_policies.Dates
 iam.apis, iam.sts_apis     # the operations
@@ -70,6 +71,7 @@ class Iam:
         self._kit = kit = Kit(directory, clock, ids, sealer, sessions, self._uses)
         self.caller_policies = policies = CallerPolicies(directory)
         self.credential_source = AccessKeys(directory, sealer, self._uses)
+        self.unknown = directory.unknown
         self.policy_dates = PolicyDates(store, clock)
         self.whole_arns = WholeArns(directory)
         self.accesses = Accesses(store, clock)
@@ -80,7 +82,7 @@ class Iam:
         self.apis: tuple[object, ...] = (
             UsersApi(kit),
             GroupsApi(kit),
-            RolesApi(kit),
+            RolesApi(kit, mode),
             PoliciesOfApi(kit),
             ManagedPoliciesApi(kit),
             AccessKeysApi(kit),

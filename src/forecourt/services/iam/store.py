@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -32,6 +33,7 @@ _MISSING: dict[Any, str] = {
     ManagedPolicy: "Policy {} was not found.",
 }
 _PAGE = 100
+_USER_OR_ROLE = re.compile(r"arn:aws:iam::(\d{12}):(user|role)/(?:.+/)?([^/]+)\Z")
 
 
 def missing(kind: type[Any], name: str) -> NoSuchEntityException:
@@ -75,6 +77,17 @@ class Directory:
             return result
 
         return await self.store.write(apply)
+
+    async def unknown(self, arns: Iterable[str]) -> str | None:
+        """The first of the ARNs that is of a user or role, and of none that there is."""
+        for arn in sorted(arns):
+            named = _USER_OR_ROLE.match(arn)
+            if named is None:
+                continue
+            found = await self.store.get(User if named[2] == "user" else Role, named[1], named[3].lower())
+            if found is None or found.arn != arn:
+                return arn
+        return None
 
     async def under_path(self, kind: type[N], account: str, prefix: str | None) -> list[N]:
         found = await self.store.list(kind, account)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple, TypeVar
 
-from forecourt.auth.policy import PolicyInvalid, compile_policy
+from forecourt.auth.policy import Policy, PolicyInvalid, compile_policy
 from forecourt.auth.policy.parse import PolicyKind
 from forecourt.auth.sessions import Sessions
 from forecourt.base.clock import Clock
@@ -92,18 +92,22 @@ class IamApi:
 
 def check_policy(text: str, kind: PolicyKind) -> str:
     """Raises `MalformedPolicyDocument`."""
-    try:
-        compile_policy(text, kind)
-    except PolicyInvalid as refused:
-        raise MalformedPolicyDocumentException(str(refused)) from None
+    _compiled(text, kind)
     return text
 
 
-def check_trust(text: str) -> str:
-    check_policy(text, "trust")
+def check_trust(text: str) -> Policy:
+    policy = _compiled(text, "trust")
     if len(re.sub(r"\s", "", text)) > TRUST_QUOTA:
         raise LimitExceededException(f"Cannot exceed quota for ACLSizePerRole: {TRUST_QUOTA}")
-    return text
+    return policy
+
+
+def _compiled(text: str, kind: PolicyKind) -> Policy:
+    try:
+        return compile_policy(text, kind)
+    except PolicyInvalid as refused:
+        raise MalformedPolicyDocumentException(str(refused)) from None
 
 
 def check_size(text: str, quota: int, noun: str, name: str) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from forecourt.auth.authorize import Mode
 from forecourt.base.call import CallContext, operation
 from forecourt.services.iam import aws_managed, views
 from forecourt.services.iam.api.kit import (
     IamApi,
+    Kit,
     Request,
     Result,
     check_attachable,
@@ -20,6 +22,7 @@ from forecourt.services.iam.errors import (
     DeleteConflictException,
     InvalidInputException,
     LimitExceededException,
+    MalformedPolicyDocumentException,
     NoSuchEntityException,
     ValidationError,
 )
@@ -44,10 +47,21 @@ _LINKED_NAMES = {
 
 
 class RolesApi(IamApi):
+    def __init__(self, kit: Kit, mode: Mode) -> None:
+        super().__init__(kit)
+        self._mode = mode
+
+    async def _checked_trust(self, text: str) -> str:
+        """Raises `MalformedPolicyDocument`. Where nothing is enforced, whoever it trusts may come later."""
+        trusted = check_trust(text).principals
+        if self._mode != "off" and (unknown := await self.directory.unknown(trusted)):
+            raise MalformedPolicyDocumentException(f'Invalid principal in policy: "AWS":"{unknown}"')
+        return text
+
     @operation("CreateRole")
     async def create_role(self, context: CallContext, request: Request) -> Result:
         name, boundary = request["RoleName"], request.get("PermissionsBoundary")
-        trust = check_trust(request["AssumeRolePolicyDocument"])
+        trust = await self._checked_trust(request["AssumeRolePolicyDocument"])
         if boundary:
             await check_attachable(self.directory, context.account, boundary)
         path = request.get("Path") or "/"
@@ -101,7 +115,7 @@ class RolesApi(IamApi):
 
     @operation("UpdateAssumeRolePolicy")
     async def update_assume_role_policy(self, context: CallContext, request: Request) -> Result:
-        trust = check_trust(request["PolicyDocument"])
+        trust = await self._checked_trust(request["PolicyDocument"])
 
         def change(role: Role, _: Tx) -> None:
             check_modifiable(role)
