@@ -60,7 +60,7 @@ def test_amplify_remembers_a_device() -> None:
         )
     assert run.returncode == 0, run.stderr
     seen = json.loads(run.stdout)
-    assert len(seen["listed"]) == 1
+    assert (len(seen["listed"]), seen["refreshed"]) == (1, True)
     assert (seen["again"], seen["same"], seen["left"]) == ("DONE", True, 0)
     assert (seen["asked"], seen["done"]) == ("CONFIRM_SIGN_IN_WITH_EMAIL_CODE", "DONE")
 

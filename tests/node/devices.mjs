@@ -20,6 +20,7 @@ Amplify.configure({
 await auth.signIn({ username: "anna", password: PASSWORD });
 const first = await device();
 seen.listed = (await auth.fetchDevices()).map((one) => one.id);
+seen.refreshed = (await auth.fetchAuthSession({ forceRefresh: true })).tokens.accessToken.payload.device_key === first;
 await auth.rememberDevice();
 await auth.signOut();
 const again = await auth.signIn({ username: "anna", password: PASSWORD });
