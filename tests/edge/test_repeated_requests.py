@@ -115,7 +115,7 @@ def test_the_headers_are_the_same_list_as_long_as_they_recur() -> None:
 
 def test_what_is_long_is_not_remembered() -> None:
     repeats = Repeats()
-    data = b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"y" * 9000 + b"\r\n\r\n"
+    data = b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"y" * 5000 + b"\r\n\r\n"
     repeats.learn(data, [(b"host", b"a")], [b"Host"])
     assert repeats.find(data) is None
 
@@ -132,3 +132,13 @@ def test_who_never_repeats_himself_is_seldom_remembered_until_he_does() -> None:
     assert repeats.find(said(103)) == (b"GET", b"/")
     repeats.learn(said(104), [(b"host", b"a")], [b"Host"])
     assert repeats.find(said(104)) == (b"GET", b"/")
+
+
+def test_what_is_forgotten_is_not_found() -> None:
+    repeats = Repeats()
+    data = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+    repeats.learn(data, [(b"host", b"a")], [b"Host"])
+    assert repeats.find(data) == (b"GET", b"/")
+    repeats.forget()
+    assert repeats.find(data) is None
+    assert repeats.headers == []

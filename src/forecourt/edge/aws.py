@@ -163,14 +163,17 @@ class AwsApi:
         return form.answer(await self._pass_on(context, target, form.request), self._public_url)
 
     def _context(self, scope: Scope, principal: Principal, region: str, request_id: str) -> CallContext:
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        referer = headers.get(b"referer")
         return CallContext(
             principal=principal,
             region=region,
             request_id=request_id,
             source_ip=scope["client"][0] if scope.get("client") else "",
-            user_agent=_header(scope, b"user-agent"),
+            user_agent=headers.get(b"user-agent", b"").decode("latin-1"),
             public_url=self._public_url,
-            trace_id=_header(scope, b"x-amzn-trace-id"),
+            conditions={"aws:Referer": referer.decode("latin-1")} if referer is not None else {},
+            trace_id=headers.get(b"x-amzn-trace-id", b"").decode("latin-1"),
         )
 
     def _trusts(self, scope: Scope) -> bool:

@@ -386,6 +386,11 @@ class Connection(asyncio.Protocol):
             return True
         return self.in_head or (self._reading is not None and not self._paused)
 
+    def forget(self) -> None:
+        """Keeps nothing of what the client has said so far."""
+        self._repeats.forget()
+        self._headers, self._names = [], []
+
     def close(self) -> None:
         self._outbox.flush()
         self._closing = True

@@ -16,7 +16,7 @@ from forecourt.base.headers import Headers, Recurring
 
 # Of methods that mean nothing else by what follows the line
 _LINE = re.compile(rb'(GET|HEAD|DELETE|OPTIONS) (/[!"$-~]*) HTTP/1\.1')
-_LONGEST = 8 * 1024
+_LONGEST = 4 * 1024
 # After so many requests that were all different one of so many is remembered
 _PATIENCE = 4
 _SELDOM = 8
@@ -44,6 +44,10 @@ class Repeats:
         if len(data) - end <= _LONGEST and _LINE.fullmatch(data, 0, end):
             self._rest = data[end:]
             self.headers, self.names = Recurring(headers), names
+
+    def forget(self) -> None:
+        self._rest = b""
+        self.headers, self.names = Recurring(), []
 
     def find(self, data: bytes) -> tuple[bytes, bytes] | None:
         """Method and target, where `data` is such a request again."""

@@ -11,6 +11,8 @@ from forecourt.edge.http1.connection import Connection
 
 _BACKLOG = 4096
 _IDLE_SECONDS = 75.0
+# A client that has said nothing for so long is not remembered for what it said: many may be idle.
+_FORGET_SECONDS = 5.0
 # A client that takes nothing of its response, or sends nothing of its body, for so long is gone.
 _STALL_SECONDS = 60.0
 
@@ -70,6 +72,8 @@ class Server:
             elif connection.is_idle:
                 if waited > (_IDLE_SECONDS if connection.served else self._header_timeout_seconds):
                     connection.close()
+                elif waited > _FORGET_SECONDS:
+                    connection.forget()
             elif connection.waits_for_peer and waited > _STALL_SECONDS:
                 connection.abort()
         self._sweeper = self.loop.call_later(1.0, self._sweep)
