@@ -63,6 +63,7 @@ from forecourt.store.sealing import COMMAND_VARIABLE, VARIABLE, Sealer, load_mas
 from forecourt.telemetry.log_store import LogStore
 from forecourt.telemetry.metrics import Metrics
 from forecourt.telemetry.prometheus import exposition
+from forecourt.wire.index import index
 from forecourt.wire.models import model
 
 _log = logging.getLogger("forecourt")
@@ -146,6 +147,7 @@ class Application:
         self._apis = self._add_api_gateway()
         self._add_step_functions()
         self._stacks = self._add_cloudformation()
+        self._check_backing()
         self._router = self._make_router()
         self._server = Server(self._router, settings.host, settings.port, settings.client_timeout)
 
@@ -186,6 +188,14 @@ class Application:
             store=self._store, metrics=self._metrics, caller=self.dispatcher, clock=self._clock, ids=self._ids
         )
         self._add(cloudwatch, {"cloudwatch": cloudwatch.apis})
+
+    def _check_backing(self) -> None:
+        """Raises `CannotStart`: an endpoint for nobody would never be asked."""
+        for name in self.settings.backing:
+            if name not in index().by_name:
+                raise CannotStart(f"--backing names {name}, but AWS has no such service. boto3's names are meant.")
+            if self.dispatcher.owns(name):
+                raise CannotStart(f"--backing names {name}, but that is a service of Forecourt's own.")
 
     def _add_backing(self) -> Backing:
         keep = None if self.settings.ephemeral else Keep(self._store, self._blobs, self._sealer)

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import ipaddress
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -22,11 +23,33 @@ class SettingsError(Exception):
     """A setting that cannot be used. The message says which one, where it came from and what it may be."""
 
 
+class Rule(NamedTuple):
+    """What a value has to be beyond its type, in words and as a test."""
+
+    expected: str
+    holds: Callable[[Any], bool]
+
+
+def _is_url(text: str) -> bool:
+    url = urlsplit(text)
+    return url.scheme in ("http", "https") and bool(url.hostname)
+
+
+_PORT = Rule("a number from 0 to 65535", lambda value: 0 <= value <= 65535)
+_FROM_ONE = Rule("1 or more", lambda value: value >= 1)
+_FROM_NONE = Rule("0 or more", lambda value: value >= 0)
+_NAMED = Rule("a name", bool)
+_URL = Rule("an http or https URL", lambda value: not value or _is_url(value))
+_URLS = Rule("an http or https URL for each service", lambda value: all(map(_is_url, value.values())))
+_ANY = Rule("", lambda value: True)
+
+
 class Setting(msgspec.Struct, frozen=True):
     name: str
     type: Any
     default: Any
     help: str
+    rule: Rule = _ANY
     # Secrets are taken from the environment or the file, never from a command line that other users can list.
     secret: bool = False
 
@@ -41,10 +64,10 @@ class Setting(msgspec.Struct, frozen=True):
 
 SETTINGS: tuple[Setting, ...] = (
     Setting("host", str, "127.0.0.1", "Address to listen on. Any but a loopback address turns IAM enforcement on."),
-    Setting("port", int, 4566, "Port to listen on. 0: a free one."),
-    Setting("data", str, "data", "Folder that keeps everything. Created when missing."),
+    Setting("port", int, 4566, "Port to listen on. 0: a free one.", _PORT),
+    Setting("data", str, "data", "Folder that keeps everything. Created when missing.", _NAMED),
     Setting("ephemeral", bool, False, "Keep everything in memory, forget it at the end, and allow /_forecourt/reset."),
-    Setting("public_url", str, "", "URL under which clients reach Forecourt. Default: http://localhost:PORT."),
+    Setting("public_url", str, "", "URL under which clients reach Forecourt. Default: http://localhost:PORT.", _URL),
     Setting("log_level", Literal["debug", "info", "warning", "error"], "info", "How much to log."),
     Setting("log_format", Literal["auto", "plain", "json"], "auto", "auto: plain on a terminal, JSON elsewhere."),
     Setting(
@@ -61,25 +84,33 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("token_issuer", Literal["public", "amazonaws"], "public", "Form of `iss` in user pools' tokens."),
     Setting("smtp_url", str, "", "smtp[s]://user:password@host:port for mail. Default: a local mailbox.", secret=True),
     Setting("mail_from", str, "no-reply@verificationemail.com", "Sender of user pools' mail."),
-    Setting("sms_webhook", str, "", "URL that receives text messages as JSON. Default: the local mailbox."),
+    Setting("sms_webhook", str, "", "URL that receives text messages as JSON. Default: the local mailbox.", _URL),
     Setting(
         "password_range_url",
         str,
         "",
         "A k-anonymity range service that knows compromised passwords (URL + 5 hex digits).",
+        _URL,
     ),
     Setting("cognito_quotas", bool, False, "Apply Cognito's request-rate quotas by category."),
-    Setting("lambda_idle_seconds", int, 300, "A function's environment that was idle for so long is stopped."),
-    Setting("lambda_concurrency", int, 1000, "Concurrent executions of all functions of an account and region."),
+    Setting(
+        "lambda_idle_seconds", int, 300, "A function's environment that was idle for so long is stopped.", _FROM_ONE
+    ),
+    Setting(
+        "lambda_concurrency", int, 1000, "Concurrent executions of all functions of an account and region.", _FROM_ONE
+    ),
     Setting("mock_config", str, "", "Step Functions Local's MockConfigFile.json: task results without the tasks."),
     Setting(
         "client_timeout",
         int,
         60,
         "Seconds that a client gets to send its request's headers, and again for the body of an AWS API call.",
+        _FROM_ONE,
     ),
-    Setting("drain_seconds", int, 25, "How long a stop waits for requests that are under way."),
-    Setting("backing", dict[str, str], {}, "Endpoint of a backing service: --backing dynamodb=http://localhost:8000."),
+    Setting("drain_seconds", int, 25, "How long a stop waits for requests that are under way.", _FROM_NONE),
+    Setting(
+        "backing", dict[str, str], {}, "Endpoint of a backing service: --backing dynamodb=http://localhost:8000.", _URLS
+    ),
     Setting("quotas", dict[str, int], {}, "Another value for a quota of AWS: --quotas apigateway.resources=600."),
 )
 
@@ -159,8 +190,11 @@ def load(flags: Mapping[str, Any], environment: Mapping[str, str] | None = None)
             values[setting.name] = _convert(setting, file[setting.name], f"forecourt.toml: {setting.name}")
         else:
             values[setting.name] = setting.default
-    if not 0 <= values["port"] <= 65535:
-        raise SettingsError(f"port is {values['port']}, but a port is a number from 0 to 65535")
+    for setting in SETTINGS:
+        if not setting.rule.holds(values[setting.name]):
+            raise SettingsError(f"{setting.name} is {values[setting.name]!r}, but has to be {setting.rule.expected}")
+    if bool(values["root_access_key_id"]) != bool(values["root_secret_access_key"]):
+        raise SettingsError("root_access_key_id and root_secret_access_key go together, but only one of them is set")
     return Settings(**values)
 
 

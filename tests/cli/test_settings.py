@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -31,6 +33,12 @@ def test_tables_are_read_from_flags_environment_and_file(tmp_path: Path) -> None
         ({}, {"FORECOURT_PORT": "many"}, "FORECOURT_PORT is 'many'"),
         ({}, {"FORECOURT_LOG_LEVEL": "loud"}, "FORECOURT_LOG_LEVEL"),
         ({"backing": ("dynamodb",)}, {}, "--backing"),
+        ({"backing": ("dynamodb=localhost:8000",)}, {}, "an http or https URL for each service"),
+        ({"public_url": "aws.example.org"}, {}, "public_url is 'aws.example.org', but has to be an http or https URL"),
+        ({"data": ""}, {}, "data is '', but has to be a name"),
+        ({"lambda_concurrency": 0}, {}, "lambda_concurrency is 0, but has to be 1 or more"),
+        ({}, {"FORECOURT_DRAIN_SECONDS": "-1"}, "drain_seconds is -1, but has to be 0 or more"),
+        ({}, {"FORECOURT_ROOT_ACCESS_KEY_ID": "AKIA"}, "only one of them is set"),
         ({}, {"FORECOURT_CONFIG": "/nonexistent/forecourt.toml"}, "cannot read"),
     ],
 )
@@ -59,3 +67,18 @@ def test_enforcement_is_always_on_off_a_loopback_address(host: str, mode: str) -
 def test_the_documentation_names_every_setting() -> None:
     page = describe()
     assert all(setting.variable in page for setting in SETTINGS)
+
+
+@pytest.mark.parametrize(
+    ("backing", "said"),
+    [
+        ("dynamo=http://localhost:8000", "--backing names dynamo, but AWS has no such service"),
+        ("lambda=http://localhost:8000", "--backing names lambda, but that is a service of Forecourt's own"),
+    ],
+)
+def test_an_endpoint_for_nobody_is_refused(backing: str, said: str) -> None:
+    command = [sys.executable, "-m", "forecourt", "start", "--ephemeral", "--port", "0", "--backing", backing]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
