@@ -7,6 +7,7 @@ import json
 import zipfile
 from typing import Any
 
+import httpx
 import pytest
 from tests.iam.enforcing import HOME, ROOT, allow, policy, refusal, user
 
@@ -43,6 +44,24 @@ def test_a_buckets_policy_denies_even_an_administrator(enforced: Forecourt) -> N
     code, status, message = refusal(mine.get_object, Bucket="vault", Key="closed/x")
     assert (code, status) == ("AccessDenied", 403)
     assert message.endswith("with an explicit deny in a resource-based policy")
+
+
+def test_a_bucket_for_the_pages_of_a_site(enforced: Forecourt) -> None:
+    """https://docs.aws.amazon.com/AmazonS3/latest/userguide/example-bucket-policies.html (HTTP referer)"""
+    root = enforced.client("s3", **ROOT)
+    root.create_bucket(Bucket="pictures")
+    root.put_object(Bucket="pictures", Key="cat.png", Body=b"cat")
+    linked = {"StringLike": {"aws:Referer": "https://www.example.com/*"}}
+    shown = allow("s3:GetObject", "arn:aws:s3:::pictures/*", Principal="*", Condition=linked)
+    root.put_bucket_policy(Bucket="pictures", Policy=policy(shown))
+    url, host = f"{enforced.url}/cat.png", f"pictures.s3.localhost:{enforced.port}"
+
+    def status(**headers: str) -> int:
+        return httpx.get(url, headers={"host": host, **headers}).status_code
+
+    assert status(referer="https://www.example.com/cats") == 200
+    assert status(referer="https://www.example.org/cats") == 403
+    assert status() == 403
 
 
 def test_a_prefix_of_ones_own(enforced: Forecourt) -> None:

@@ -85,10 +85,13 @@ def circumstances(params: Mapping[str, Any], context: CallContext) -> dict[str, 
     found: dict[str, Any] = {
         "aws:RequestedRegion": context.region,
         "aws:SecureTransport": str(secure).lower(),
-        "aws:ViaAWSService": str("aws:CalledVia" in context.conditions).lower(),
+        "aws:ViaAWSService": "false",
     }
     if context.source_ip:
         found["aws:SourceIp"] = context.source_ip
     if context.user_agent:
         found["aws:UserAgent"] = context.user_agent
+    # One service calls for another: it is the first and the last
+    if via := context.conditions.get("aws:CalledVia"):
+        found |= {"aws:ViaAWSService": "true", "aws:CalledViaFirst": via, "aws:CalledViaLast": via}
     return found | dict(context.conditions) | request_tags(params)
