@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.transport import Transport
 
-from forecourt.upstream.connection import Connection, Response
+from forecourt.upstream.connection import Connection
+from forecourt.upstream.response import Response
 
 
 async def exchanged(connections: list[Connection], reads: list[bytes]) -> list[Any]:

@@ -14,7 +14,7 @@
 
 from forecourt.base.headers import Headers
 from forecourt.upstream.client import Limits, Upstream
-from forecourt.upstream.connection import OnReply, Response
+from forecourt.upstream.connection import OnReply
 from forecourt.upstream.errors import (
     BadResponse,
     ConnectFailed,
@@ -25,6 +25,7 @@ from forecourt.upstream.errors import (
     UpstreamError,
 )
 from forecourt.upstream.message import Body, InvalidRequest, Origin, Request, end_to_end
+from forecourt.upstream.response import Response
 
 __all__ = [
     "BadResponse",

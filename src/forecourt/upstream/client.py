@@ -13,9 +13,10 @@ import ssl
 from collections import deque
 from dataclasses import dataclass
 
-from forecourt.upstream.connection import Connection, OnReply, Response
+from forecourt.upstream.connection import Connection, OnReply
 from forecourt.upstream.errors import ConnectFailed, TimedOut, TlsFailed, UnknownHost
 from forecourt.upstream.message import Origin, Request, render_head
+from forecourt.upstream.response import Response
 
 
 @dataclass(frozen=True, slots=True)

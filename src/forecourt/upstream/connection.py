@@ -17,7 +17,7 @@ timer at all.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Callable
+from collections.abc import AsyncIterable, Callable
 from typing import cast
 
 import httptools
@@ -26,9 +26,10 @@ from forecourt.base.headers import Headers
 from forecourt.base.outbox import outbox
 from forecourt.upstream.errors import BadResponse, ConnectFailed, ResponseTooLarge, TimedOut, UpstreamError
 from forecourt.upstream.repeats import Repeats
+from forecourt.upstream.response import Response
 
 # Who is told of the response, or why there is none. Called once, and must not raise.
-OnReply = Callable[["Response | Exception"], None]
+OnReply = Callable[[Response | Exception], None]
 
 # More than this much unread body pauses the socket; less than half of it lets it go on.
 _HIGH_WATER = 256 * 1024
@@ -37,73 +38,6 @@ _FRAMING_FACTOR = 8
 _MAX_INTERIM_RESPONSES = 8
 # How long a reader that does not read may hold up an origin beyond the deadline.
 _MAX_STALL_SECONDS = 60
-
-
-class Response:
-    """Status and headers, and a body that is either whole (`body`) or read from the connection."""
-
-    __slots__ = ("_connection", "body", "headers", "status")
-
-    def __init__(self, status: int, headers: Headers, rest: Connection | None, body: bytes | None = None) -> None:
-        """`rest`: where the body is read from, if it is not here."""
-        self.status = status
-        self.headers = headers
-        # The whole body where it came along with the head, else None: use `read` or `chunks`.
-        self.body = body
-        self._connection = rest
-
-    def header(self, name: bytes) -> bytes | None:
-        """The first value of the header `name` (given in lower case)."""
-        return next((value for key, value in self.headers if key.lower() == name), None)
-
-    @property
-    def length(self) -> int | None:
-        """The size of the body where it is known beforehand."""
-        if self.body is not None:
-            return len(self.body)
-        value = self.header(b"content-length")
-        return int(value) if value is not None else None
-
-    async def read(self, limit: int) -> bytes:
-        """The whole body. Raises `ResponseTooLarge` above `limit` bytes, before reading where that is known."""
-        if self.body is not None:
-            if len(self.body) > limit:
-                raise ResponseTooLarge(f"the response's body is larger than {limit} bytes")
-            return self.body
-        parts: list[bytes] = []
-        size = 0
-        try:
-            if (self.length or 0) > limit:
-                raise ResponseTooLarge(f"the response's body is larger than {limit} bytes")
-            async for part in self.chunks():
-                size += len(part)
-                if size > limit:
-                    raise ResponseTooLarge(f"the response's body is larger than {limit} bytes")
-                parts.append(part)
-        finally:
-            self.close()
-        self.body = b"".join(parts)
-        return self.body
-
-    async def chunks(self) -> AsyncIterator[bytes]:
-        """The body as it comes. Raises `BadResponse` where it stops midway, `TimedOut` where it is too slow."""
-        if self.body is not None:
-            yield self.body
-            return
-        connection = self._connection
-        assert connection is not None, "a response is read once"
-        self._connection = None
-        try:
-            while part := await connection.next_part(self):
-                yield part
-        finally:
-            connection.abandon(self)
-
-    def close(self) -> None:
-        """Gives up what was not read yet; a no-op when all of it was."""
-        if self._connection is not None:
-            self._connection.abandon(self)
-            self._connection = None
 
 
 class Connection(asyncio.Protocol):
@@ -408,8 +342,7 @@ class Connection(asyncio.Protocol):
         if response is None:
             self._release()
         elif on_reply is not None:
-            response.body = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
-            response._connection = None
+            response.complete(self._parts[0] if len(self._parts) == 1 else b"".join(self._parts))
             self._release()
             on_reply(response)
 
