@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from forecourt.base.call import CallContext, Caller
-from forecourt.services.backing.message import Request, only_reads, operation_of
+from forecourt.services.backing.message import Request, operation_of
 from forecourt.services.backing.schedules import Change, Planned
 
 _CHANGES = frozenset(("PutRule", "DeleteRule", "EnableRule", "DisableRule"))
@@ -22,9 +22,7 @@ class Rules:
         self._as_root = as_root
 
     def concerns(self, request: Request) -> bool:
-        if request.service == "events":
-            return operation_of(request) in _CHANGES
-        return request.service == "cloudformation" and not only_reads(request)
+        return request.service == "events" and operation_of(request) in _CHANGES
 
     async def look(self, request: Request, minute: int) -> Change:
         """Schedules are of rules of the default bus only."""

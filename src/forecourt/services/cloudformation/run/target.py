@@ -58,6 +58,8 @@ class Target:
     def wanted(self, name: str) -> Wanted:
         """Raises `ValidationError` and `ResourceFailed`."""
         resource = self.template.resources[name]
+        if resource.other_policies:
+            raise ResourceFailed(f"Forecourt does not support {', '.join(resource.other_policies)} of {resource.type}")
         properties = evaluate(resource.properties, self.scope)
         schema = schema_of(resource.type)
         if schema is not None:

@@ -42,7 +42,8 @@ class Resource(msgspec.Struct, frozen=True):
     deletion_policy: Any
     update_replace_policy: Any
     metadata: Any
-    creation_policy: Any = None
+    # `CreationPolicy`, `UpdatePolicy`, where it has them
+    other_policies: tuple[str, ...] = ()
 
 
 class Template(msgspec.Struct, frozen=True):
@@ -140,7 +141,7 @@ def _resource(name: str, given: Mapping[str, Any], conditions: Section) -> Resou
         deletion_policy=_policy(name, given, "DeletionPolicy"),
         update_replace_policy=_policy(name, given, "UpdateReplacePolicy"),
         metadata=given.get("Metadata"),
-        creation_policy=given.get("CreationPolicy"),
+        other_policies=tuple(name for name in ("CreationPolicy", "UpdatePolicy") if given.get(name)),
     )
 
 
