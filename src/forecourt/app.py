@@ -246,7 +246,7 @@ class Application:
             smtp_url=settings.smtp_url,
             mail_from=settings.mail_from,
             sms_webhook=settings.sms_webhook,
-            enforce_quotas=settings.cognito_quotas,
+            enforce_quotas=settings.cognito_quotas_apply,
             quotas=_quotas_of(settings, "cognito"),
             compromised_password_range_url=settings.password_range_url,
         )

@@ -92,7 +92,12 @@ SETTINGS: tuple[Setting, ...] = (
         "A k-anonymity range service that knows compromised passwords (URL + 5 hex digits).",
         _URL,
     ),
-    Setting("cognito_quotas", bool, False, "Apply Cognito's request-rate quotas by category."),
+    Setting(
+        "cognito_quotas",
+        Literal["auto", "on", "off"],
+        "auto",
+        "Cognito's request-rate quotas by category. auto: on, unless the address is a loopback one.",
+    ),
     Setting(
         "lambda_idle_seconds", int, 300, "A function's environment that was idle for so long is stopped.", _FROM_ONE
     ),
@@ -133,7 +138,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     mail_from: str
     sms_webhook: str
     password_range_url: str
-    cognito_quotas: bool
+    cognito_quotas: Literal["auto", "on", "off"]
     lambda_idle_seconds: int
     lambda_concurrency: int
     mock_config: str
@@ -150,6 +155,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def iam_mode(self) -> IamMode:
         """Off a loopback address unknown credentials are always refused."""
         return self.enforce_iam if self.on_loopback else "enforce"
+
+    @property
+    def cognito_quotas_apply(self) -> bool:
+        return not self.on_loopback if self.cognito_quotas == "auto" else self.cognito_quotas == "on"
 
     @property
     def base_url(self) -> str:

@@ -64,6 +64,19 @@ def test_enforcement_is_always_on_off_a_loopback_address(host: str, mode: str) -
     assert load({"host": host}, {}).iam_mode == mode
 
 
+@pytest.mark.parametrize(
+    ("host", "setting", "apply"),
+    [
+        ("127.0.0.1", "auto", False),
+        ("0.0.0.0", "auto", True),
+        ("127.0.0.1", "on", True),
+        ("0.0.0.0", "off", False),
+    ],
+)
+def test_request_rates_of_user_pools_are_bounded_off_a_loopback_address(host: str, setting: str, apply: bool) -> None:
+    assert load({"host": host, "cognito_quotas": setting}, {}).cognito_quotas_apply is apply
+
+
 def test_the_documentation_names_every_setting() -> None:
     page = describe()
     assert all(setting.variable in page for setting in SETTINGS)

@@ -201,7 +201,10 @@ async def test_a_refresh_token_that_was_made_up_or_changed(cloud: Cloud) -> None
     await cloud.user(pool)
     token = (await cloud.sign_in(app))["AuthenticationResult"]["RefreshToken"]
     other = "A" if token[60] != "A" else "B"
-    for wrong in ("x", "A" * len(token), token[:60] + other + token[61:], token[:-4], token + "AAAA"):
+    padded = token + "=" * (-len(token) % 4 or 4)
+    # Bits behind the last byte: another text of the same bytes.
+    twin = token[:-1] + next(last for last in "BCDEFGHIJ" if last != token[-1])
+    for wrong in ("x", "A" * len(token), token[:60] + other + token[61:], token[:-4], token + "AAAA", padded, twin):
         with raises("NotAuthorizedException", "Invalid Refresh Token"):
             given = {"REFRESH_TOKEN": wrong}
             await cloud.client("InitiateAuth", ClientId=app, AuthFlow="REFRESH_TOKEN_AUTH", AuthParameters=given)

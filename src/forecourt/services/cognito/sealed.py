@@ -38,11 +38,14 @@ def to_text(data: bytes) -> str:
 
 
 def from_text(text: str) -> bytes:
-    """Raises `BrokenToken`."""
+    """Raises `BrokenToken`, also of what is not written as `to_text` writes it: a token has one form only."""
     try:
-        return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+        data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError) as error:
         raise BrokenToken from error
+    if to_text(data) != text:
+        raise BrokenToken
+    return data
 
 
 def seal_text(sealer: Sealer, purpose: str, value: msgspec.Struct) -> str:
