@@ -183,9 +183,9 @@ def test_step_functions(server: Forecourt) -> None:
     assert json.loads(execution["input"]) == {"a": 1}
 
 
-def signed(url: str, key: str, secret: str) -> dict[str, str]:
+def signed(url: str, key: str, secret: str, service: str = "execute-api") -> dict[str, str]:
     request = AWSRequest("GET", url)
-    SigV4Auth(Credentials(key, secret), "execute-api", "us-east-1").add_auth(request)
+    SigV4Auth(Credentials(key, secret), service, "us-east-1").add_auth(request)
     return dict(request.headers)
 
 
@@ -218,6 +218,14 @@ def test_aws_iam(server: Forecourt) -> None:
     forged = requests.get(f"{url}/a", headers=signed(f"{url}/a", key, "wrong"))
     assert forged.status_code == 403
     assert forged.headers["x-amzn-errortype"] == "InvalidSignatureException"
+    assert requests.get(f"{url}/a", headers=signed(f"{url}/a", key, secret, "states")).status_code == 403
+    assert requests.get(f"{url}/a", headers=signed(f"{url}/a", key, secret)).text == arn
+    iam.delete_user_policy(UserName=user, PolicyName="p")
+    assert requests.get(f"{url}/a", headers=signed(f"{url}/a", key, secret)).status_code == 403
+    iam.put_user_policy(UserName=user, PolicyName="p", PolicyDocument=policy)
+    assert requests.get(f"{url}/a", headers=signed(f"{url}/a", key, secret)).text == arn
+    iam.update_access_key(UserName=user, AccessKeyId=key, Status="Inactive")
+    assert requests.get(f"{url}/a", headers=signed(f"{url}/a", key, secret)).status_code == 403
 
 
 def test_a_test_invocation_tells_what_happened(server: Forecourt) -> None:

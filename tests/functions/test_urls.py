@@ -234,10 +234,16 @@ async def test_aws_iam_wants_a_signature(site: Site) -> None:
     assert (await site.ask(url))[0] == 403
     signed = AWSRequest("GET", "http://localhost/", headers={"Host": "localhost"})
     SigV4Auth(Credentials("111122223333", "any"), "lambda", "us-east-1").add_auth(signed)
-    headers = {name.replace("-", "_"): value for name, value in signed.headers.items()}
-    status, _, body = await site.ask(url, **headers)
+    status, _, body = await site.ask(url, **_named(signed))
     assert status == 200
     assert json.loads(body)["requestContext"]["authorizer"]["iam"]["accountId"] == "111122223333"
+    elsewhere = AWSRequest("GET", "http://localhost/", headers={"Host": "localhost"})
+    SigV4Auth(Credentials("111122223333", "any"), "states", "us-east-1").add_auth(elsewhere)
+    assert (await site.ask(url, **_named(elsewhere)))[0] == 403
+
+
+def _named(signed: AWSRequest) -> dict[str, Any]:
+    return {name.replace("-", "_"): value for name, value in signed.headers.items()}
 
 
 @pytest.mark.parametrize("handler", ["app.boom", "app.odd"])

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 from forecourt.auth import aws_chunked, post_policy, sigv2, sigv4
-from forecourt.auth.errors import expired_token, failed, invalid_token, missing_token, unknown_key
+from forecourt.auth.errors import expired_token, failed, invalid_token, missing_token, unknown_key, wrong_scope
 from forecourt.auth.sessions import TEMPORARY, Sessions, TokenInvalid
 from forecourt.auth.sigv4 import Refused, Signature, SignedRequest
 from forecourt.base.clock import Clock
@@ -89,12 +89,22 @@ class Authenticator:
         region, service = (signature.region, signature.service) if signature else ("", "")
         return Identity(ANONYMOUS, region, service, request.body)
 
-    def recognize(self, request: SignedRequest) -> Principal | None:
-        """Whoever signed, where that is known without looking it up, and rightly; None says nothing: `authenticate`."""
+    async def authenticate_for(self, service: str, request: SignedRequest, dialect: str) -> Principal:
+        """Whoever signed for that service. Raises `AuthenticationFailed`."""
+        identity = await self.authenticate(request, dialect)
+        if identity.service != service:
+            raise wrong_scope(identity.service, dialect)
+        return identity.principal
+
+    def recognize(self, service: str, request: SignedRequest) -> Principal | None:
+        """Whoever signed for that service, where it is known without a look-up, and rightly; None says nothing: then
+        `authenticate_for` does."""
         try:
             signature = sigv4.read_signature(request)
-            owner = None if signature is None else self._remembered(signature.access_key_id, signature.session_token)
-            return None if signature is None or owner is None else self._verified(signature, request, *owner).principal
+            if signature is None or signature.service != service:
+                return None
+            owner = self._remembered(signature.access_key_id, signature.session_token)
+            return None if owner is None else self._verified(signature, request, *owner).principal
         except Refused:
             return None
 

@@ -112,7 +112,7 @@ def expired_token() -> Refused:
 
 
 def wrong_scope(service: str, dialect: str) -> AuthenticationFailed:
-    """The signature is for another service than the one that the request is for."""
+    """The signature is for another service, `service`, than the one that the request is for."""
     return failed(
         Refused(Reason.MISMATCH, f"Credential should be scoped to correct service, not {service!r}."), dialect
     )

@@ -27,6 +27,7 @@ from forecourt.services.apigateway.plan.errors import GatewayError, configuratio
 from forecourt.services.apigateway.plan.messages import MethodRequest, MethodResponse
 from forecourt.services.apigateway.plan.ports import Handler, Ports
 
+_SERVICE = "execute-api"
 # What authentication says -> which gateway response that is
 _TYPES = {
     "MissingAuthenticationTokenException": "MISSING_AUTHENTICATION_TOKEN",
@@ -75,7 +76,7 @@ def _remembered(request: MethodRequest, ports: Ports) -> dict[str, Any] | None:
     if authenticator is None or authorizer is None or not request.body.is_whole:
         return None
     started = perf_counter()
-    principal = authenticator.recognize(_signed(request, request.body.whole))
+    principal = authenticator.recognize(_SERVICE, _signed(request, request.body.whole))
     if principal is None or principal.account != request.served.account:
         return None
     authenticated = perf_counter()
@@ -99,11 +100,10 @@ async def _authenticate(request: MethodRequest, ports: Ports) -> Principal:
         raise configuration_error("no authenticator")
     signed = _signed(request, await request.body.read())
     try:
-        identity = await ports.authenticator.authenticate(signed, "execute-api")
+        return await ports.authenticator.authenticate_for(_SERVICE, signed, _SERVICE)
     except AuthenticationFailed as failure:
         kind = _TYPES.get(failure.code, "ACCESS_DENIED")
         raise GatewayError(kind, failure.message, error_type=failure.code) from failure
-    return identity.principal
 
 
 async def _authorize(request: MethodRequest, principal: Principal, ports: Ports, policy: Policy | None) -> None:

@@ -106,7 +106,7 @@ class FunctionUrls:
         principal = ANONYMOUS
         if config.auth_type == "AWS_IAM":
             signed = SignedRequest(scope["method"], scope["raw_path"], scope["query_string"], scope["headers"], body)
-            principal = (await self._authenticator.authenticate(signed, "lambda")).principal
+            principal = await self._authenticator.authenticate_for("lambda", signed, "lambda")
         conditions = {"lambda:FunctionUrlAuthType": config.auth_type}
         await self._authorizer.authorize(principal, _ACTION, _id(config).arn, conditions)
         return None if config.auth_type == "NONE" else principal
