@@ -76,7 +76,7 @@ def test_a_killed_creation_goes_on(tmp_path: Path) -> None:
         server.stop()
 
 
-def test_a_killed_creation_can_be_deleted(tmp_path: Path) -> None:
+def test_a_killed_creation_can_be_deleted_and_is_forgotten_in_time(tmp_path: Path) -> None:
     server = Forecourt(data=tmp_path)
     server.start()
     try:
@@ -86,5 +86,9 @@ def test_a_killed_creation_can_be_deleted(tmp_path: Path) -> None:
         server.start()
         assert stacks.delete("waiting")["StackStatus"] == "DELETE_COMPLETE"
         assert server.client("iam").list_groups()["Groups"] == []
+        assert len(stacks.client.list_stacks()["StackSummaries"]) == 1
+        server.advance_clock(91 * 86_400)
+        while stacks.client.list_stacks()["StackSummaries"]:
+            pass
     finally:
         server.stop()

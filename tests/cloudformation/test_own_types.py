@@ -164,3 +164,25 @@ def _is_there(stacks: Stacks, name: str) -> bool:
         return ("Handle", "CREATE_COMPLETE", "") in stacks.events(name)
     except stacks.client.exceptions.ClientError:
         return False
+
+
+_STUBBORN = """
+import cfnresponse
+def handler(event, context):
+    wrong = event["RequestType"] == "Update"
+    cfnresponse.send(event, context, cfnresponse.FAILED if wrong else cfnresponse.SUCCESS, {"Doubled": "x"}, "thing")
+"""
+
+
+def test_a_rollback_that_failed_goes_on_without_what_failed(stacks: Stacks) -> None:
+    name = fresh("stubborn")
+    stacks.create(name, _custom(_STUBBORN, Word="one"))
+    failed = stacks.update(name, _custom(_STUBBORN, Word="two"))
+    assert failed["StackStatus"] == "UPDATE_ROLLBACK_FAILED"
+    with pytest.raises(stacks.client.exceptions.ClientError, match="can not be updated"):
+        stacks.update(name, _custom(_STUBBORN, Word="one"))
+    stacks.client.continue_update_rollback(StackName=name)
+    assert stacks.settled(name)["StackStatus"] == "UPDATE_ROLLBACK_FAILED"
+    stacks.client.continue_update_rollback(StackName=name, ResourcesToSkip=["Thing"])
+    assert stacks.settled(name)["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
+    assert stacks.delete(name)["StackStatus"] == "DELETE_COMPLETE"

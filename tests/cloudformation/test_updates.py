@@ -209,3 +209,16 @@ def test_a_change_set_says_what_will_happen_and_then_does_it(server: Forecourt, 
     client.delete_change_set(StackName=name, ChangeSetName="third")
     with pytest.raises(ClientError, match="ChangeSetNotFound"):
         client.describe_change_set(StackName=name, ChangeSetName="third")
+
+
+def test_what_a_failed_update_replaced_goes_with_the_next_one(server: Forecourt, stacks: Stacks) -> None:
+    name = fresh("leftover")
+    stacks.create(name, {"Resources": {"P": _parameter("one", Name=f"{name}-old")}})
+    broken = {"Resources": {"P": _parameter("one", Name=f"{name}-new"), "Broken": _broken("P")}}
+    assert stacks.update(name, broken, DisableRollback=True)["StackStatus"] == "UPDATE_FAILED"
+    assert [_value(server, f"{name}-{which}") for which in ("old", "new")] == ["one", "one"]
+    mended = {"Resources": {"P": _parameter("one", Name=f"{name}-new")}}
+    assert stacks.update(name, mended)["StackStatus"] == "UPDATE_COMPLETE"
+    assert _value(server, f"{name}-new") == "one"
+    with pytest.raises(ClientError, match="ParameterNotFound"):
+        _value(server, f"{name}-old")

@@ -8,8 +8,8 @@ from forecourt.base.call import CallContext, Caller
 from forecourt.base.clock import Clock
 from forecourt.base.ids import Ids
 from forecourt.services.cloudformation.api.requests import Prepared, Request, tags_of
-from forecourt.services.cloudformation.errors import AlreadyExistsException
-from forecourt.services.cloudformation.model import ChangeSet, Operation, Stack
+from forecourt.services.cloudformation.errors import AlreadyExistsException, ValidationError
+from forecourt.services.cloudformation.model import DONE, ChangeSet, Operation, Stack
 from forecourt.services.cloudformation.run.journal import notify, stack_event
 from forecourt.services.cloudformation.run.runner import Runner
 from forecourt.services.cloudformation.store import StackStore, note
@@ -131,10 +131,16 @@ class Launch:
         )
 
     async def _begin(self, context: CallContext, stack: Stack, operation: Operation) -> None:
-        """Raises `AlreadyExists` where the name is taken by now."""
+        """Raises `AlreadyExists` where the name is taken by now, `ValidationError` where something else came first."""
         event = stack_event(stack, self._clock, self._ids, operation.client_token)
 
         def change(tx: Tx) -> None:
+            known = tx.get(Operation, *stack.key)
+            if known is not None:
+                if known.phase != DONE and operation.kind != "delete":
+                    raise ValidationError(f"Stack:{stack.id} has another operation under way and can not be updated.")
+                # What an operation that failed left behind
+                operation.leftovers = known.leftovers
             tx.put(stack)
             tx.put(operation)
             note(tx, stack.key, [event])

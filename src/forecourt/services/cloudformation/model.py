@@ -16,6 +16,8 @@ from forecourt.store import Document, Index
 
 StackKey = tuple[str, str, str]
 DELETED = "DELETE_COMPLETE"
+# The phase of an operation that goes no further
+DONE = "done"
 
 
 def stack_arn(region: str, account: str, name: str, uuid: str) -> str:
@@ -118,7 +120,8 @@ class Record(Document):
 
 
 class Operation(Document):
-    """What is under way in a stack: one thing at a time. It is there from the request until the end.
+    """What is under way in a stack: one thing at a time. It is there from the request until the end, and after a
+    failure that leaves something for the next operation to do.
 
     `before` are the records as they were when an update began; `phase` is where a run that takes it up goes on.
     """
@@ -131,7 +134,7 @@ class Operation(Document):
     stack: str
     # create | update | delete
     kind: str
-    # forward | rollback | cleanup | delete
+    # forward | rollback | cleanup | delete | done
     phase: str
     principal: Principal
     token: str

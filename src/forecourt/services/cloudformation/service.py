@@ -17,6 +17,7 @@ from forecourt.services.cloudformation.launch import Launch
 from forecourt.services.cloudformation.macros import Macros
 from forecourt.services.cloudformation.nested import NestedStacks
 from forecourt.services.cloudformation.resources.work import Ports
+from forecourt.services.cloudformation.retention import Retention
 from forecourt.services.cloudformation.run.runner import Runner
 from forecourt.services.cloudformation.signals import Signals
 from forecourt.services.cloudformation.store import StackStore
@@ -32,6 +33,7 @@ class CloudFormation:
         self._signals = Signals(store, sealer, clock)
         self._runner = Runner(stacks, roles)
         self._runner.ports = Ports(caller, clock, ids, self._signals, NestedStacks(stacks, self._runner))
+        self._retention = Retention(stacks, clock)
         macros = Macros(caller)
         requests = Requests(stacks, caller, macros, roles)
         launch = Launch(stacks, self._runner, caller, clock, ids)
@@ -49,8 +51,10 @@ class CloudFormation:
 
     async def start(self) -> None:
         await self._runner.start()
+        self._retention.start()
 
     async def stop(self) -> None:
+        await self._retention.stop()
         await self._runner.stop()
 
     async def reset(self) -> None:

@@ -24,7 +24,7 @@ from forecourt.store.sealing import SealBroken, Sealer
 _PURPOSE = "cloudformation.signal"
 _PATH = re.compile(rb"^/_aws/cloudformation/([A-Za-z0-9_-]{1,1024})$")
 # As long as AWS's addresses are good. The longest time-out of a wait condition is 12 hours.
-_SECONDS = 86_400
+SIGNAL_SECONDS = 86_400
 _MOST_BYTES = 1 << 20
 _DEFAULT_URL = "http://localhost:4566"
 
@@ -38,6 +38,7 @@ class Signal(Document):
     request: str
     id: str
     content: str
+    at: float
 
 
 class Signals:
@@ -48,7 +49,7 @@ class Signals:
         self._came = asyncio.Event()
 
     def url(self, public_url: str, request: str) -> str:
-        token = self._sealer.seal(f"{request} {self._clock.now() + _SECONDS}".encode(), _PURPOSE)
+        token = self._sealer.seal(f"{request} {self._clock.now() + SIGNAL_SECONDS}".encode(), _PURPOSE)
         text = base64.urlsafe_b64encode(token).decode().rstrip("=")
         return f"{public_url or _DEFAULT_URL}/_aws/cloudformation/{text}"
 
@@ -102,7 +103,12 @@ class Signals:
         except ValueError:
             await _respond(send, 400, b"<Error><Code>InvalidRequest</Code><Message>Not a JSON object</Message></Error>")
             return
-        signal = Signal(request=request, id=str(content.get("UniqueId", "")), content=json.dumps(content))
+        signal = Signal(
+            request=request,
+            id=str(content.get("UniqueId", "")),
+            content=json.dumps(content),
+            at=self._clock.now(),
+        )
         await self._store.write(lambda tx: tx.put(signal))
         came, self._came = self._came, asyncio.Event()
         came.set()

@@ -30,10 +30,6 @@ from forecourt.services.cloudformation.plan_update import differs
 from forecourt.services.cloudformation.resources.work import PARENT
 from forecourt.services.cloudformation.store import StackStore
 
-_DAY = 86_400
-# A deleted stack is listed for 90 days.
-_LISTED_SECONDS = 90 * _DAY
-
 
 class StacksApi:
     def __init__(self, stacks: StackStore, requests: Requests, launch: Launch, clock: Clock, ids: Ids) -> None:
@@ -160,7 +156,7 @@ class StacksApi:
         if name is not None:
             stack = await self._stacks.require(context.account, context.region, name)
             return {"Stacks": [self.described(stack)]}
-        found = await self._listed(context, request)
+        found = await self._listed(context)
         alive = [stack for stack in found if stack.status != DELETED]
         shown, more = page(alive, request.get("NextToken"), lambda stack: stack.uuid)
         return {"Stacks": [self.described(stack) for stack in shown], **more}
@@ -168,16 +164,14 @@ class StacksApi:
     @operation("ListStacks")
     async def list_stacks(self, context: CallContext, request: Request) -> dict[str, Any]:
         wanted = set(request.get("StackStatusFilter") or ())
-        found = await self._listed(context, request)
+        found = await self._listed(context)
         chosen = [stack for stack in found if not wanted or stack.status in wanted]
         shown, more = page(chosen, request.get("NextToken"), lambda stack: stack.uuid)
         return {"StackSummaries": [_summary(stack) for stack in shown], **more}
 
-    async def _listed(self, context: CallContext, request: Request) -> list[Stack]:
-        oldest = self._clock.now() - _LISTED_SECONDS
+    async def _listed(self, context: CallContext) -> list[Stack]:
         found = await self._stacks.store.list(Stack, context.account, context.region)
-        kept = [stack for stack in found if stack.deleted_at is None or stack.deleted_at > oldest]
-        return sorted(kept, key=lambda stack: (-stack.created_at, stack.uuid))
+        return sorted(found, key=lambda stack: (-stack.created_at, stack.uuid))
 
     @operation("UpdateTerminationProtection")
     async def update_termination_protection(self, context: CallContext, request: Request) -> dict[str, Any]:

@@ -130,7 +130,7 @@ class Parameter:
         except ServiceError as error:
             if not work.again or not is_taken(error):
                 raise
-        return self._made(given)
+        return self._made(work, given)
 
     async def update(self, work: Work, physical_id: str, old: Properties, new: Properties) -> Made:
         given = {**new, "Name": physical_id}
@@ -144,13 +144,14 @@ class Parameter:
             await work.call("ssm", "RemoveTagsFromResource", **where, TagKeys=gone)
         if after and after != before:
             await work.call("ssm", "AddTagsToResource", **where, Tags=as_list(after))
-        return self._made(given)
+        return self._made(work, given)
 
     async def delete(self, work: Work, physical_id: str, properties: Properties) -> None:
         await work.gone("ssm", "DeleteParameter", Name=physical_id)
 
-    def _made(self, given: Properties) -> Made:
-        return Made(given["Name"], {"Type": given["Type"], "Value": given["Value"]})
+    def _made(self, work: Work, given: Properties) -> Made:
+        arn = work.arn("ssm", f"parameter/{given['Name'].lstrip('/')}")
+        return Made(given["Name"], {"Arn": arn, "Type": given["Type"], "Value": given["Value"]})
 
 
 class Key:

@@ -7,6 +7,7 @@ from typing import Any
 
 from forecourt.services.cloudformation.errors import ValidationError
 from forecourt.services.cloudformation.model import Record
+from forecourt.services.cloudformation.schemas import schema_of
 from forecourt.services.cloudformation.template.evaluate import UNKNOWN
 from forecourt.services.cloudformation.template.scope import Resources
 
@@ -33,6 +34,8 @@ class Live(Resources):
         self.ref(name)
         record = self._records[name]
         found = _deep(self._attributes(record), attribute)
+        if found is None and attribute == "Id" and _has_id(record.type):
+            return record.physical_id
         if found is None:
             raise ValidationError(
                 f"Template error: resource {name} does not support attribute type {attribute} in Fn::GetAtt"
@@ -52,6 +55,12 @@ class Planned(Live):
 
     def attribute(self, name: str, attribute: str) -> Any:
         return UNKNOWN if name in self.anew else super().attribute(name, attribute)
+
+
+def _has_id(type_name: str) -> bool:
+    """Whether `Id` is an attribute of the type: then it is what Ref gives."""
+    schema = schema_of(type_name)
+    return schema is not None and "Id" in schema.read_only
 
 
 def _deep(attributes: Mapping[str, Any], path: str) -> Any:

@@ -15,7 +15,7 @@ import msgspec
 
 from forecourt.services.cloudformation import stack_policy
 from forecourt.services.cloudformation.errors import ResourceFailed, ValidationError
-from forecourt.services.cloudformation.model import DELETED, ChangeSet, Operation, Output, Record, Stack
+from forecourt.services.cloudformation.model import DELETED, DONE, ChangeSet, Operation, Output, Record, Stack
 from forecourt.services.cloudformation.resources.registry import find_handler
 from forecourt.services.cloudformation.run.journal import Change, Journal
 from forecourt.services.cloudformation.run.live import Live
@@ -46,6 +46,8 @@ class Phases:
         self._operation = operation
         self._now = now
         self.cancelled = operation.cancelled
+        # Nothing more is to be done: another operation takes over.
+        self.abandoned = False
 
     async def run(self) -> None:
         """Until nothing is left to do."""
@@ -55,7 +57,7 @@ class Phases:
             "cleanup": self._clean_up,
             "delete": self._delete,
         }
-        while self._operation.phase != "done":
+        while self._operation.phase != DONE and not self.abandoned:
             await phases[self._operation.phase]()
 
     # --- Forward ---
@@ -72,6 +74,8 @@ class Phases:
             if await self._refuse_unsupported(target, present):
                 return
             failed = await walk(target.graph(present), lambda name: self._bring(target, name), self._stops)
+            if self.abandoned:
+                return
             if failed or self._out_of_time or self.cancelled:
                 await self._failed_forward(failed)
                 return
@@ -101,7 +105,7 @@ class Phases:
         return bool(strange)
 
     def _stops(self, failed: Mapping[str, BaseException]) -> bool:
-        return bool(failed) or self._out_of_time or self.cancelled
+        return bool(failed) or self._out_of_time or self.cancelled or self.abandoned
 
     @property
     def _out_of_time(self) -> bool:
@@ -187,6 +191,8 @@ class Phases:
 
     async def _undo_creation(self) -> None:
         failed = await self._delete_all(lambda record: record.deletion_policy == "Retain")
+        if self.abandoned:
+            return
         if failed:
             told = f"The following resource(s) failed to delete: [{', '.join(sorted(failed))}]."
             await self._end("ROLLBACK_FAILED", told)
@@ -202,7 +208,9 @@ class Phases:
             if name not in operation.retain
         }
         graph = {name: needed & set(graph) for name, needed in graph.items()}
-        failed = await walk(graph, lambda name: self._steps.restore(before[name]), bool)
+        failed = await walk(graph, lambda name: self._steps.restore(before[name]), self._stops_back)
+        if self.abandoned:
+            return
         if failed:
             told = f"The following resource(s) failed to update: [{', '.join(sorted(failed))}]."
             await self._end("UPDATE_ROLLBACK_FAILED", told)
@@ -218,6 +226,9 @@ class Phases:
                 tx.delete(Record, *self._stack.key, name)
 
         await self._next("cleanup", "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS", None, forget)
+
+    def _stops_back(self, failed: Mapping[str, BaseException]) -> bool:
+        return bool(failed) or self.abandoned
 
     # --- Away ---
 
@@ -241,7 +252,9 @@ class Phases:
             else:
                 await self._steps.clear(record)
 
-        await walk(reverse(graph), clear, lambda failed: False)
+        await walk(reverse(graph), clear, lambda failed: self.abandoned)
+        if self.abandoned:
+            return
         await self._end("UPDATE_ROLLBACK_COMPLETE" if back else "UPDATE_COMPLETE", None)
 
     async def _delete(self) -> None:
@@ -256,6 +269,8 @@ class Phases:
             told = f"The following resource(s) failed to delete: [{', '.join(sorted(failed))}]. "
             await self._end("DELETE_FAILED", told)
             return
+        for leftover in list(self._operation.leftovers):
+            await self._steps.clear(leftover)
         self._stack.deleted_at = self._now()
         stack = self._stack
 
@@ -273,7 +288,7 @@ class Phases:
             record = records[name]
             await (self._steps.skip(record) if kept(record) else self._steps.delete(record))
 
-        return await walk(reverse(graph), remove, lambda failed: False)
+        return await walk(reverse(graph), remove, lambda failed: self.abandoned)
 
     # --- The stack ---
 
@@ -285,17 +300,18 @@ class Phases:
         operation = self._operation
 
         def close(tx: Tx) -> None:
-            tx.delete(Operation, *self._stack.key)
+            if status in _UNFINISHED:
+                tx.put(operation)
+            else:
+                tx.delete(Operation, *self._stack.key)
             if operation.change_set is not None:
                 found = tx.get(ChangeSet, *self._stack.key, operation.change_set)
                 if found is not None:
                     found.execution_status = "EXECUTE_COMPLETE" if status in _WELL else "EXECUTE_FAILED"
                     tx.put(found)
 
-        # What a rollback that failed needs to go on stays.
-        closing: Change = close if status != "UPDATE_ROLLBACK_FAILED" else (lambda tx: tx.put(operation))
-        await self._note(status, reason, closing, *also)
-        operation.phase = "done"
+        operation.phase = DONE
+        await self._note(status, reason, close, *also)
 
     async def _note(self, status: str, reason: str | None, *also: Change) -> None:
         former = self._stack.status, self._stack.status_reason
@@ -307,6 +323,8 @@ class Phases:
             raise
 
 
+# What the next operation needs to know stays.
+_UNFINISHED = ("CREATE_FAILED", "UPDATE_FAILED", "UPDATE_ROLLBACK_FAILED", "DELETE_FAILED")
 _WELL = ("CREATE_COMPLETE", "UPDATE_COMPLETE")
 # What of a stack an update changes and its rollback restores
 _TEMPLATE_FIELDS = (

@@ -11,7 +11,7 @@ from forecourt.base.call import CallContext
 from forecourt.base.errors import ServiceError
 from forecourt.base.ports import RoleSessions
 from forecourt.base.principal import ANONYMOUS
-from forecourt.services.cloudformation.model import Operation, Stack, StackKey
+from forecourt.services.cloudformation.model import DONE, Operation, Stack, StackKey
 from forecourt.services.cloudformation.resources.work import Ports
 from forecourt.services.cloudformation.run.journal import Journal
 from forecourt.services.cloudformation.run.phases import Phases
@@ -20,6 +20,7 @@ from forecourt.services.cloudformation.store import StackStore
 
 _log = logging.getLogger("forecourt.cloudformation")
 PRINCIPAL = "cloudformation.amazonaws.com"
+_PATIENCE_SECONDS = 3.0
 
 
 class Runner:
@@ -35,7 +36,7 @@ class Runner:
     async def start(self) -> None:
         """Goes on with what was under way when the process ended."""
         for operation in await self._stacks.store.list(Operation):
-            if operation.phase != "done":
+            if operation.phase != DONE:
                 self.begin((operation.account, operation.region, operation.stack))
 
     async def stop(self) -> None:
@@ -59,11 +60,16 @@ class Runner:
             phases.cancelled = True
 
     async def interrupt(self, key: StackKey) -> None:
-        """Whatever is under way in the stack goes no further: it is about to be deleted."""
-        task = self._running.get(key)
-        if task is not None:
-            task.cancel()
-            await asyncio.wait([task])
+        """Whatever is under way in the stack goes no further: it is about to be deleted. A step gets some time to end,
+        so that what it makes is known."""
+        task, phases = self._running.get(key), self._phases.get(key)
+        if task is None:
+            return
+        if phases is not None:
+            phases.abandoned = True
+            await asyncio.wait([task], timeout=_PATIENCE_SECONDS)
+        task.cancel()
+        await asyncio.wait([task])
 
     async def settled(self, key: StackKey, seconds: float | None = None) -> None:
         """Returns once nothing is under way in the stack, or after so many seconds."""

@@ -16,6 +16,7 @@ from forecourt.services.cloudformation.errors import ValidationError
 
 BODY_BYTES = 51_200
 URL_BYTES = 1_048_576
+_DEEPEST = 100
 
 # Short forms that are no `Fn::` function by their own name
 _BARE = {"Ref", "Condition"}
@@ -89,12 +90,14 @@ def _from_yaml(text: str) -> Any:
         raise ValidationError("Template format error: YAML not well-formed.") from None
 
 
-def _plain(value: Any) -> Any:
-    """With texts as keys, as JSON has them."""
+def _plain(value: Any, depth: int = 0) -> Any:
+    """With texts as keys, as JSON has them. Raises `RecursionError` for what no function could walk through."""
+    if depth > _DEEPEST:
+        raise RecursionError
     if isinstance(value, dict):
-        return {key if isinstance(key, str) else _key(key): _plain(item) for key, item in value.items()}
+        return {key if isinstance(key, str) else _key(key): _plain(item, depth + 1) for key, item in value.items()}
     if isinstance(value, list):
-        return [_plain(item) for item in value]
+        return [_plain(item, depth + 1) for item in value]
     if value is None or isinstance(value, str | bool | int | float):
         return value
     raise ValidationError(f"Template format error: unsupported value {type(value).__name__}")

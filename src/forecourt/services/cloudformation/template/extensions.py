@@ -12,57 +12,65 @@ from typing import Any
 from forecourt.services.cloudformation.errors import ValidationError
 
 _LOOP = "Fn::ForEach::"
+# Loops in loops multiply: what they may write out in all.
+_MOST_COPIES = 2000
 
 
 def expand(body: dict[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Raises `ValidationError`."""
-    found: dict[str, Any] = _expanded(body, parameters, body.get("Mappings") or {})
+    found: dict[str, Any] = _Loops(parameters, body.get("Mappings") or {}).expanded(body)
     return found
 
 
-def _expanded(value: Any, parameters: Mapping[str, Any], mappings: Mapping[str, Any]) -> Any:
-    if isinstance(value, list):
-        return [_expanded(item, parameters, mappings) for item in value]
-    if not isinstance(value, dict):
-        return value
-    found: dict[str, Any] = {}
-    for key, item in value.items():
-        if key.startswith(_LOOP):
-            found |= _looped(key, item, parameters, mappings)
-        else:
-            found[key] = _expanded(item, parameters, mappings)
-    return found
+class _Loops:
+    def __init__(self, parameters: Mapping[str, Any], mappings: Mapping[str, Any]) -> None:
+        self._parameters = parameters
+        self._mappings = mappings
+        self._copies = 0
 
+    def expanded(self, value: Any) -> Any:
+        if isinstance(value, list):
+            return [self.expanded(item) for item in value]
+        if not isinstance(value, dict):
+            return value
+        found: dict[str, Any] = {}
+        for key, item in value.items():
+            if key.startswith(_LOOP):
+                found |= self._looped(key, item)
+            else:
+                found[key] = self.expanded(item)
+        return found
 
-def _looped(key: str, argument: Any, parameters: Mapping[str, Any], mappings: Mapping[str, Any]) -> dict[str, Any]:
-    if not isinstance(argument, list) or len(argument) != 3 or not isinstance(argument[2], dict):
-        raise ValidationError(f"{key} layout is incorrect")
-    name, collection, fragment = argument
-    found: dict[str, Any] = {}
-    for item in _items(key, collection, parameters, mappings):
-        written = _written(fragment, str(name), item)
-        again = _expanded(written, parameters, mappings)
-        clash = sorted(set(again) & set(found))
-        if clash:
-            raise ValidationError(f"{key}: the name {clash[0]} is written twice")
-        found |= again
-    return found
+    def _looped(self, key: str, argument: Any) -> dict[str, Any]:
+        if not isinstance(argument, list) or len(argument) != 3 or not isinstance(argument[2], dict):
+            raise ValidationError(f"{key} layout is incorrect")
+        name, collection, fragment = argument
+        found: dict[str, Any] = {}
+        for item in self._items(key, collection):
+            self._copies += 1
+            if self._copies > _MOST_COPIES:
+                raise ValidationError(f"{key}: the loops of a template may write {_MOST_COPIES} pieces at most")
+            again = self.expanded(_written(fragment, str(name), item))
+            clash = sorted(set(again) & set(found))
+            if clash:
+                raise ValidationError(f"{key}: the name {clash[0]} is written twice")
+            found |= again
+        return found
 
-
-def _items(key: str, collection: Any, parameters: Mapping[str, Any], mappings: Mapping[str, Any]) -> list[str]:
-    if isinstance(collection, dict) and isinstance(collection.get("Ref"), str):
-        collection = parameters.get(collection["Ref"])
-    if isinstance(collection, dict) and isinstance(collection.get("Fn::FindInMap"), list):
-        try:
-            first, second, third = collection["Fn::FindInMap"]
-            collection = mappings[first][second][third]
-        except (LookupError, TypeError, ValueError):
-            raise ValidationError(f"{key} could not be resolved") from None
-    if isinstance(collection, str):
-        collection = [part.strip() for part in collection.split(",")]
-    if not isinstance(collection, list) or not all(isinstance(item, str | int | float) for item in collection):
-        raise ValidationError(f"{key} could not be resolved")
-    return [str(item) for item in collection]
+    def _items(self, key: str, collection: Any) -> list[str]:
+        if isinstance(collection, dict) and isinstance(collection.get("Ref"), str):
+            collection = self._parameters.get(collection["Ref"])
+        if isinstance(collection, dict) and isinstance(collection.get("Fn::FindInMap"), list):
+            try:
+                first, second, third = collection["Fn::FindInMap"]
+                collection = self._mappings[first][second][third]
+            except (LookupError, TypeError, ValueError):
+                raise ValidationError(f"{key} could not be resolved") from None
+        if isinstance(collection, str):
+            collection = [part.strip() for part in collection.split(",")]
+        if not isinstance(collection, list) or not all(isinstance(item, str | int | float) for item in collection):
+            raise ValidationError(f"{key} could not be resolved")
+        return [str(item) for item in collection]
 
 
 def _written(value: Any, name: str, item: str) -> Any:

@@ -26,6 +26,8 @@ _MEMBERS = frozenset(
 _SSM = re.compile(r"AWS::SSM::Parameter::Value<(.+)>")
 _AWS_TYPES = re.compile(r"AWS::(EC2|Route53|SSM)::[A-Za-z:]+(<.+>)?")
 _PATTERN_SECONDS = 1.0
+# https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
+_MOST_BYTES = 4096
 MASK = "****"
 
 
@@ -95,6 +97,8 @@ def settle(
     if missing:
         raise ValidationError(f"Parameters: [{', '.join(missing)}] must have values")
     for name, text in found.items():
+        if len(text.encode()) > _MOST_BYTES:
+            raise ValidationError(f"Template error: the value of parameter {name} is longer than {_MOST_BYTES} bytes")
         _check(name, declared[name], text)
     return found
 
