@@ -433,7 +433,24 @@ async def test_a_custom_domain(cloud: Cloud) -> None:
     assert (shown["CustomDomain"], shown.get("Domain")) == ("auth.example.com", None)
     other = await cloud("UpdateUserPoolDomain", **named, CustomDomainConfig={"CertificateArn": certificate + "2"})
     assert other["CloudFrontDomain"] == made["CloudFrontDomain"]
+    with raises("InvalidParameterException", "The specified SSL certificate doesn't exist"):
+        await cloud("UpdateUserPoolDomain", **named, CustomDomainConfig=elsewhere)
     await cloud("DeleteUserPoolDomain", **named)
+
+
+async def test_a_prefix_stays_a_prefix(cloud: Cloud) -> None:
+    pool = await cloud.pool()
+    named = {"UserPoolId": pool, "Domain": "pets"}
+    await cloud("CreateUserPoolDomain", **named)
+    certificate = {"CertificateArn": "arn:aws:acm:us-east-1:000000000000:certificate/1"}
+    with raises("InvalidParameterException", "Custom domain is not a valid subdomain"):
+        await cloud("UpdateUserPoolDomain", **named, CustomDomainConfig=certificate)
+    await cloud("UpdateUserPoolDomain", **named, ManagedLoginVersion=2)
+    await cloud("UpdateUserPool", UserPoolId=pool, UserPoolTier="ESSENTIALS")
+    lite = await cloud.pool(**LITE)
+    await cloud("CreateUserPoolDomain", UserPoolId=lite, Domain="lite")
+    with raises("FeatureUnavailableInTierException"):
+        await cloud("UpdateUserPoolDomain", UserPoolId=lite, Domain="lite", ManagedLoginVersion=2)
 
 
 async def test_a_word_within_a_word_is_not_reserved(cloud: Cloud) -> None:

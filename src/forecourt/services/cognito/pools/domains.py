@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from forecourt.base.call import CallContext, operation
 from forecourt.services.cognito import errors
-from forecourt.services.cognito.model import Domain, ResourceServer
+from forecourt.services.cognito.model import Domain, Pool, ResourceServer
 from forecourt.services.cognito.pools import paging
 from forecourt.services.cognito.pools.pool_rules import require_feature
 from forecourt.services.cognito.resource_quotas import need_room
@@ -37,8 +37,7 @@ class DomainsApi:
         name = request["Domain"]
         custom = dict(request.get("CustomDomainConfig", {}))
         _check_name(name, custom)
-        if request.get("ManagedLoginVersion", 1) == 2:
-            require_feature(pool.settings["UserPoolTier"], ("ESSENTIALS", "PLUS"), "Managed Login Version 2")
+        _check_version(pool, request.get("ManagedLoginVersion", 1))
         domain = Domain(
             name=name,
             pool_id=pool.id,
@@ -87,6 +86,7 @@ class DomainsApi:
                 "Status": "ACTIVE",
                 "CustomDomainConfig": domain.custom,
                 "ManagedLoginVersion": domain.managed_login_version,
+                **({"Routing": domain.routing} if domain.routing else {}),
             }
         }
 
@@ -101,8 +101,12 @@ class DomainsApi:
             if domain is None or domain.pool_id != pool.id:
                 raise _no_domain()
             domain.managed_login_version = request.get("ManagedLoginVersion", domain.managed_login_version)
+            _check_version(pool, domain.managed_login_version)
             if "CustomDomainConfig" in request:
-                domain.custom = dict(request["CustomDomainConfig"])
+                custom = dict(request["CustomDomainConfig"])
+                _check_name(domain.name, custom)
+                domain.custom = custom
+            domain.routing = dict(request.get("Routing", domain.routing))
             tx.put(domain)
             return domain
 
@@ -213,6 +217,11 @@ def _shown_server(server: ResourceServer) -> dict[str, Any]:
         "Name": server.name,
         "Scopes": server.scopes,
     }
+
+
+def _check_version(pool: Pool, version: int) -> None:
+    if version == 2:
+        require_feature(pool.settings["UserPoolTier"], ("ESSENTIALS", "PLUS"), "Managed Login Version 2")
 
 
 def _check_name(name: str, custom: Mapping[str, Any]) -> None:
