@@ -4,7 +4,7 @@
 -> `pool` (who runs it) -> `runtime/` (one environment). `queue` holds asynchronous invocations.
 """
 
-from forecourt.services.functions.pool import Limits
+from forecourt.services.functions.fleet import Limits
 from forecourt.services.functions.service import Functions
 
 __all__ = ["Functions", "Limits"]

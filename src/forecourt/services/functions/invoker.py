@@ -18,8 +18,8 @@ from forecourt.services.functions import lineage
 from forecourt.services.functions.catalog import Catalog
 from forecourt.services.functions.concurrency import Concurrency
 from forecourt.services.functions.errors import RecursiveInvocationException, TooManyRequestsException
+from forecourt.services.functions.fleet import Fleet
 from forecourt.services.functions.names import FunctionId
-from forecourt.services.functions.pool import Fleet
 from forecourt.services.functions.runtime.environment import Completion
 from forecourt.services.functions.runtime.messages import Failure, Invocation, Result
 from forecourt.services.functions.runtime.session import Buffer, Sink

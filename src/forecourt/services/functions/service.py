@@ -31,10 +31,11 @@ from forecourt.services.functions.concurrency import Concurrency
 from forecourt.services.functions.destinations import Destinations
 from forecourt.services.functions.downloads import Downloads
 from forecourt.services.functions.event_sources.pollers import Pollers
+from forecourt.services.functions.fleet import Fleet, Limits
 from forecourt.services.functions.invoker import Invoker
+from forecourt.services.functions.making import Maker
 from forecourt.services.functions.model import ProvisionedConcurrency
 from forecourt.services.functions.names import FunctionId
-from forecourt.services.functions.pool import Fleet, Limits
 from forecourt.services.functions.queue import EventQueue
 from forecourt.services.functions.runtime.spec import FunctionSpec
 from forecourt.services.functions.store import FunctionStore
@@ -71,16 +72,11 @@ class Functions:
         self._clock = clock
         self._work_dir = work_dir
         self._store = FunctionStore(store, blobs, sealer)
-        self._fleet = Fleet(
-            folder=work_dir / "environments",
-            code=CodeFolders(work_dir / "code", blobs.kept),
-            assume=self._assume,
-            endpoint_url=endpoint_url,
-            logs=logs,
-            clock=clock,
-            ids=ids,
-            limits=limits or Limits(),
+        folders = CodeFolders(work_dir / "code", blobs.kept)
+        maker = Maker(
+            folder=work_dir / "environments", code=folders, assume=self._assume, logs=logs, clock=clock, ids=ids
         )
+        self._fleet = Fleet(maker, folders, endpoint_url=endpoint_url, clock=clock, limits=limits or Limits())
         self._catalog = Catalog(self._store, self._fleet.retire)
         self.invoker = Invoker(self._catalog, self._fleet, Concurrency(concurrency), metrics, clock, ids)
         destinations = Destinations(caller)
