@@ -17,6 +17,7 @@ from urllib.parse import quote, quote_plus
 
 import msgspec
 
+from forecourt.base.headers import Headers
 from forecourt.services.apigateway.integrations.custom import Backend, Mapped
 from forecourt.services.apigateway.integrations.lambda_function import (
     FunctionError,
@@ -26,7 +27,11 @@ from forecourt.services.apigateway.integrations.lambda_function import (
 )
 from forecourt.services.apigateway.integrations.uri import substitute_stage_variables
 from forecourt.services.apigateway.plan.errors import GatewayError, configuration_error
-from forecourt.services.apigateway.plan.messages import Headers, IntegrationResponse, MethodRequest, Served
+from forecourt.services.apigateway.plan.messages import (
+    IntegrationResponse,
+    MethodRequest,
+    Served,
+)
 from forecourt.services.apigateway.plan.ports import Ports
 from forecourt.services.apigateway.rest.model import Integration
 

@@ -12,6 +12,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple
 
+from forecourt.base.headers import Headers
 from forecourt.services.apigateway.integrations.binary import BinaryMediaTypes
 from forecourt.services.apigateway.integrations.content import request_content, response_content
 from forecourt.services.apigateway.integrations.headers import from_mapping
@@ -32,7 +33,6 @@ from forecourt.services.apigateway.patterns import Matches, whole
 from forecourt.services.apigateway.plan.errors import configuration_error
 from forecourt.services.apigateway.plan.messages import (
     MAX_PAYLOAD_BYTES,
-    Headers,
     IntegrationResponse,
     MethodRequest,
     MethodResponse,

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from time import perf_counter
 
+from forecourt.base.headers import Headers
 from forecourt.base.pending import Pending
 from forecourt.services.apigateway.plan.backends import Sender
 from forecourt.services.apigateway.plan.errors import GatewayError, configuration_error
 from forecourt.services.apigateway.plan.messages import (
     MAX_PAYLOAD_BYTES,
-    Headers,
     MethodRequest,
     MethodResponse,
 )

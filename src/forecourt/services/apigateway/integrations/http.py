@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from urllib.parse import quote_plus
 
-from forecourt.base.headers import once
+from forecourt.base.headers import Headers, once
 from forecourt.services.apigateway.integrations.custom import Backend, Mapped
 from forecourt.services.apigateway.integrations.forwarding import (
     as_gateway_error,
@@ -33,7 +33,6 @@ from forecourt.services.apigateway.integrations.mapping import RequestMappings, 
 from forecourt.services.apigateway.integrations.uri import UriTemplate
 from forecourt.services.apigateway.plan.messages import (
     MAX_PAYLOAD_BYTES,
-    Headers,
     IntegrationResponse,
     MethodRequest,
     Served,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from forecourt.base.headers import once
+from forecourt.base.headers import Headers, once
 from forecourt.services.apigateway.http.model import DEFAULT_ROUTE, Integration
 from forecourt.services.apigateway.integrations.forwarding import body_for_client, forwarding
 from forecourt.services.apigateway.integrations.headers import (
@@ -26,7 +26,10 @@ from forecourt.services.apigateway.integrations.http_parameters import (
 )
 from forecourt.services.apigateway.integrations.uri import Target, UriTemplate, substitute_stage_variables
 from forecourt.services.apigateway.plan.context import path_with_stage
-from forecourt.services.apigateway.plan.messages import Headers, MethodRequest, Served
+from forecourt.services.apigateway.plan.messages import (
+    MethodRequest,
+    Served,
+)
 from forecourt.services.apigateway.plan.ports import Handler, Ports
 from forecourt.upstream import Origin, Request
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from forecourt.base.headers import Headers
 from forecourt.services.apigateway.http.model import Integration
 from forecourt.services.apigateway.integrations.http_events import EVERYTHING, event_1, event_2
 from forecourt.services.apigateway.integrations.http_parameters import (
@@ -31,7 +32,11 @@ from forecourt.services.apigateway.integrations.lambda_function import (
 )
 from forecourt.services.apigateway.integrations.lambda_proxy import header_name, read_answer
 from forecourt.services.apigateway.plan.errors import GatewayError, configuration_error
-from forecourt.services.apigateway.plan.messages import Headers, MethodRequest, MethodResponse, Served
+from forecourt.services.apigateway.plan.messages import (
+    MethodRequest,
+    MethodResponse,
+    Served,
+)
 from forecourt.services.apigateway.plan.ports import Handler, Ports
 from forecourt.upstream import end_to_end
 

@@ -13,10 +13,14 @@ from urllib.parse import quote, quote_plus
 
 import msgspec
 
+from forecourt.base.headers import Headers
 from forecourt.services.apigateway.integrations.mapping import query_pairs, text_of
 from forecourt.services.apigateway.plan.context import http_context_value
 from forecourt.services.apigateway.plan.errors import configuration_error
-from forecourt.services.apigateway.plan.messages import Headers, MethodRequest, decode_component
+from forecourt.services.apigateway.plan.messages import (
+    MethodRequest,
+    decode_component,
+)
 from forecourt.services.apigateway.vtl import JsonPath
 
 _EMBEDDED = re.compile(r"\$\{((?:request|response|context|stageVariables)[^}]*)\}")

@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from forecourt.base.headers import Headers
 from forecourt.services.apigateway.integrations.binary import BinaryMediaTypes
 from forecourt.services.apigateway.integrations.headers import FROM_BACKEND, carries_signature
 from forecourt.services.apigateway.integrations.lambda_function import (
@@ -29,7 +30,6 @@ from forecourt.services.apigateway.plan.context import request_context
 from forecourt.services.apigateway.plan.errors import GatewayError, configuration_error, malformed_proxy_response
 from forecourt.services.apigateway.plan.messages import (
     MAX_PAYLOAD_BYTES,
-    Headers,
     MethodRequest,
     MethodResponse,
     Served,

@@ -11,10 +11,10 @@ import zlib
 import msgspec
 
 from forecourt.base.asgi import Message
+from forecourt.base.headers import Headers
 from forecourt.services.apigateway.plan.errors import GatewayError
 from forecourt.services.apigateway.plan.messages import (
     MAX_PAYLOAD_BYTES,
-    Headers,
     MethodRequest,
     MethodResponse,
     RequestBody,

@@ -10,8 +10,12 @@ from collections.abc import Awaitable
 
 import msgspec
 
+from forecourt.base.headers import Headers
 from forecourt.services.apigateway.http.model import Cors
-from forecourt.services.apigateway.plan.messages import Headers, MethodRequest, MethodResponse
+from forecourt.services.apigateway.plan.messages import (
+    MethodRequest,
+    MethodResponse,
+)
 from forecourt.services.apigateway.plan.ports import Handler
 
 

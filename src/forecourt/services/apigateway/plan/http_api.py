@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from forecourt.base.asgi import Receive, Scope, Send, direct
+from forecourt.base.headers import Headers
 from forecourt.services.apigateway.authorizers.http_lambda import HttpFunctionAuthority
 from forecourt.services.apigateway.authorizers.iam import with_iam
 from forecourt.services.apigateway.authorizers.jwt import JwtAuthority
@@ -28,7 +29,6 @@ from forecourt.services.apigateway.plan.invocation import Answering, Invocation
 from forecourt.services.apigateway.plan.limiting import throttled
 from forecourt.services.apigateway.plan.logs import Log, access_log
 from forecourt.services.apigateway.plan.messages import (
-    Headers,
     MethodRequest,
     MethodResponse,
     RequestBody,

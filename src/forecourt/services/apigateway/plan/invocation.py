@@ -14,13 +14,13 @@ from time import perf_counter
 from typing import Protocol
 
 from forecourt.base.asgi import Direct, Send
+from forecourt.base.headers import Headers
 from forecourt.base.pending import Pending
 from forecourt.base.request import request_id as current_request_id
 from forecourt.services.apigateway.plan.errors import GatewayError
 from forecourt.services.apigateway.plan.logs import Answered, Log
 from forecourt.services.apigateway.plan.messages import (
     ClientGone,
-    Headers,
     MethodRequest,
     MethodResponse,
     ResourceMethod,

@@ -17,8 +17,7 @@ from urllib.parse import unquote_to_bytes
 import msgspec
 
 from forecourt.base.asgi import Direct, Receive, Scope
-from forecourt.base.headers import Headers as Headers
-from forecourt.base.headers import once
+from forecourt.base.headers import Headers, once
 from forecourt.base.principal import Principal
 from forecourt.services.apigateway.plan.errors import GatewayError
 

@@ -6,12 +6,12 @@ from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 
 from forecourt.base.asgi import Receive, Scope, Send, direct
+from forecourt.base.headers import Headers
 from forecourt.services.apigateway.plan.compression import compressed
 from forecourt.services.apigateway.plan.errors import GatewayError
 from forecourt.services.apigateway.plan.gateway_responses import GatewayResponses
 from forecourt.services.apigateway.plan.invocation import Answering, Invocation
 from forecourt.services.apigateway.plan.messages import (
-    Headers,
     MethodRequest,
     MethodResponse,
     RequestBody,

@@ -9,11 +9,15 @@ from typing import Protocol
 from forecourt.auth.authenticate import Authenticator
 from forecourt.base.call import Authorizer, CallContext, Caller
 from forecourt.base.clock import Clock
+from forecourt.base.headers import Headers
 from forecourt.base.ids import Ids
 from forecourt.base.ports import LogSink, RoleSessions, TokenVerifier
 from forecourt.services.apigateway.authorizers.jwks import IssuerKeys
 from forecourt.services.apigateway.plan.backends import Backends, Sender
-from forecourt.services.apigateway.plan.messages import Headers, MethodRequest, MethodResponse
+from forecourt.services.apigateway.plan.messages import (
+    MethodRequest,
+    MethodResponse,
+)
 from forecourt.services.apigateway.plan.meter import Meter
 from forecourt.services.apigateway.plan.vpc_links import VpcLinks
 from forecourt.services.apigateway.rest.quotas import Quotas

@@ -14,8 +14,12 @@ from time import perf_counter
 from typing import Any
 
 from forecourt.base.call import CallContext, Caller
+from forecourt.base.headers import Headers
 from forecourt.services.apigateway.plan.backends import Sender
-from forecourt.services.apigateway.plan.messages import Headers, MethodRequest, MethodResponse
+from forecourt.services.apigateway.plan.messages import (
+    MethodRequest,
+    MethodResponse,
+)
 from forecourt.services.apigateway.plan.ports import AwsHttp, Handler, Ports
 from forecourt.upstream import OnReply, Origin, Request, Response
 
