@@ -17,8 +17,9 @@ def namespace() -> str:
     return f"Test/{uuid.uuid4().hex}"
 
 
-def window() -> dict[str, Any]:
-    now = datetime.now(UTC)
+def window(server: Forecourt) -> dict[str, Any]:
+    """By the server's clock, which another test may have moved."""
+    now = datetime.fromtimestamp(server.ask("/_forecourt/clock")["now"], UTC)
     return {"StartTime": now - timedelta(minutes=10), "EndTime": now + timedelta(minutes=2)}
 
 
@@ -40,12 +41,12 @@ def test_what_was_put_is_listed_and_got(server: Forecourt, namespace: str) -> No
         Dimensions=dimensions,
         Period=3600,
         Statistics=["SampleCount", "Maximum"],
-        **window(),
+        **window(server),
     )["Datapoints"]
     assert [(p["SampleCount"], p["Maximum"]) for p in points] == [(3.0, 3.0)]
     stat = {"Metric": listed[0] | {"MetricName": "barks"}, "Period": 3600, "Stat": "Sum"}
     queries = [{"Id": "m", "MetricStat": stat, "ReturnData": False}, {"Id": "twice", "Expression": "2 * m"}]
-    results = cloudwatch.get_metric_data(MetricDataQueries=queries, **window())["MetricDataResults"]
+    results = cloudwatch.get_metric_data(MetricDataQueries=queries, **window(server))["MetricDataResults"]
     assert [(r["Id"], r["Values"], r["StatusCode"]) for r in results] == [("twice", [14.0], "Complete")]
 
 
