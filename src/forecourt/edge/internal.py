@@ -11,11 +11,11 @@ import logging
 from forecourt import wire
 from forecourt.base.call import CallContext
 from forecourt.base.errors import InternalFailure, ServiceError
+from forecourt.base.headers import Headers
 from forecourt.edge.aws import BackingHttp, Dispatcher
 from forecourt.edge.canonical import canonical
 
 _log = logging.getLogger("forecourt.aws")
-Headers = list[tuple[bytes, bytes]]
 
 
 class InternalAws:

@@ -15,8 +15,7 @@ import msgspec
 
 from forecourt import wire
 from forecourt.base.errors import RemoteError
-
-Headers = list[tuple[bytes, bytes]]
+from forecourt.base.headers import Headers
 
 # The fields that are headers of PutObject under the same name, beside `x-amz-…`.
 _HEADERS = ("cache-control", "content-type", "content-disposition", "content-encoding", "expires")

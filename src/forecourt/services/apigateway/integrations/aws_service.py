@@ -27,11 +27,7 @@ from forecourt.services.apigateway.integrations.lambda_function import (
 )
 from forecourt.services.apigateway.integrations.uri import substitute_stage_variables
 from forecourt.services.apigateway.plan.errors import GatewayError, configuration_error
-from forecourt.services.apigateway.plan.messages import (
-    IntegrationResponse,
-    MethodRequest,
-    Served,
-)
+from forecourt.services.apigateway.plan.messages import IntegrationResponse, MethodRequest, Served
 from forecourt.services.apigateway.plan.ports import Ports
 from forecourt.services.apigateway.rest.model import Integration
 

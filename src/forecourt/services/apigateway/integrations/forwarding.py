@@ -13,11 +13,7 @@ from forecourt.base.headers import Headers
 from forecourt.base.pending import Pending
 from forecourt.services.apigateway.plan.backends import Sender
 from forecourt.services.apigateway.plan.errors import GatewayError, configuration_error
-from forecourt.services.apigateway.plan.messages import (
-    MAX_PAYLOAD_BYTES,
-    MethodRequest,
-    MethodResponse,
-)
+from forecourt.services.apigateway.plan.messages import MAX_PAYLOAD_BYTES, MethodRequest, MethodResponse
 from forecourt.services.apigateway.plan.ports import Handler
 from forecourt.upstream import (
     ConnectFailed,

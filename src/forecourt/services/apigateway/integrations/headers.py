@@ -11,9 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from forecourt.base.headers import Headers, once
-from forecourt.services.apigateway.plan.messages import (
-    MethodRequest,
-)
+from forecourt.services.apigateway.plan.messages import MethodRequest
 from forecourt.upstream.message import HOP_BY_HOP
 
 Targets = Mapping[bytes, bytes | None]

@@ -31,12 +31,7 @@ from forecourt.services.apigateway.integrations.headers import (
 )
 from forecourt.services.apigateway.integrations.mapping import RequestMappings, compile_request_mappings
 from forecourt.services.apigateway.integrations.uri import UriTemplate
-from forecourt.services.apigateway.plan.messages import (
-    MAX_PAYLOAD_BYTES,
-    IntegrationResponse,
-    MethodRequest,
-    Served,
-)
+from forecourt.services.apigateway.plan.messages import MAX_PAYLOAD_BYTES, IntegrationResponse, MethodRequest, Served
 from forecourt.services.apigateway.plan.ports import Handler, Ports
 from forecourt.services.apigateway.rest.model import Integration
 from forecourt.upstream import Origin, Request, UpstreamError

@@ -26,10 +26,7 @@ from forecourt.services.apigateway.integrations.http_parameters import (
 )
 from forecourt.services.apigateway.integrations.uri import Target, UriTemplate, substitute_stage_variables
 from forecourt.services.apigateway.plan.context import path_with_stage
-from forecourt.services.apigateway.plan.messages import (
-    MethodRequest,
-    Served,
-)
+from forecourt.services.apigateway.plan.messages import MethodRequest, Served
 from forecourt.services.apigateway.plan.ports import Handler, Ports
 from forecourt.upstream import Origin, Request
 

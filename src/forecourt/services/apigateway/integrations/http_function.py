@@ -32,11 +32,7 @@ from forecourt.services.apigateway.integrations.lambda_function import (
 )
 from forecourt.services.apigateway.integrations.lambda_proxy import header_name, read_answer
 from forecourt.services.apigateway.plan.errors import GatewayError, configuration_error
-from forecourt.services.apigateway.plan.messages import (
-    MethodRequest,
-    MethodResponse,
-    Served,
-)
+from forecourt.services.apigateway.plan.messages import MethodRequest, MethodResponse, Served
 from forecourt.services.apigateway.plan.ports import Handler, Ports
 from forecourt.upstream import end_to_end
 

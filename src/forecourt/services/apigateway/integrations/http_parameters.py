@@ -17,10 +17,7 @@ from forecourt.base.headers import Headers
 from forecourt.services.apigateway.integrations.mapping import query_pairs, text_of
 from forecourt.services.apigateway.plan.context import http_context_value
 from forecourt.services.apigateway.plan.errors import configuration_error
-from forecourt.services.apigateway.plan.messages import (
-    MethodRequest,
-    decode_component,
-)
+from forecourt.services.apigateway.plan.messages import MethodRequest, decode_component
 from forecourt.services.apigateway.vtl import JsonPath
 
 _EMBEDDED = re.compile(r"\$\{((?:request|response|context|stageVariables)[^}]*)\}")

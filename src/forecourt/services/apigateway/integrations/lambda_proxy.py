@@ -28,12 +28,7 @@ from forecourt.services.apigateway.integrations.lambda_stream import invoke_stre
 from forecourt.services.apigateway.integrations.mapping import query_pairs
 from forecourt.services.apigateway.plan.context import request_context
 from forecourt.services.apigateway.plan.errors import GatewayError, configuration_error, malformed_proxy_response
-from forecourt.services.apigateway.plan.messages import (
-    MAX_PAYLOAD_BYTES,
-    MethodRequest,
-    MethodResponse,
-    Served,
-)
+from forecourt.services.apigateway.plan.messages import MAX_PAYLOAD_BYTES, MethodRequest, MethodResponse, Served
 from forecourt.services.apigateway.plan.ports import Handler, Ports
 from forecourt.services.apigateway.rest.model import Integration
 

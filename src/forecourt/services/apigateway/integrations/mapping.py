@@ -15,10 +15,7 @@ import msgspec
 
 from forecourt.base.headers import Headers
 from forecourt.services.apigateway.plan.context import context_value
-from forecourt.services.apigateway.plan.messages import (
-    IntegrationResponse,
-    MethodRequest,
-)
+from forecourt.services.apigateway.plan.messages import IntegrationResponse, MethodRequest
 from forecourt.services.apigateway.vtl.jsonpath import JsonPath
 
 RequestSource = Callable[[MethodRequest], str | list[str] | None]

@@ -15,9 +15,7 @@ from forecourt.base.headers import Headers
 from forecourt.services.apigateway.integrations.mapping import query_pairs
 from forecourt.services.apigateway.plan.context import context_tree
 from forecourt.services.apigateway.plan.errors import GatewayError, configuration_error
-from forecourt.services.apigateway.plan.messages import (
-    MethodRequest,
-)
+from forecourt.services.apigateway.plan.messages import MethodRequest
 from forecourt.services.apigateway.vtl import Input, Parameters, Template, TemplateError, Util
 
 _DEFAULT_TYPE = "application/json"

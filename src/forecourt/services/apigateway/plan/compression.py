@@ -13,12 +13,7 @@ import msgspec
 from forecourt.base.asgi import Message
 from forecourt.base.headers import Headers
 from forecourt.services.apigateway.plan.errors import GatewayError
-from forecourt.services.apigateway.plan.messages import (
-    MAX_PAYLOAD_BYTES,
-    MethodRequest,
-    MethodResponse,
-    RequestBody,
-)
+from forecourt.services.apigateway.plan.messages import MAX_PAYLOAD_BYTES, MethodRequest, MethodResponse, RequestBody
 from forecourt.services.apigateway.plan.ports import Handler
 
 # gzip is deflate with another wrapper.

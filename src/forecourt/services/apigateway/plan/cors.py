@@ -12,10 +12,7 @@ import msgspec
 
 from forecourt.base.headers import Headers
 from forecourt.services.apigateway.http.model import Cors
-from forecourt.services.apigateway.plan.messages import (
-    MethodRequest,
-    MethodResponse,
-)
+from forecourt.services.apigateway.plan.messages import MethodRequest, MethodResponse
 from forecourt.services.apigateway.plan.ports import Handler
 
 

@@ -17,10 +17,7 @@ from forecourt.base.headers import Headers
 from forecourt.services.apigateway.integrations.headers import from_mapping
 from forecourt.services.apigateway.integrations.mapping import RequestSource, compile_request_source
 from forecourt.services.apigateway.plan.errors import TYPES, GatewayError
-from forecourt.services.apigateway.plan.messages import (
-    MethodRequest,
-    MethodResponse,
-)
+from forecourt.services.apigateway.plan.messages import MethodRequest, MethodResponse
 from forecourt.services.apigateway.rest.model import GatewayResponse
 
 _JSON = b"application/json"

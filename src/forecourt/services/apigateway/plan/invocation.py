@@ -19,12 +19,7 @@ from forecourt.base.pending import Pending
 from forecourt.base.request import request_id as current_request_id
 from forecourt.services.apigateway.plan.errors import GatewayError
 from forecourt.services.apigateway.plan.logs import Answered, Log
-from forecourt.services.apigateway.plan.messages import (
-    ClientGone,
-    MethodRequest,
-    MethodResponse,
-    ResourceMethod,
-)
+from forecourt.services.apigateway.plan.messages import ClientGone, MethodRequest, MethodResponse, ResourceMethod
 from forecourt.services.apigateway.plan.meter import Tally
 from forecourt.services.apigateway.plan.ports import Handler
 from forecourt.services.apigateway.plan.respond import send_response

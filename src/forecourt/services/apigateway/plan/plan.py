@@ -11,12 +11,7 @@ from forecourt.services.apigateway.plan.compression import compressed
 from forecourt.services.apigateway.plan.errors import GatewayError
 from forecourt.services.apigateway.plan.gateway_responses import GatewayResponses
 from forecourt.services.apigateway.plan.invocation import Answering, Invocation
-from forecourt.services.apigateway.plan.messages import (
-    MethodRequest,
-    MethodResponse,
-    RequestBody,
-    Served,
-)
+from forecourt.services.apigateway.plan.messages import MethodRequest, MethodResponse, RequestBody, Served
 from forecourt.services.apigateway.plan.ports import Ports
 from forecourt.services.apigateway.plan.respond import request_headers
 from forecourt.services.apigateway.plan.router import Router

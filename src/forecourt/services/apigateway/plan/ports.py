@@ -14,10 +14,7 @@ from forecourt.base.ids import Ids
 from forecourt.base.ports import LogSink, RoleSessions, TokenVerifier
 from forecourt.services.apigateway.authorizers.jwks import IssuerKeys
 from forecourt.services.apigateway.plan.backends import Backends, Sender
-from forecourt.services.apigateway.plan.messages import (
-    MethodRequest,
-    MethodResponse,
-)
+from forecourt.services.apigateway.plan.messages import MethodRequest, MethodResponse
 from forecourt.services.apigateway.plan.meter import Meter
 from forecourt.services.apigateway.plan.vpc_links import VpcLinks
 from forecourt.services.apigateway.rest.quotas import Quotas

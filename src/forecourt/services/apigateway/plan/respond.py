@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from forecourt.base.asgi import Send
 from forecourt.base.headers import Headers
-from forecourt.services.apigateway.plan.messages import (
-    MethodResponse,
-    extended_request_id_bytes,
-)
+from forecourt.services.apigateway.plan.messages import MethodResponse, extended_request_id_bytes
 
 
 def request_headers(request_id: str) -> Headers:

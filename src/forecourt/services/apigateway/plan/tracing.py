@@ -16,10 +16,7 @@ from typing import Any
 from forecourt.base.call import CallContext, Caller
 from forecourt.base.headers import Headers
 from forecourt.services.apigateway.plan.backends import Sender
-from forecourt.services.apigateway.plan.messages import (
-    MethodRequest,
-    MethodResponse,
-)
+from forecourt.services.apigateway.plan.messages import MethodRequest, MethodResponse
 from forecourt.services.apigateway.plan.ports import AwsHttp, Handler, Ports
 from forecourt.upstream import OnReply, Origin, Request, Response
 

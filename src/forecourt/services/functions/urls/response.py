@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-Headers = list[tuple[bytes, bytes]]
+from forecourt.base.headers import Headers
 
 PRELUDE_TYPE = "application/vnd.awslambda.http-integration-response"
 PRELUDE_END = b"\x00" * 8

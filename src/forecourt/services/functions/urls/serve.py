@@ -13,6 +13,7 @@ from forecourt.base.asgi import Receive, Scope, Send
 from forecourt.base.call import Authorizer
 from forecourt.base.clock import Clock
 from forecourt.base.errors import AccessDenied, ServiceError
+from forecourt.base.headers import Headers
 from forecourt.base.principal import ANONYMOUS, Principal
 from forecourt.services.functions.downloads import Downloads
 from forecourt.services.functions.invoker import Event, Invoker
@@ -26,7 +27,6 @@ from forecourt.services.functions.urls.response import (
     PRELUDE_END,
     PRELUDE_TYPE,
     BadResult,
-    Headers,
     UrlResponse,
     error,
     from_prelude,
