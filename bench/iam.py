@@ -26,10 +26,11 @@ from botocore.credentials import Credentials
 from bench.support import BUILD, LOAD_CORE, SERVER_CORE, Load, PinnedForecourt, cpu_seconds, nginx, report, wrk
 from forecourt.auth import sigv4
 from forecourt.auth.authenticate import Authenticator
-from forecourt.auth.authorize import Grants, PolicyAuthorizer
+from forecourt.auth.authorize import PolicyAuthorizer
 from forecourt.auth.policy import compile_policy
 from forecourt.auth.sessions import Sessions
 from forecourt.auth.sigv4 import SignedRequest
+from forecourt.auth.supplies import Grants
 from forecourt.base.clock import Clock
 from forecourt.base.ids import Ids
 from forecourt.base.principal import Principal

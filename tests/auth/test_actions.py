@@ -15,8 +15,9 @@ import yaml
 
 from forecourt.auth.actions import SERVICES, Demand, describe, partiql
 from forecourt.auth.actions.dynamodb import ACCESS, UNKNOWN_KEY, leading_keys
-from forecourt.auth.authorize import UNMAPPED, Grants, PolicyAuthorizer
+from forecourt.auth.authorize import PolicyAuthorizer
 from forecourt.auth.policy import compile_policy
+from forecourt.auth.supplies import UNMAPPED, Grants
 from forecourt.base.call import CallContext
 from forecourt.base.clock import Clock
 from forecourt.base.errors import AccessDenied

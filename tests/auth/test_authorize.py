@@ -11,10 +11,11 @@ import msgspec
 import pytest
 
 from forecourt.auth.actions import describe
-from forecourt.auth.authorize import MADE_UP_ROLE, Grants, Mode, Owned, PolicyAuthorizer, Unfinished
+from forecourt.auth.authorize import PolicyAuthorizer
 from forecourt.auth.explain import explain
 from forecourt.auth.lookups import Lookups
 from forecourt.auth.policy import compile_policy
+from forecourt.auth.supplies import MADE_UP_ROLE, Grants, Mode, Owned, Unfinished
 from forecourt.base.call import CallContext
 from forecourt.base.clock import Clock
 from forecourt.base.errors import AccessDenied, RemoteError

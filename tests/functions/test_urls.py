@@ -13,8 +13,9 @@ from botocore.credentials import Credentials
 from tests.functions.harness import Lambda
 
 from forecourt.auth.authenticate import Authenticator
-from forecourt.auth.authorize import Grants, Owned, PolicyAuthorizer, Unfinished
+from forecourt.auth.authorize import PolicyAuthorizer
 from forecourt.auth.sessions import Sessions
+from forecourt.auth.supplies import Grants, Owned, Unfinished
 from forecourt.base.ids import Ids
 from forecourt.base.principal import Principal
 from forecourt.services.functions.names import parse_function

@@ -10,8 +10,9 @@ import botocore.session
 from botocore.validate import ParamValidator
 
 from forecourt.auth.authenticate import Authenticator
-from forecourt.auth.authorize import Mode, PolicyAuthorizer
+from forecourt.auth.authorize import PolicyAuthorizer
 from forecourt.auth.sessions import Sessions
+from forecourt.auth.supplies import Mode
 from forecourt.base.call import CallContext, operations
 from forecourt.base.clock import Clock
 from forecourt.base.ids import Ids

@@ -19,11 +19,11 @@ resource) is remembered for as long as IAM gives the same `Grants`.
 from __future__ import annotations
 
 import logging
-import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any
 
+from forecourt.auth.callers import denial, principal_keys, session_policies
 from forecourt.auth.policy import (
     Decision,
     Effect,
@@ -37,106 +37,34 @@ from forecourt.auth.policy import (
     evaluate,
     keys_asked,
 )
-from forecourt.auth.policy.evaluate import RESOURCE
+from forecourt.auth.resources import account_of, holder_of, is_arn
+from forecourt.auth.supplies import (
+    MADE_UP_ROLE,
+    UNMAPPED,
+    UNREADABLE,
+    EncodeDenial,
+    EveryoneMay,
+    Finish,
+    GivenSince,
+    Grants,
+    IdentityPolicies,
+    Mode,
+    Owned,
+    ResourcePolicy,
+    Tags,
+    Unfinished,
+)
 from forecourt.base.clock import Clock
 from forecourt.base.errors import AccessDenied
 from forecourt.base.principal import Principal
 
 _log = logging.getLogger("forecourt.iam")
 
-Mode = Literal["off", "audit", "enforce"]
-
-# The action of a call whose operation no table maps: see `actions`.
-UNMAPPED = "forecourt:Unmapped"
-# Marks the session of a role that does not exist.
-MADE_UP_ROLE = "forecourt:MadeUpRole"
-# The IAM user whose policies a federated user's session has.
-FEDERATED_BY = "forecourt:FederatedBy"
-
 # What no bucket policy keeps from the owner's root: https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketPolicy.html
 _ROOTS_OWN = frozenset({"s3:GetBucketPolicy", "s3:PutBucketPolicy", "s3:DeleteBucketPolicy"})
-# Stands for a policy that cannot be read: what it denied is not known.
-UNREADABLE = compile_policy(
-    {"Statement": {"Sid": "Unreadable", "Effect": "Deny", "Principal": "*", "Action": "*", "Resource": "*"}}
-)
 _REMEMBERED = 10_000
 # Within a condition key that is about the resource's tags, in lower case
 _TAG_KEYS = ("resourcetag/", "existingobjecttag/")
-
-_PRINCIPAL_TYPES = {
-    "root": "Account",
-    "user": "User",
-    "assumed-role": "AssumedRole",
-    "federated-user": "FederatedUser",
-    "anonymous": "Anonymous",
-}
-
-
-class Grants(NamedTuple):
-    """What IAM says of a caller."""
-
-    identity: Sequence[Policy] = ()
-    boundary: Policy | None = None
-    tags: Mapping[str, str] = {}
-    # When the caller was made, where somebody else had the name before: older policies that name it mean that one.
-    since: float = 0.0
-
-
-class IdentityPolicies(Protocol):
-    """IAM supplies it."""
-
-    def remembered(self, principal: Principal) -> Grants | None:
-        """Of a caller who was asked for before; None says nothing."""
-        ...
-
-    async def grants(self, principal: Principal) -> Grants: ...
-
-
-class EveryoneMay:
-    """Stands in while there is no IAM: every caller who is known may do everything."""
-
-    _EVERYTHING = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}
-    _GRANTS = Grants(identity=(compile_policy(_EVERYTHING),))
-
-    def remembered(self, principal: Principal) -> Grants | None:
-        return self._GRANTS
-
-    async def grants(self, principal: Principal) -> Grants:
-        return self._GRANTS
-
-
-class Unfinished(NamedTuple):
-    """A demand that only a look-up can finish: an item's partition key, a secret's whole ARN, a user's path."""
-
-    principal: Principal
-    action: str
-    resource: str
-    conditions: Mapping[str, Any]
-
-
-class Owned(NamedTuple):
-    """What the service that keeps a resource says of it: its policy (JSON; None where it has none), its account where
-    the ARN does not name one ("": the caller's), and whether nobody comes in without that policy. `given` is the policy
-    as somebody wrote it, where more was added to it."""
-
-    policy: str | None = None
-    account: str = ""
-    required: bool = False
-    given: str | None = None
-
-
-# Gives the resource and the further condition keys. Services supply them.
-Finish = Callable[[Unfinished], Awaitable[tuple[str, Mapping[str, Any]]]]
-# The condition keys of the resource's tags.
-Tags = Callable[[Unfinished], Awaitable[Mapping[str, Any]]]
-# When a resource's policy was given, as far as it names one of these. IAM supplies it.
-GivenSince = Callable[..., Awaitable[float]]
-# Services whose resources have policies supply them.
-ResourcePolicy = Callable[[Unfinished], Awaitable[Owned]]
-
-
-# Seals what STS's DecodeAuthorizationMessage opens. IAM supplies it.
-EncodeDenial = Callable[[Mapping[str, Any]], str]
 
 
 class PolicyAuthorizer:
@@ -312,78 +240,3 @@ def _resource_policy(document: str | None, request: Request, account: str) -> Po
     except PolicyInvalid as invalid:
         _log.warning("the policy of %s cannot be read, and so denies: %s", request.resource, invalid)
         return None if owners_root else UNREADABLE
-
-
-def principal_keys(principal: Principal) -> dict[str, Any]:
-    """The condition keys that say who is calling."""
-    if principal.kind == "service":
-        return {
-            "aws:PrincipalServiceName": principal.name,
-            "aws:PrincipalIsAWSService": "true",
-            "aws:PrincipalType": "Service",
-        }
-    found: dict[str, Any] = {
-        "aws:PrincipalType": _PRINCIPAL_TYPES[principal.kind],
-        "aws:PrincipalIsAWSService": "false",
-    }
-    if principal.kind != "anonymous":
-        found["aws:PrincipalArn"] = principal.role_arn or principal.arn
-        found["aws:PrincipalAccount"] = principal.account
-        found["aws:userid"] = principal.user_id
-    if principal.kind == "user":
-        found["aws:username"] = principal.name
-    return found | dict(principal.context)
-
-
-def session_policies(principal: Principal) -> list[Policy] | None:
-    if not principal.session_policies:
-        return None
-    return [compile_policy(document, "identity") for document in principal.session_policies]
-
-
-def denial(principal: Principal, action: str, resource: str, decision: Decision) -> str:
-    """https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html"""
-    who = principal.arn or principal.name or "anonymous"
-    if action == UNMAPPED:
-        hint = "You are not authorized to perform this operation. " if resource.startswith("ec2:") else ""
-        return (
-            f"{hint}User: {who} is not authorized to perform: {resource} because Forecourt does not know what it needs"
-        )
-    if action.startswith("s3:"):
-        # S3 puts the ARN in quotes, and tells a stranger no reason.
-        if decision.layer == RESOURCE and decision.effect is Effect.IMPLICIT_DENY:
-            return "Access Denied"
-        resource = f'"{resource}"' if resource else ""
-    on = f" on resource: {resource}" if resource else ""
-    return f"User: {who} is not authorized to perform: {action}{on} {decision.because(action)}"
-
-
-_SECRETS_SUFFIX = re.compile(r"-[A-Za-z0-9]{6}\Z")
-
-
-def holder_of(resource: str) -> str:
-    """The ARN of what has the policy that speaks for `resource`: an object's bucket, an index's table. A secret's may
-    have been given by its name, without the end that its ARN has."""
-    parts = resource.split(":", 5)
-    if len(parts) != 6:
-        return resource
-    *head, service, region, account, name = parts
-    if service == "s3":
-        name = name.partition("/")[0]
-    elif service == "dynamodb":
-        name = name.partition("/index/")[0].partition("/stream/")[0]
-    elif service == "secretsmanager":
-        name = _SECRETS_SUFFIX.sub("", name)
-    return ":".join((*head, service, region, account, name))
-
-
-def is_arn(resource: str) -> bool:
-    """Six parts, as `Arn.parse` wants them: what a client writes in an ARN's place may be anything."""
-    parts = resource.split(":", 5)
-    return len(parts) == 6 and parts[0] == "arn" and bool(parts[2] and parts[5])
-
-
-def account_of(resource: str) -> str:
-    """The account that an ARN names, or ""."""
-    parts = resource.split(":", 5)
-    return parts[4] if len(parts) == 6 and parts[4].isdigit() else ""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from forecourt.auth.authorize import PolicyAuthorizer, denial
+from forecourt.auth.authorize import PolicyAuthorizer
+from forecourt.auth.callers import denial
 from forecourt.auth.policy import Decision, Policy, PolicySet, Request, evaluate
 from forecourt.auth.policy.evaluate import BOUNDARY, IDENTITY, RESOURCE, SESSION
 from forecourt.base.arn import Arn

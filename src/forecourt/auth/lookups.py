@@ -15,8 +15,9 @@ from typing import Any
 import msgspec
 
 from forecourt.auth.actions.dynamodb import ACCESS, UNKNOWN_KEY, leading_keys
-from forecourt.auth.authorize import Owned, PolicyAuthorizer, Unfinished
+from forecourt.auth.authorize import PolicyAuthorizer
 from forecourt.auth.resource_tags import ResourceTags
+from forecourt.auth.supplies import Owned, Unfinished
 from forecourt.base.arn import Arn
 from forecourt.base.call import CallContext, Caller
 from forecourt.base.errors import ServiceError

@@ -12,7 +12,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple
 
-from forecourt.auth.authorize import Unfinished
+from forecourt.auth.supplies import Unfinished
 from forecourt.auth.tags import tags_in
 from forecourt.base.arn import Arn
 

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
-from forecourt.auth.authorize import holder_of, is_arn
 from forecourt.auth.policy import Policy, PolicyInvalid, Request, compile_policy, context_of
+from forecourt.auth.resources import holder_of, is_arn
 from forecourt.base.call import CallContext, Demand
 from forecourt.base.errors import RemoteError
 

@@ -18,8 +18,8 @@ from forecourt.auth.actions.dynamodb import DynamoDb, DynamoDbStreams
 from forecourt.auth.actions.kms import KMS
 from forecourt.auth.actions.s3 import S3
 from forecourt.auth.actions.table import Params
-from forecourt.auth.authorize import UNMAPPED
 from forecourt.auth.policy import Deferred
+from forecourt.auth.supplies import UNMAPPED
 from forecourt.auth.tags import request_tags
 from forecourt.base.call import CallContext, Demand
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from forecourt.auth.actions.table import Params, Table, place_of
-from forecourt.auth.authorize import UNMAPPED
+from forecourt.auth.supplies import UNMAPPED
 from forecourt.base.call import CallContext, Demand
 from forecourt.base.errors import RemoteError
 

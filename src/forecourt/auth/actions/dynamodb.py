@@ -17,7 +17,7 @@ from typing import Any
 
 from forecourt.auth.actions import partiql
 from forecourt.auth.actions.table import Params, Table
-from forecourt.auth.authorize import UNMAPPED
+from forecourt.auth.supplies import UNMAPPED
 from forecourt.base.call import CallContext, Demand
 
 # What `leading_keys` works from: carried along with the demand's conditions, seen by no policy.

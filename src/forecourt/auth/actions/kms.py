@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from forecourt.auth.actions.table import Params, Table, place_of
-from forecourt.auth.authorize import UNMAPPED
+from forecourt.auth.supplies import UNMAPPED
 from forecourt.base.call import CallContext, Demand
 
 

@@ -11,8 +11,9 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from forecourt.auth.authorize import Mode, denial, principal_keys
+from forecourt.auth.callers import denial, principal_keys
 from forecourt.auth.policy import PolicyInvalid, PolicySet, Request, compile_policy, context_of, evaluate
+from forecourt.auth.supplies import Mode
 from forecourt.base.arn import Arn
 from forecourt.base.principal import service
 

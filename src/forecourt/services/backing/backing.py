@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
-from forecourt.auth.authorize import Mode
+from forecourt.auth.supplies import Mode
 from forecourt.base.call import CallContext, Caller
 from forecourt.base.clock import Clock
 from forecourt.base.errors import NotImplementedYet
@@ -57,7 +57,7 @@ class Keep(NamedTuple):
 class Backing:
     """`keep` is where the embedded services' writes are kept; without it they are not (an ephemeral run). `caller` is
     whom they hand on to (a topic's message to a function), as a role's session from `roles` where a target names one.
-    By `mode` (`auth.authorize`) what they hand to one another needs the receiver's policy.
+    By `mode` (`auth.supplies`) what they hand to one another needs the receiver's policy.
 
     Raises `ValueError` where an endpoint is not a URL.
     """

@@ -2,12 +2,12 @@
 
 iam = Iam(store=…, sessions=…, …)
 iam.credential_source      # auth.authenticate.CredentialSource
-iam.caller_policies        # auth.authorize.IdentityPolicies
+iam.caller_policies        # auth.supplies.IdentityPolicies
 iam.role_sessions          # base.ports.RoleSessions and WebIdentitySessions
-iam.encode_denial          # auth.authorize.EncodeDenial
+iam.encode_denial          # auth.supplies.EncodeDenial
 iam.unknown                # auth.stored_policies.Unknown
 iam.accesses.note          # dispatch.NoteAccess
-iam.policy_dates           # auth.authorize.GivenSince, auth.stored_policies.Dates
+iam.policy_dates           # auth.supplies.GivenSince, auth.stored_policies.Dates
 iam.apis, iam.sts_apis     # the operations
 """
 
@@ -15,9 +15,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from forecourt.auth.authorize import Mode
 from forecourt.auth.issuer_keys import Fetch
 from forecourt.auth.sessions import LONG_TERM, Sessions
+from forecourt.auth.supplies import Mode
 from forecourt.base.clock import Clock
 from forecourt.base.ids import Ids
 from forecourt.base.ports import TokenVerifier

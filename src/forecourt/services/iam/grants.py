@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import logging
 
-from forecourt.auth.authorize import FEDERATED_BY, UNREADABLE, Grants
 from forecourt.auth.policy import Policy, PolicyInvalid, PolicyKind, compile_policy
+from forecourt.auth.supplies import FEDERATED_BY, UNREADABLE, Grants
 from forecourt.base.principal import Principal, root
 from forecourt.services.iam.api.keys import purpose
 from forecourt.services.iam.api.kit import managed_document

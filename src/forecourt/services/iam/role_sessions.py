@@ -14,9 +14,10 @@ from typing import Any
 
 import msgspec
 
-from forecourt.auth.authorize import MADE_UP_ROLE, Mode, principal_keys, session_policies
+from forecourt.auth.callers import principal_keys, session_policies
 from forecourt.auth.policy import Decision, PolicySet, Request, context_of, evaluate
 from forecourt.auth.sessions import SessionCredentials, Sessions
+from forecourt.auth.supplies import MADE_UP_ROLE, Mode
 from forecourt.base.clock import Clock
 from forecourt.base.errors import AccessDenied
 from forecourt.base.principal import ANONYMOUS, Principal, service

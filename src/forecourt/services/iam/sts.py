@@ -15,8 +15,8 @@ from typing import Any
 import msgspec
 
 from forecourt.auth import saml
-from forecourt.auth.authorize import FEDERATED_BY, MADE_UP_ROLE, Mode
 from forecourt.auth.sessions import SessionCredentials, account_of
+from forecourt.auth.supplies import FEDERATED_BY, MADE_UP_ROLE, Mode
 from forecourt.base.call import CallContext, operation
 from forecourt.base.errors import AccessDenied
 from forecourt.base.ports import TokenRejected

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from forecourt.auth.authorize import Unfinished
+from forecourt.auth.supplies import Unfinished
 from forecourt.base.arn import Arn
 from forecourt.services.iam.model import Group, InstanceProfile, Role, ServerCertificate, User
 from forecourt.services.iam.store import Directory
@@ -28,7 +28,7 @@ class WholeArns:
         self._store = directory.store
 
     async def finish(self, demand: Unfinished) -> tuple[str, Mapping[str, Any]]:
-        """`auth.authorize.Finish` for the actions of IAM."""
+        """`auth.supplies.Finish` for the actions of IAM."""
         try:
             arn = Arn.parse(demand.resource)
         except ValueError:

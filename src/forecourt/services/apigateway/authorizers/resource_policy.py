@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
-from forecourt.auth.authorize import principal_keys
+from forecourt.auth.callers import principal_keys
 from forecourt.auth.policy import Effect as PolicyEffect
 from forecourt.auth.policy import Policy, Request, compile_policy, context_of
 from forecourt.base.principal import ANONYMOUS, Principal

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from forecourt.auth.authorize import Mode
+from forecourt.auth.supplies import Mode
 from forecourt.base.call import CallContext, operation
 from forecourt.services.iam import aws_managed, views
 from forecourt.services.iam.api.kit import (
