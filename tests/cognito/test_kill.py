@@ -1,4 +1,4 @@
-"""Killed under load: who was told that he is signed up can sign in, and nothing that was used works again."""
+"""Killed under load: who was told that he is signed up can sign in, who signed in goes on, and what was used is used."""
 
 from __future__ import annotations
 
@@ -47,6 +47,7 @@ def test_sign_ups_survive(tmp_path: Path) -> None:
         reset = {"ClientId": client, "Username": "anna", "ConfirmationCode": code, "Password": "Another-one-2"}
         idp.confirm_forgot_password(**reset)
         acknowledged: list[str] = []
+        kept = sign_in(idp, client, "anna", reset["Password"])["RefreshToken"]
         workers = [
             threading.Thread(
                 target=sign_up_until_it_ends, args=(server.client("cognito-idp"), client, worker, acknowledged)
@@ -67,13 +68,14 @@ def test_sign_ups_survive(tmp_path: Path) -> None:
             assert sign_in(idp, client, name)["AccessToken"]
         with pytest.raises(idp.exceptions.ExpiredCodeException):
             idp.confirm_forgot_password(**reset)
+        assert idp.get_tokens_from_refresh_token(RefreshToken=kept, ClientId=client)["AuthenticationResult"]["IdToken"]
         for used in (first, rotated["RefreshToken"]):
             with pytest.raises(idp.exceptions.NotAuthorizedException):
                 idp.get_tokens_from_refresh_token(RefreshToken=used, ClientId=client)
 
 
-def sign_in(idp: Any, client: str, name: str) -> dict[str, Any]:
-    parameters = {"USERNAME": name, "PASSWORD": PASSWORD}
+def sign_in(idp: Any, client: str, name: str, password: str = PASSWORD) -> dict[str, Any]:
+    parameters = {"USERNAME": name, "PASSWORD": password}
     answer = idp.initiate_auth(ClientId=client, AuthFlow="USER_PASSWORD_AUTH", AuthParameters=parameters)
     result: dict[str, Any] = answer["AuthenticationResult"]
     return result
