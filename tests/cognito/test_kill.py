@@ -1,4 +1,4 @@
-"""Killed under load: who was told that he is signed up can sign in, who signed in goes on, and what was used is used."""
+"""Killed under load: who was told that he is signed up can sign in, who signed in goes on, what was used stays used."""
 
 from __future__ import annotations
 
