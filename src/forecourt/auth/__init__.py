@@ -4,6 +4,6 @@
 by what others tell it (`supplies`): IAM of callers, `lookups` and `resource_tags` of resources. `actions` says what an
 operation needs; `stored_policies` and `encryption` look at calls that keep policies, or what is under a key.
 
-`sigv4`, `aws_chunked`, `sessions`, `policy`, `callers`, `resources` and `tags` are pure: values in, values out, no clock,
-no I/O.
+`sigv4`, `aws_chunked`, `sessions`, `policy`, `callers`, `resources` and `tags` are pure: values in, values out, no
+clock, no I/O.
 """

@@ -165,17 +165,11 @@ class PolicyAuthorizer:
     async def _gather(
         self, grants: Grants, principal: Principal, action: str, resource: str, context: Mapping[str, Any]
     ) -> tuple[Request, PolicySet]:
-        finish = self._finish.get(action.partition(":")[0])
-        if finish is not None and is_arn(resource):
-            resource, more = await finish(Unfinished(principal, action, resource, context))
-            context = {**context, **more}
-        circumstances = {**self._circumstances(principal, grants), **context}
-        request = Request(action, resource, context_of(circumstances), principal)
-        demand = Unfinished(principal, action, resource, context)
+        demand = await self._finished(Unfinished(principal, action, resource, context))
         owned = await self._owned(demand)
-        account = owned.account or account_of(resource)
-        whose = context_of({"aws:ResourceAccount": account or principal.account})
-        request = request._replace(context={**whose, **request.context})
+        account = owned.account or account_of(demand.resource)
+        about = {"aws:ResourceAccount": account or principal.account, **self._circumstances(principal, grants)}
+        request = Request(action, demand.resource, context_of({**about, **demand.conditions}), principal)
         policies = PolicySet(
             identity=grants.identity,
             boundary=grants.boundary,
@@ -189,6 +183,13 @@ class PolicyAuthorizer:
             tags = await self._tags(demand)
             request = request._replace(context={**context_of(tags), **request.context})
         return request, policies
+
+    async def _finished(self, demand: Unfinished) -> Unfinished:
+        finish = self._finish.get(demand.action.partition(":")[0])
+        if finish is None or not is_arn(demand.resource):
+            return demand
+        resource, more = await finish(demand)
+        return demand._replace(resource=resource, conditions={**demand.conditions, **more})
 
     async def _is_namesake(self, grants: Grants, demand: Unfinished, owned: Owned) -> bool:
         policy = owned.given or owned.policy
