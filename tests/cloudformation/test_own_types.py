@@ -159,6 +159,28 @@ def test_a_wait_condition_waits_for_its_signals(stacks: Stacks) -> None:
         urllib.request.urlopen(urllib.request.Request(forged, b"{}", method="PUT"))
 
 
+def test_an_update_that_waits_can_be_cancelled(stacks: Stacks) -> None:
+    name = fresh("cancel")
+    group = {"Group": {"Type": "AWS::IAM::Group"}}
+    stacks.create(name, {"Resources": group})
+    waiting = {
+        "Handle": {"Type": "AWS::CloudFormation::WaitConditionHandle"},
+        "Wait": {
+            "Type": "AWS::CloudFormation::WaitCondition",
+            "Properties": {"Handle": {"Ref": "Handle"}, "Timeout": 3600},
+        },
+    }
+    update = threading.Thread(target=stacks.update, args=(name, {"Resources": {**group, **waiting}}))
+    update.start()
+    while ("Wait", "CREATE_IN_PROGRESS", "") not in stacks.events(name):
+        pass
+    stacks.client.cancel_update_stack(StackName=name)
+    update.join()
+    assert stacks.stack(name)["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE", stacks.events(name)
+    assert ("Wait", "CREATE_FAILED", "Resource creation cancelled") in stacks.events(name)
+    assert set(stacks.ids(name)) == {"Group"}
+
+
 def _is_there(stacks: Stacks, name: str) -> bool:
     try:
         return ("Handle", "CREATE_COMPLETE", "") in stacks.events(name)

@@ -128,6 +128,7 @@ class Launch:
             client_token=request.get("ClientRequestToken"),
             role_arn=request.get("RoleARN") or stack.role_arn,
             tags=stack.tags,
+            retain_except_on_create=bool(request.get("RetainExceptOnCreate")),
         )
 
     async def _begin(self, context: CallContext, stack: Stack, operation: Operation) -> None:

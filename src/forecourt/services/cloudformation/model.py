@@ -150,7 +150,10 @@ class Operation(Document):
     before: list[Record] = []
     # What is not part of the stack any more, but still there
     leftovers: list[Record] = []
+    # Resources that a deletion leaves alone, or a rollback
     retain: list[str] = []
+    # What a creation made goes with its failure, even if it is to be retained
+    retain_except_on_create: bool = False
     # Stack policy that holds for this update
     policy: str | None = None
     deadline: float | None = None

@@ -17,7 +17,7 @@ from forecourt.services.cloudformation.run.live import Planned
 from forecourt.services.cloudformation.run.target import Target
 from forecourt.services.cloudformation.store import StackStore
 from forecourt.services.cloudformation.template.document import parse
-from forecourt.services.cloudformation.template.references import dependencies, named, order
+from forecourt.services.cloudformation.template.references import named, order
 
 
 async def differs(stacks: StackStore, stack: Stack, prepared: Prepared, request: Request) -> bool:
@@ -46,12 +46,12 @@ async def changes(stacks: StackStore, stack: Stack, prepared: Prepared, request:
     records = {name: record for name, record in (await stacks.records(stack)).items() if record.exists}
     tags = tags_of(request) if "Tags" in request else stack.tags
     target = Target(stacks, stack, prepared.processed, prepared.parameters, tags)
-    present = target.scope.present()
+    present = target.present
     planned = Planned(records, lambda record: stacks.open(record.attributes))
     planned.anew = {name for name in present if name not in records}
     target.go_live(planned, await target.load_exports())
     found = []
-    for name in order(dependencies(target.template, present, target.scope.condition)):
+    for name in order(target.graph):
         change = _change(stacks, target, records.get(name), name, planned)
         if change is not None:
             found.append(change)

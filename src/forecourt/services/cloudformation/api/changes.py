@@ -215,6 +215,7 @@ class ChangeSetsApi:
             "Tags": tags,
             "DisableRollback": request.get("DisableRollback") or found.on_failure == "DO_NOTHING",
             "ClientRequestToken": request.get("ClientRequestToken"),
+            "RetainExceptOnCreate": request.get("RetainExceptOnCreate"),
         }
         if found.type == "UPDATE":
             await self._launch.update(context, stack, prepared, wanted, change_set=found)

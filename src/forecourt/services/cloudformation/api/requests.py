@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -98,7 +99,8 @@ class Requests:
 
         Raises `ValidationError` and `InsufficientCapabilitiesException`.
         """
-        body = document.parse(text)
+        # A large one takes a while to read.
+        body = await asyncio.to_thread(document.parse, text)
         known = self._stacks.parameters(previous.parameters) if previous is not None else {}
         given = given_parameters(request.get("Parameters") or ())
         raw: Any = body.get("Parameters")
@@ -109,7 +111,7 @@ class Requests:
         )
         template = sections.read(processed)
         parameters.check_declared(template.parameters)
-        references.check(template)
+        await asyncio.to_thread(references.check, template)
         settled = parameters.settle(template.parameters, given, {name: value.given for name, value in known.items()})
         from_store = await self._from_store(context, template.parameters, settled)
         values = parameters.values(template.parameters, settled, from_store)
@@ -205,11 +207,11 @@ def _hinted(declared: Any, given: Given | None, known: Value | None) -> Any:
     return declared.get("Default") if isinstance(declared, dict) else None
 
 
-def check_expansion(text: str, request: Request) -> None:
+async def check_expansion(text: str, request: Request) -> None:
     """A template that transforms change, and that no change set shows first, has to be asked for. Raises
     `InsufficientCapabilitiesException`."""
     expands = "CAPABILITY_AUTO_EXPAND" in set(request.get("Capabilities") or ())
-    if not expands and sections.declared_transforms(document.parse(text)):
+    if not expands and sections.declared_transforms(await asyncio.to_thread(document.parse, text)):
         raise InsufficientCapabilitiesException("Requires capabilities : [CAPABILITY_AUTO_EXPAND]")
 
 

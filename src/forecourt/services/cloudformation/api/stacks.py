@@ -54,7 +54,7 @@ class StacksApi:
             raise ValidationError("Either DisableRollback or OnFailure can be specified, not both.")
         await self._requests.check_role(context, request.get("RoleARN"))
         text = await self._requests.template_text(context, request)
-        check_expansion(text, request)
+        await check_expansion(text, request)
         uuid = self._ids.uuid()
         stack_id = stack_arn(context.region, context.account, name, uuid)
         prepared = await self._requests.prepare(context, request, text, name, stack_id)
@@ -111,7 +111,7 @@ class StacksApi:
         await self._requests.check_role(context, request.get("RoleARN"))
         text = await self._requests.template_text(context, request, stack)
         if not request.get("UsePreviousTemplate"):
-            check_expansion(text, request)
+            await check_expansion(text, request)
         prepared = await self._requests.prepare(context, request, text, stack.name, stack.id, stack)
         if not await differs(self._stacks, stack, prepared, request):
             raise ValidationError("No updates are to be performed.")

@@ -40,5 +40,10 @@ TYPES: Mapping[str, Handler] = {
 }
 
 
+def waits(handler: Handler) -> bool:
+    """Whether a step of it may wait for somebody outside, and may be interrupted then."""
+    return isinstance(handler, own.CustomResource | own.WaitCondition)
+
+
 def find_handler(type_name: str) -> Handler | None:
     return own.CUSTOM if type_name.startswith("Custom::") else TYPES.get(type_name)

@@ -13,8 +13,9 @@ from forecourt.base.ports import RoleSessions
 from forecourt.base.principal import ANONYMOUS
 from forecourt.services.cloudformation.model import DONE, Operation, Stack, StackKey
 from forecourt.services.cloudformation.resources.work import Ports
+from forecourt.services.cloudformation.run.deployment import Deployment
 from forecourt.services.cloudformation.run.journal import Journal
-from forecourt.services.cloudformation.run.phases import Phases
+from forecourt.services.cloudformation.run.phases import run
 from forecourt.services.cloudformation.run.steps import Steps
 from forecourt.services.cloudformation.store import StackStore
 
@@ -31,7 +32,7 @@ class Runner:
         self._roles = roles
         self.ports: Ports
         self._running: dict[StackKey, asyncio.Task[None]] = {}
-        self._phases: dict[StackKey, Phases] = {}
+        self._deployments: dict[StackKey, Deployment] = {}
 
     async def start(self) -> None:
         """Goes on with what was under way when the process ended."""
@@ -55,18 +56,18 @@ class Runner:
 
     def cancel(self, key: StackKey) -> None:
         """No further step forward is taken."""
-        phases = self._phases.get(key)
-        if phases is not None:
-            phases.cancelled = True
+        deployment = self._deployments.get(key)
+        if deployment is not None:
+            deployment.cancel()
 
     async def interrupt(self, key: StackKey) -> None:
         """Whatever is under way in the stack goes no further: it is about to be deleted. A step gets some time to end,
         so that what it makes is known."""
-        task, phases = self._running.get(key), self._phases.get(key)
+        task, deployment = self._running.get(key), self._deployments.get(key)
         if task is None:
             return
-        if phases is not None:
-            phases.abandoned = True
+        if deployment is not None:
+            deployment.abandon()
             await asyncio.wait([task], timeout=_PATIENCE_SECONDS)
         task.cancel()
         await asyncio.wait([task])
@@ -91,12 +92,12 @@ class Runner:
         journal = Journal(self._stacks, self.ports.caller, self.ports.clock, self.ports.ids, context, operation)
         records = await self._stacks.records(stack)
         steps = Steps(self.ports, self._stacks, journal, context, stack, operation, records)
-        phases = Phases(self._stacks, journal, steps, stack, operation, self.ports.clock.now)
-        self._phases[key] = phases
+        deployment = Deployment(self._stacks, journal, steps, stack, operation, self.ports.clock)
+        self._deployments[key] = deployment
         try:
-            await phases.run()
+            await run(deployment)
         finally:
-            del self._phases[key]
+            del self._deployments[key]
 
     async def _context(self, stack: Stack, operation: Operation) -> CallContext:
         """Who the calls are made as: the stack's role, or whoever asked."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import logging
@@ -16,7 +17,7 @@ from forecourt.services.cloudformation import stack_policy
 from forecourt.services.cloudformation.errors import ResourceFailed
 from forecourt.services.cloudformation.model import DELETED, Operation, Record, Stack
 from forecourt.services.cloudformation.plan import Action, decide
-from forecourt.services.cloudformation.resources.registry import find_handler
+from forecourt.services.cloudformation.resources.registry import find_handler, waits
 from forecourt.services.cloudformation.resources.work import Handler, Made, Ports, Work, is_missing, is_taken
 from forecourt.services.cloudformation.run.dynamic import resolved
 from forecourt.services.cloudformation.run.journal import Change, Journal
@@ -29,6 +30,7 @@ Properties = dict[str, Any]
 _R = TypeVar("_R")
 Step = Callable[[Handler, Work], Awaitable[_R]]
 
+_NOUNS = {"create": "creation", "update": "update", "delete": "deletion"}
 _POLICY_VERBS = {Action.UPDATE: "Update:Modify", Action.REPLACE: "Update:Replace"}
 _REPLACING = "Requested update requires the creation of a new physical resource; hence creating one."
 
@@ -66,6 +68,12 @@ class Steps:
         self._operation = operation
         self._secretive = any(value.no_echo for value in stacks.parameters(operation.parameters).values())
         self.records = records
+        # Set when nobody need wait any longer for somebody outside
+        self.stopped = asyncio.Event()
+
+    def resume(self) -> None:
+        """Another phase begins."""
+        self.stopped = asyncio.Event()
 
     def attributes(self, record: Record) -> Mapping[str, Any]:
         found: Mapping[str, Any] = self._stacks.open(record.attributes)
@@ -257,7 +265,7 @@ class Steps:
             handler = find_handler(record.type)
             if handler is None:
                 raise ResourceFailed(f"Resource type {record.type} is not supported by Forecourt")
-            return await step(handler, work)
+            return await (self._unless_stopped(step(handler, work), record) if waits(handler) else step(handler, work))
         except ResourceFailed as error:
             failure = error
         except ServiceError as error:
@@ -269,6 +277,19 @@ class Steps:
             record.status, record.status_reason = failed, failure.message
             await self._journal.resource(self._stack, record)
         raise failure
+
+    async def _unless_stopped(self, step: Awaitable[_R], record: Record) -> _R:
+        """Raises `ResourceFailed` as soon as there is no need to wait."""
+        task, stop = asyncio.ensure_future(step), asyncio.ensure_future(self.stopped.wait())
+        try:
+            await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
+            if task.done():
+                return task.result()
+        finally:
+            stop.cancel()
+            task.cancel()
+        verb = record.status.partition("_")[0].lower()
+        raise ResourceFailed(f"Resource {_NOUNS[verb]} cancelled")
 
     async def _complete(
         self, record: Record, status: str, made: Made, properties: Properties, also: Sequence[Change] = ()

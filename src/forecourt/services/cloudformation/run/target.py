@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 from forecourt.services.cloudformation.errors import ResourceFailed, ValidationError
@@ -47,8 +48,14 @@ class Target:
 
         self.scope = StackScope(self.template, self._parameters, self._pseudo, resources, imported)
 
-    def graph(self, present: set[str]) -> Graph:
-        return dependencies(self.template, present, self.scope.condition)
+    @cached_property
+    def present(self) -> set[str]:
+        """The resources that there are to be."""
+        return self.scope.present()
+
+    @cached_property
+    def graph(self) -> Graph:
+        return dependencies(self.template, self.present, self.scope.condition)
 
     def described(self, name: str) -> Wanted:
         """Without its properties."""
@@ -76,7 +83,7 @@ class Target:
             properties=properties,
             deletion_policy=self._policy(resource.deletion_policy),
             update_replace_policy=self._policy(resource.update_replace_policy),
-            depends_on=sorted(self.graph(self.scope.present())[name]),
+            depends_on=sorted(self.graph[name]),
             metadata=dump(metadata) if metadata is not None else None,
         )
 

@@ -64,6 +64,8 @@ def evaluate(value: Any, scope: Scope) -> Any:
             function = _FUNCTIONS.get(name)
             if function is not None:
                 return function(argument, scope)
+            if name.startswith("Fn::"):
+                raise ValidationError(f"Template format error: Encountered unsupported function: {name}")
         found = {key: evaluate(item, scope) for key, item in value.items()}
         return {key: item for key, item in found.items() if item is not NO_VALUE}
     if isinstance(value, list):
