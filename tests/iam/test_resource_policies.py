@@ -64,6 +64,17 @@ def test_a_bucket_for_the_pages_of_a_site(enforced: Forecourt) -> None:
     assert status() == 403
 
 
+@pytest.mark.parametrize(("account", "may"), [(HOME, True), ("111122223333", False)], ids=["own", "another"])
+def test_the_account_of_the_resource(enforced: Forecourt, account: str, may: bool) -> None:
+    within = allow("sqs:*", Condition={"StringEquals": {"aws:ResourceAccount": account}})
+    theirs = enforced.client("sqs", **user(enforced, f"within-{account}", policy(within)))
+    url = enforced.client("sqs", **ROOT).create_queue(QueueName="of-an-account")["QueueUrl"]
+    if may:
+        theirs.send_message(QueueUrl=url, MessageBody="x")
+    else:
+        assert "AccessDenied" in refusal(theirs.send_message, QueueUrl=url, MessageBody="x")[0]
+
+
 def test_a_prefix_of_ones_own(enforced: Forecourt) -> None:
     hal = user(
         enforced,
