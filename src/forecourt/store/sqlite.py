@@ -64,6 +64,7 @@ class Connection:
         self.raw = raw
         self.turn = turn
         self.failure: StoreUnavailable | None = None
+        self._waits: float | None = None
 
     def fetch(self, sql: str, parameters: Parameters) -> list[Any]:
         try:
@@ -86,16 +87,17 @@ class Connection:
 
     def begin(self) -> None:
         """Waits while another program holds the lock, for `_BUSY_SECONDS` at most."""
-        self.run(f"PRAGMA busy_timeout={_BUSY_SECONDS * 1000:.0f}", ())
-        self._begin()
+        self._begin(_BUSY_SECONDS)
 
     def begin_at_once(self) -> None:
         """Fails where another program holds the lock."""
-        self.run("PRAGMA busy_timeout=0", ())
-        self._begin()
+        self._begin(0.0)
 
-    def _begin(self) -> None:
+    def _begin(self, waits: float) -> None:
         self.failure = None
+        if self._waits != waits:
+            self.run(f"PRAGMA busy_timeout={waits * 1000:.0f}", ())
+            self._waits = waits
         self.run("BEGIN IMMEDIATE", ())
 
     def commit(self) -> None:
