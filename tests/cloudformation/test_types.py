@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tests.cloudformation.stacks import Stacks, ask, fresh, outputs
 
-from forecourt.services.cloudformation.resources.registry import TYPES
+from forecourt.services.cloudformation.resources.registry import handlers
 from forecourt.services.cloudformation.schemas import schema_of
 from forecourt.testing import Forecourt
 
@@ -98,7 +98,7 @@ def _took_the_change(server: Forecourt, ids: dict[str, str], word: str) -> None:
     assert (role["Path"], role["Tags"]) == ("/x/", [{"Key": "a", "Value": word}])
 
 
-@pytest.mark.parametrize("type_name", sorted(TYPES))
+@pytest.mark.parametrize("type_name", sorted(handlers()))
 def test_every_type_is_one_of_awss(type_name: str) -> None:
     assert schema_of(type_name) is not None
 

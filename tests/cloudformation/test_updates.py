@@ -222,3 +222,12 @@ def test_what_a_failed_update_replaced_goes_with_the_next_one(server: Forecourt,
     assert _value(server, f"{name}-new") == "one"
     with pytest.raises(ClientError, match="ParameterNotFound"):
         _value(server, f"{name}-old")
+
+
+def test_a_property_that_is_none_fails_the_update_and_not_the_request(server: Forecourt, stacks: Stacks) -> None:
+    name = fresh("wrong")
+    stacks.create(name, {"Resources": {"P": _parameter("one")}})
+    found = stacks.update(name, {"Resources": {"P": _parameter("two", Nonsense=1)}})
+    assert found["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
+    assert "extraneous key [Nonsense] is not permitted" in str(stacks.events(name))
+    assert _value(server, stacks.ids(name)["P"]) == "one"

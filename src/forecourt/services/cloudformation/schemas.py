@@ -81,26 +81,23 @@ def _names(paths: Any) -> Iterator[str]:
 
 
 @functools.cache
-def _folder() -> Path | None:
+def _folder() -> Path:
     found = importlib.util.find_spec("cfnlint")
-    if found is None or not found.submodule_search_locations:
-        return None
-    return Path(next(iter(found.submodule_search_locations))) / "data" / "schemas"
+    assert found is not None
+    assert found.submodule_search_locations is not None
+    return Path(found.submodule_search_locations[0]) / "data" / "schemas"
 
 
 @functools.cache
 def _index() -> dict[str, str]:
-    folder = _folder()
-    if folder is None:
-        return {}
-    found: dict[str, str] = json.loads((folder / "providers" / f"{_REGION}.json").read_bytes())
+    found: dict[str, str] = json.loads((_folder() / "providers" / f"{_REGION}.json").read_bytes())
     return found
 
 
 @functools.lru_cache(maxsize=256)
 def schema_of(type_name: str) -> Schema | None:
     """None where AWS has no such type."""
-    folder, digest = _folder(), _index().get(type_name)
-    if folder is None or digest is None:
+    digest = _index().get(type_name)
+    if digest is None:
         return None
-    return Schema(type_name, json.loads((folder / "resources" / f"{digest}.json").read_bytes()))
+    return Schema(type_name, json.loads((_folder() / "resources" / f"{digest}.json").read_bytes()))

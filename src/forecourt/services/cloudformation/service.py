@@ -9,11 +9,11 @@ from forecourt.base.ids import Ids
 from forecourt.base.ports import RoleSessions
 from forecourt.services.cloudformation.api.changes import ChangeSetsApi
 from forecourt.services.cloudformation.api.exports import ExportsApi
+from forecourt.services.cloudformation.api.launch import Launch
 from forecourt.services.cloudformation.api.requests import Requests
 from forecourt.services.cloudformation.api.resources import ResourcesApi
 from forecourt.services.cloudformation.api.stacks import StacksApi
 from forecourt.services.cloudformation.api.templates import TemplatesApi
-from forecourt.services.cloudformation.launch import Launch
 from forecourt.services.cloudformation.macros import Macros
 from forecourt.services.cloudformation.nested import NestedStacks
 from forecourt.services.cloudformation.resources.work import Ports

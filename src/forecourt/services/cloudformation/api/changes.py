@@ -9,7 +9,9 @@ from forecourt.base.call import CallContext, operation
 from forecourt.base.clock import Clock
 from forecourt.base.errors import NotImplementedYet
 from forecourt.base.ids import Ids
+from forecourt.services.cloudformation.api.launch import Launch
 from forecourt.services.cloudformation.api.paging import page
+from forecourt.services.cloudformation.api.planned import changes, differs
 from forecourt.services.cloudformation.api.requests import Prepared, Request, Requests, check_stack_name, tags_of
 from forecourt.services.cloudformation.api.stacks import require_updatable
 from forecourt.services.cloudformation.errors import (
@@ -19,9 +21,7 @@ from forecourt.services.cloudformation.errors import (
     TransformFailed,
     ValidationError,
 )
-from forecourt.services.cloudformation.launch import Launch
 from forecourt.services.cloudformation.model import DELETED, ChangeSet, Stack, shown_parameters
-from forecourt.services.cloudformation.plan_update import changes, differs
 from forecourt.services.cloudformation.run.journal import stack_event
 from forecourt.services.cloudformation.store import StackStore, note
 from forecourt.services.cloudformation.template import sections

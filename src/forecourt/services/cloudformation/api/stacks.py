@@ -10,7 +10,9 @@ from forecourt.base.call import CallContext, operation
 from forecourt.base.clock import Clock
 from forecourt.base.errors import NotImplementedYet
 from forecourt.base.ids import Ids
+from forecourt.services.cloudformation.api.launch import Launch
 from forecourt.services.cloudformation.api.paging import page
+from forecourt.services.cloudformation.api.planned import differs
 from forecourt.services.cloudformation.api.requests import (
     Prepared,
     Request,
@@ -24,9 +26,7 @@ from forecourt.services.cloudformation.errors import (
     TokenAlreadyExistsException,
     ValidationError,
 )
-from forecourt.services.cloudformation.launch import Launch
 from forecourt.services.cloudformation.model import DELETED, Output, Stack, shown_parameters, stack_arn
-from forecourt.services.cloudformation.plan_update import differs
 from forecourt.services.cloudformation.resources.work import PARENT
 from forecourt.services.cloudformation.store import StackStore
 

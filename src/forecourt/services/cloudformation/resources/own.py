@@ -10,7 +10,7 @@ import msgspec
 
 from forecourt.base.errors import ServiceError
 from forecourt.services.cloudformation.errors import ResourceFailed
-from forecourt.services.cloudformation.resources.work import PARENT, Handler, Made, Properties, Work
+from forecourt.services.cloudformation.resources.work import PARENT, Handler, Made, Properties, Waits, Work
 from forecourt.services.cloudformation.template.document import dump
 from forecourt.services.cloudformation.template.parameters import as_text
 
@@ -85,7 +85,7 @@ def _stack_request(work: Work, properties: Properties) -> dict[str, Any]:
     return found | ({"NotificationARNs": topics} if topics else {})
 
 
-class CustomResource:
+class CustomResource(Waits):
     """A function, or a topic's subscriber, is told what to do, and answers at the address that it is given."""
 
     def __init__(self) -> None:
@@ -210,7 +210,7 @@ class WaitConditionHandle:
             await work.ports.signals.forget(request)
 
 
-class WaitCondition:
+class WaitCondition(Waits):
     async def create(self, work: Work, properties: Properties) -> Made:
         if "Handle" not in properties:
             raise ResourceFailed("A wait condition needs a Handle, and a Timeout")
@@ -248,11 +248,9 @@ class Note:
         return None
 
 
-CUSTOM = CustomResource()
-
 TYPES: dict[str, Handler] = {
     "AWS::CDK::Metadata": Note(),
-    "AWS::CloudFormation::CustomResource": CUSTOM,
+    "AWS::CloudFormation::CustomResource": CustomResource(),
     "AWS::CloudFormation::Stack": NestedStack(),
     "AWS::CloudFormation::WaitCondition": WaitCondition(),
     "AWS::CloudFormation::WaitConditionHandle": WaitConditionHandle(),

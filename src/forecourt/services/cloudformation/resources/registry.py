@@ -2,48 +2,39 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 
-from forecourt.services.cloudformation.resources import (
-    apigateway,
-    cognito,
-    dynamodb,
-    ecr,
-    events,
-    functions,
-    httpapis,
-    iam,
-    keeping,
-    messaging,
-    own,
-    s3,
-    stepfunctions,
-    telemetry,
-)
 from forecourt.services.cloudformation.resources.work import Handler
 
-TYPES: Mapping[str, Handler] = {
-    **apigateway.TYPES,
-    **cognito.TYPES,
-    **dynamodb.TYPES,
-    **ecr.TYPES,
-    **events.TYPES,
-    **functions.TYPES,
-    **httpapis.TYPES,
-    **iam.TYPES,
-    **keeping.TYPES,
-    **messaging.TYPES,
-    **own.TYPES,
-    **s3.TYPES,
-    **stepfunctions.TYPES,
-    **telemetry.TYPES,
-}
 
+@functools.cache
+def handlers() -> Mapping[str, Handler]:
+    # Imported when a stack is first worked on: a start does not wait for it.
+    from forecourt.services.cloudformation.resources import (
+        apigateway,
+        cognito,
+        dynamodb,
+        ecr,
+        events,
+        functions,
+        httpapis,
+        iam,
+        keeping,
+        messaging,
+        own,
+        s3,
+        stepfunctions,
+        telemetry,
+    )
 
-def waits(handler: Handler) -> bool:
-    """Whether a step of it may wait for somebody outside, and may be interrupted then."""
-    return isinstance(handler, own.CustomResource | own.WaitCondition)
+    modules = (
+        apigateway, cognito, dynamodb, ecr, events, functions, httpapis, iam, keeping, messaging, own, s3,
+        stepfunctions, telemetry,
+    )  # fmt: skip
+    return {type_name: handler for module in modules for type_name, handler in module.TYPES.items()}
 
 
 def find_handler(type_name: str) -> Handler | None:
-    return own.CUSTOM if type_name.startswith("Custom::") else TYPES.get(type_name)
+    known = "AWS::CloudFormation::CustomResource" if type_name.startswith("Custom::") else type_name
+    return handlers().get(known)

@@ -12,7 +12,6 @@ from forecourt.base.call import CallContext, Caller
 from forecourt.base.clock import Clock
 from forecourt.base.errors import ServiceError
 from forecourt.base.ids import Ids
-from forecourt.services.cloudformation.errors import ResourceFailed
 
 Properties = Mapping[str, Any]
 
@@ -141,10 +140,5 @@ class Handler(Protocol):
         ...
 
 
-def required(properties: Properties, name: str) -> Any:
-    """Raises `ResourceFailed`."""
-    if name not in properties:
-        raise ResourceFailed(
-            f"Properties validation failed for resource with message: #: required key [{name}] not found"
-        )
-    return properties[name]
+class Waits:
+    """A handler whose steps may wait for somebody outside, and may be interrupted then."""

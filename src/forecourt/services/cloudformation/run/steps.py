@@ -17,8 +17,8 @@ from forecourt.services.cloudformation import stack_policy
 from forecourt.services.cloudformation.errors import ResourceFailed
 from forecourt.services.cloudformation.model import DELETED, Operation, Record, Stack
 from forecourt.services.cloudformation.plan import Action, decide
-from forecourt.services.cloudformation.resources.registry import find_handler, waits
-from forecourt.services.cloudformation.resources.work import Handler, Made, Ports, Work, is_missing, is_taken
+from forecourt.services.cloudformation.resources.registry import find_handler
+from forecourt.services.cloudformation.resources.work import Handler, Made, Ports, Waits, Work, is_missing, is_taken
 from forecourt.services.cloudformation.run.dynamic import resolved
 from forecourt.services.cloudformation.run.journal import Change, Journal
 from forecourt.services.cloudformation.store import StackStore
@@ -265,7 +265,9 @@ class Steps:
             handler = find_handler(record.type)
             if handler is None:
                 raise ResourceFailed(f"Resource type {record.type} is not supported by Forecourt")
-            return await (self._unless_stopped(step(handler, work), record) if waits(handler) else step(handler, work))
+            if isinstance(handler, Waits):
+                return await self._unless_stopped(step(handler, work), record)
+            return await step(handler, work)
         except ResourceFailed as error:
             failure = error
         except ServiceError as error:

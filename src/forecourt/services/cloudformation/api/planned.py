@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from forecourt.services.cloudformation.api.requests import Prepared, Request, tags_of
-from forecourt.services.cloudformation.errors import ValidationError
+from forecourt.services.cloudformation.errors import ResourceFailed, ValidationError
 from forecourt.services.cloudformation.model import Record, Stack
 from forecourt.services.cloudformation.plan import Action, at, decide, replacement, replacing
 from forecourt.services.cloudformation.run.live import Planned
@@ -71,7 +71,11 @@ def _change(
             f"resources: [{name}]"
         )
     old = stacks.open(record.properties)
-    new = target.wanted(name).properties
+    try:
+        new = target.wanted(name).properties
+    except ResourceFailed:
+        # The deployment will say why.
+        new = {}
     action = decide(resource.type, old, new)
     if action is Action.NOTHING:
         return None
