@@ -110,15 +110,18 @@ class Pages:
             self._resize(size)
             overflow = self.browser.execute_script("return document.documentElement.scrollWidth - window.innerWidth")
             assert overflow <= 0, f"{name} is {overflow} px too wide at {size[0]} px"
-            folder = os.environ.get("FORECOURT_SCREENSHOTS")
-            if folder:
-                self.browser.save_screenshot(str(Path(folder) / f"{name}-{kind}.png"))
+            self._keep(f"{name}-{kind}")
         for colours in ("light", "dark"):
             with emulated(self.browser, colours):
                 assert self.browser.execute_script(CONTRAST) == [], f"{name}, {colours}"
+                self._keep(f"{name}-{colours}")
         for field in self.browser.find_elements(By.CSS_SELECTOR, "input:not([type=hidden]):not([type=radio])"):
             identifier = field.get_attribute("id")
             assert self.browser.find_elements(By.CSS_SELECTOR, f"label[for='{identifier}']"), f"{identifier}: no label"
+
+    def _keep(self, picture: str) -> None:
+        if folder := os.environ.get("FORECOURT_SCREENSHOTS"):
+            self.browser.save_screenshot(str(Path(folder) / f"{picture}.png"))
 
     def _resize(self, size: tuple[int, int]) -> None:
         metrics = {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": False}
