@@ -13,7 +13,8 @@ import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from forecourt.services.logs.insights.commands import MOST_ROWS, Command, TooMuch, command
+from forecourt.services.logs.insights.command import Command, TooMuch
+from forecourt.services.logs.insights.commands import MOST_ROWS, command
 from forecourt.services.logs.insights.rows import Row, event_row
 from forecourt.services.logs.insights.tokens import MalformedQuery, Tokens
 from forecourt.services.logs.insights.values import shown
