@@ -131,7 +131,7 @@ class Application:
         self._lookups.register(self._authorizer)
         self.dispatcher.watch(self._lookups.changed)
         self.dispatcher.note_access(self._iam.accesses.note)
-        enforced = settings.iam_mode != "off"
+        enforced = settings.iam_mode == "enforce"
         stored = StoredPolicies(self._iam.policy_dates, self._iam.unknown if enforced else None)
         self.dispatcher.inspect(stored.operations, stored.inspect)
         encryption = Encryption(self._lookups.ask, self._authorizer)

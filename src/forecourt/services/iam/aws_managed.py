@@ -1,11 +1,12 @@
 """AWS's own managed policies (`arn:aws:iam::aws:policy/…`), as moto carries them.
 
-The list is some megabytes of JSON, so it is read when it is first needed, by itself: importing moto's IAM would load
-much of moto.
+The list is some megabytes of JSON, so it is read when it is first needed, by itself (importing moto's IAM would load
+much of moto), and in a thread, so that nobody waits but who needs it.
 """
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 from collections.abc import Mapping
@@ -32,13 +33,17 @@ class AwsManagedPolicy(msgspec.Struct, frozen=True):
     updated_at: float
 
 
-def find(arn: str) -> AwsManagedPolicy | None:
-    return policies().get(arn) if arn.startswith(ARN_PREFIX) else None
+async def find(arn: str) -> AwsManagedPolicy | None:
+    return (await policies()).get(arn) if arn.startswith(ARN_PREFIX) else None
+
+
+async def policies() -> Mapping[str, AwsManagedPolicy]:
+    """By ARN."""
+    return _read() if _read.cache_info().currsize else await asyncio.to_thread(_read)
 
 
 @cache
-def policies() -> Mapping[str, AwsManagedPolicy]:
-    """By ARN."""
+def _read() -> Mapping[str, AwsManagedPolicy]:
     source = next(file for file in files("moto") or () if str(file) == _SOURCE)
     text = source.read_text(encoding="utf-8")
     start = text.index(_QUOTES) + len(_QUOTES)

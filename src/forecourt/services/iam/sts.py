@@ -7,9 +7,7 @@ tags and the source identity of this very request.
 from __future__ import annotations
 
 import base64
-import hashlib
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -23,6 +21,21 @@ from forecourt.base.ports import TokenRejected
 from forecourt.base.principal import Principal
 from forecourt.services.iam.api.kit import IamApi, Kit, Request, Result, check_policy, managed_document
 from forecourt.services.iam.api.mfa import is_code_right
+from forecourt.services.iam.assuming import (
+    HOUR,
+    account_in,
+    assume_conditions,
+    assumed,
+    check_seconds,
+    check_source_identity,
+    inherited,
+    iso,
+    name_qualifier,
+    session_seconds,
+    session_tags,
+    shown_credentials,
+    source_identity,
+)
 from forecourt.services.iam.errors import (
     ExpiredTokenException,
     IDPCommunicationErrorException,
@@ -33,12 +46,11 @@ from forecourt.services.iam.errors import (
     ValidationError,
 )
 from forecourt.services.iam.model import AccessKey, Role, SamlProvider
-from forecourt.services.iam.role_sessions import RoleSessions, inherited_tags
+from forecourt.services.iam.role_sessions import RoleSessions
 from forecourt.services.iam.web_identity import WebIdentities, WebIdentity
 from forecourt.store import Tx
 from forecourt.store.sealing import SealBroken
 
-_HOUR = 3600
 _MAX_SESSION_POLICY = 2048
 _MAX_SESSION_POLICIES = 10
 _DENIAL_PURPOSE = "sts.AuthorizationMessage"
@@ -58,27 +70,27 @@ class StsApi(IamApi):
         caller, arn, name = context.principal, request["RoleArn"], request["RoleSessionName"]
         if caller.kind == "federated-user":
             raise AccessDenied("Roles may not be assumed by federated users.")
-        _check_source_identity(caller, request)
+        check_source_identity(caller, request)
         await self._check_mfa(caller, request)
-        policies, packed = await self._session_policies(_account_in(arn), request)
-        tags, transitive = _tags(request, caller)
+        policies, packed = await self._session_policies(account_in(arn), request)
+        tags, transitive = session_tags(request, caller)
         role = await self._roles.find(arn)
         if role is None:
             who = f"User: {caller.arn}"
             principal = self._roles.made_up(arn, name, who)
-            return _assumed(principal, self._issue(principal, request.get("DurationSeconds") or _HOUR), packed)
-        duration = _duration(request, role, caller)
-        await self._check_trust(context, role, _assume_conditions(context, request, tags, transitive), bool(tags))
+            return assumed(principal, self._issue(principal, request.get("DurationSeconds") or HOUR), packed)
+        duration = session_seconds(request, role, caller)
+        await self._check_trust(context, role, assume_conditions(context, request, tags, transitive), bool(tags))
         principal = self._roles.session_of(
             role,
             name,
             tags=tags,
             transitive=transitive,
             session_policies=policies,
-            conditions=_inherited(caller, request),
+            conditions=inherited(caller, request),
         )
         await self._used(role, context)
-        return _assumed(principal, self._issue(principal, duration), packed) | _source_identity(principal)
+        return assumed(principal, self._issue(principal, duration), packed) | source_identity(principal)
 
     async def _check_trust(self, context: CallContext, role: Role, conditions: Mapping[str, Any], tagged: bool) -> None:
         actions = ["sts:AssumeRole"]
@@ -96,24 +108,24 @@ class StsApi(IamApi):
     @operation("AssumeRoleWithWebIdentity")
     async def assume_role_with_web_identity(self, context: CallContext, request: Request) -> Result:
         arn, name = request["RoleArn"], request["RoleSessionName"]
-        account = _account_in(arn)
+        account = account_in(arn)
         identity = await self._identified(request["WebIdentityToken"], account)
         policies, packed = await self._session_policies(account, request)
         role = await self._roles.find(arn)
-        duration = request.get("DurationSeconds") or _HOUR
+        duration = request.get("DurationSeconds") or HOUR
         if role is not None:
-            _check_duration(duration, role)
+            check_seconds(duration, role)
         tags, transitive = identity.tags()
         conditions = {**identity.conditions(), "sts:RoleSessionName": name, "aws:SourceIp": context.source_ip}
         credentials = await self._roles.assume_with_web_identity(
             arn, name, identity.provider, conditions, tags, duration, policies, transitive, identity.source_identity
         )
         opened = self.kit.sessions.open(credentials.access_key_id, credentials.session_token).principal
-        return _assumed(opened, credentials, packed) | {
+        return assumed(opened, credentials, packed) | {
             "SubjectFromWebIdentityToken": identity.subject,
             "Provider": identity.prefix if identity.provider == identity.prefix else identity.provider,
             "Audience": identity.audience,
-            **_source_identity(opened),
+            **source_identity(opened),
         }
 
     async def _identified(self, token: str, account: str) -> WebIdentity:
@@ -129,7 +141,7 @@ class StsApi(IamApi):
     @operation("AssumeRoleWithSAML")
     async def assume_role_with_saml(self, context: CallContext, request: Request) -> Result:
         arn, provider_arn = request["RoleArn"], request["PrincipalArn"]
-        account = _account_in(provider_arn)
+        account = account_in(provider_arn)
         provider = await self.store.get(SamlProvider, account, provider_arn.rpartition("/")[2])
         if provider is None or provider.arn != provider_arn:
             raise InvalidIdentityTokenException("Specified provider doesn't exist")
@@ -152,9 +164,9 @@ class StsApi(IamApi):
         policies, packed = await self._session_policies(provider.account, request)
         if role is None:
             raise AccessDenied("Not authorized to perform sts:AssumeRoleWithSAML")
-        duration = request.get("DurationSeconds") or assertion.duration_seconds or _HOUR
-        _check_duration(duration, role)
-        qualifier = _name_qualifier(assertion.issuer, provider)
+        duration = request.get("DurationSeconds") or assertion.duration_seconds or HOUR
+        check_seconds(duration, role)
+        qualifier = name_qualifier(assertion.issuer, provider)
         conditions: dict[str, Any] = {
             "SAML:aud": assertion.audience,
             "SAML:iss": assertion.issuer,
@@ -181,13 +193,13 @@ class StsApi(IamApi):
             session_policies=policies, conditions=conditions,
         )  # fmt: skip
         await self._used(role, context)
-        return _assumed(principal, self._issue(principal, duration), packed) | {
+        return assumed(principal, self._issue(principal, duration), packed) | {
             "Subject": assertion.subject,
             "SubjectType": assertion.subject_type,
             "Issuer": assertion.issuer,
             "Audience": assertion.audience,
             "NameQualifier": qualifier,
-            **_source_identity(principal),
+            **source_identity(principal),
         }
 
     # --- Sessions of users ---
@@ -200,11 +212,11 @@ class StsApi(IamApi):
         if caller.expires_at is not None:
             raise AccessDenied("Cannot call GetSessionToken with session credentials")
         await self._check_mfa(caller, request)
-        longest = _HOUR if caller.kind == "root" else 36 * _HOUR
-        duration = min(request.get("DurationSeconds") or (_HOUR if caller.kind == "root" else 12 * _HOUR), longest)
+        longest = HOUR if caller.kind == "root" else 36 * HOUR
+        duration = min(request.get("DurationSeconds") or (HOUR if caller.kind == "root" else 12 * HOUR), longest)
         mfa = {"aws:MultiFactorAuthPresent": "true" if request.get("TokenCode") else "false"}
-        session = msgspec.structs.replace(caller, context={**mfa, "aws:TokenIssueTime": _iso(self.kit.clock.now())})
-        return {"Credentials": _credentials(self._issue(session, duration))}
+        session = msgspec.structs.replace(caller, context={**mfa, "aws:TokenIssueTime": iso(self.kit.clock.now())})
+        return {"Credentials": shown_credentials(self._issue(session, duration))}
 
     @operation("GetFederationToken")
     async def get_federation_token(self, context: CallContext, request: Request) -> Result:
@@ -222,15 +234,15 @@ class StsApi(IamApi):
             context={
                 **{f"aws:PrincipalTag/{key}": value for key, value in tags.items()},
                 FEDERATED_BY: f"{caller.name}/{caller.user_id}" if caller.name else "",
-                "aws:TokenIssueTime": _iso(self.kit.clock.now()),
+                "aws:TokenIssueTime": iso(self.kit.clock.now()),
             },
             # Without a session policy a federated user may do nothing by itself.
             session_policies=policies or ('{"Version": "2012-10-17", "Statement": []}',),
         )
-        longest = _HOUR if caller.kind == "root" else 36 * _HOUR
-        issued = self._issue(session, min(request.get("DurationSeconds") or 12 * _HOUR, longest))
+        longest = HOUR if caller.kind == "root" else 36 * HOUR
+        issued = self._issue(session, min(request.get("DurationSeconds") or 12 * HOUR, longest))
         return {
-            "Credentials": _credentials(issued),
+            "Credentials": shown_credentials(issued),
             "FederatedUser": {"FederatedUserId": session.user_id, "Arn": session.arn},
             "PackedPolicySize": packed,
         }
@@ -303,114 +315,10 @@ class StsApi(IamApi):
     async def _used(self, role: Role, context: CallContext) -> None:
         """RoleLastUsed. To the hour: AWS says it may lag behind by four."""
         now = self.kit.clock.now()
-        if role.last_used_at is not None and now - role.last_used_at < _HOUR:
+        if role.last_used_at is not None and now - role.last_used_at < HOUR:
             return
 
         def change(found: Role, _: Tx) -> None:
             found.last_used_at, found.last_used_region = now, context.region
 
         await self.directory.change(Role, role.account, role.name, change)
-
-
-def _account_in(arn: str) -> str:
-    parts = arn.split(":")
-    if len(parts) < 6 or not parts[4].isdigit() or len(parts[4]) != 12:
-        raise ValidationError(f"{arn} is invalid")
-    return parts[4]
-
-
-def _tags(request: Request, caller: Principal) -> tuple[dict[str, str], list[str]]:
-    """Session tags, with those that the caller's own session hands down; and the keys to hand down further."""
-    given = request.get("Tags") or ()
-    folded = [tag["Key"].lower() for tag in given]
-    if len(set(folded)) != len(folded):
-        raise ValidationError("Duplicate tag keys found. Please note that Tag keys are case insensitive.")
-    handed_down = inherited_tags(caller)
-    if clash := {key.lower() for key in handed_down} & set(folded):
-        raise ValidationError(f"One of the specified transitive tag keys can't be set: {sorted(clash)[0]}")
-    transitive = [*handed_down, *(request.get("TransitiveTagKeys") or ())]
-    return {**handed_down, **{tag["Key"]: tag["Value"] for tag in given}}, transitive
-
-
-def _assume_conditions(
-    context: CallContext, request: Request, tags: Mapping[str, str], transitive: list[str]
-) -> dict[str, Any]:
-    found: dict[str, Any] = {f"aws:RequestTag/{key}": value for key, value in tags.items()}
-    if tags:
-        found["aws:TagKeys"] = tuple(tags)
-    if transitive:
-        found["sts:TransitiveTagKeys"] = tuple(transitive)
-    if request.get("ExternalId"):
-        found["sts:ExternalId"] = request["ExternalId"]
-    # One that is handed down needs the role's consent, too.
-    if source := request.get("SourceIdentity") or context.principal.context.get("aws:SourceIdentity"):
-        found["sts:SourceIdentity"] = source
-    if request.get("TokenCode"):
-        found["aws:MultiFactorAuthPresent"] = "true"
-    found["sts:RoleSessionName"] = request["RoleSessionName"]
-    found["aws:SourceIp"] = context.source_ip
-    return {**found, **context.conditions}
-
-
-def _check_source_identity(caller: Principal, request: Request) -> None:
-    """https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_temp_control-access_monitor.html"""
-    held, asked = caller.context.get("aws:SourceIdentity"), request.get("SourceIdentity")
-    if held and asked and asked != held:
-        raise AccessDenied(
-            f"User: {caller.arn} is not authorized to perform: sts:SetSourceIdentity on resource: {request['RoleArn']} "
-            "because the source identity of a session cannot be changed"
-        )
-
-
-def _inherited(caller: Principal, request: Request) -> dict[str, Any]:
-    """A source identity, once set, stays through every further session."""
-    found = request.get("SourceIdentity") or caller.context.get("aws:SourceIdentity")
-    mfa = {"aws:MultiFactorAuthPresent": "true"} if request.get("TokenCode") else {}
-    return {**({"aws:SourceIdentity": found} if found else {}), **mfa}
-
-
-def _source_identity(principal: Principal) -> Result:
-    found = principal.context.get("aws:SourceIdentity")
-    return {"SourceIdentity": found} if found else {}
-
-
-def _duration(request: Request, role: Role, caller: Principal) -> int:
-    seconds: int = request.get("DurationSeconds") or _HOUR
-    if caller.kind == "assumed-role" and seconds > _HOUR:
-        raise ValidationError(
-            "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining"
-        )
-    _check_duration(seconds, role)
-    return seconds
-
-
-def _check_duration(seconds: int, role: Role) -> None:
-    if seconds > role.max_session_seconds:
-        raise ValidationError("The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
-
-
-def _assumed(principal: Principal, issued: SessionCredentials, packed: int) -> Result:
-    return {
-        "Credentials": _credentials(issued),
-        "AssumedRoleUser": {"AssumedRoleId": principal.user_id, "Arn": principal.arn},
-        "PackedPolicySize": packed,
-    }
-
-
-def _credentials(issued: SessionCredentials) -> Result:
-    return {
-        "AccessKeyId": issued.access_key_id,
-        "SecretAccessKey": issued.secret_access_key,
-        "SessionToken": issued.session_token,
-        "Expiration": issued.expires_at,
-    }
-
-
-def _name_qualifier(issuer: str, provider: SamlProvider) -> str:
-    """AWS: a hash of issuer, account and provider's name."""
-    text = f"{issuer}{provider.account}/{provider.name}"
-    return base64.b64encode(hashlib.sha1(text.encode(), usedforsecurity=False).digest()).decode()
-
-
-def _iso(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

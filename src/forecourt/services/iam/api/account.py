@@ -200,7 +200,7 @@ class AccountApi(IamApi):
         for kind in (User, Group, Role):
             for subject in await self.store.list(kind, account):
                 used |= {*subject.attached, subject.boundary or ""}
-        return [policy for arn in sorted(used) if (policy := aws_managed.find(arn)) is not None]
+        return [policy for arn in sorted(used) if (policy := await aws_managed.find(arn)) is not None]
 
     async def _policy_detail(self, account: str, policy: ManagedPolicy | aws_managed.AwsManagedPolicy) -> Result:
         attached = bounding = 0

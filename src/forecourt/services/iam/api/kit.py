@@ -124,7 +124,7 @@ async def check_attachable(directory: Directory, account: str, arn: str) -> None
 async def managed_document(directory: Directory, account: str, arn: str) -> str | None:
     """The default version of a managed policy, AWS's or the account's own."""
     if arn.startswith(aws_managed.ARN_PREFIX):
-        found = aws_managed.find(arn)
+        found = await aws_managed.find(arn)
         return found.document if found else None
     own = await directory.store.get(ManagedPolicy, account, arn.rpartition("/")[2].lower())
     if own is None or own.arn != arn:

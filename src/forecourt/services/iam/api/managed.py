@@ -71,7 +71,7 @@ class ManagedPoliciesApi(IamApi):
     async def get_policy(self, context: CallContext, request: Request) -> Result:
         arn = request["PolicyArn"]
         uses = await self._uses(context.account, arn)
-        if (aws := aws_managed.find(arn)) is not None:
+        if (aws := await aws_managed.find(arn)) is not None:
             return {"Policy": views.aws_policy(aws, *uses)}
         return {"Policy": views.whole_policy(await self._own(context.account, arn), *uses)}
 
@@ -82,7 +82,7 @@ class ManagedPoliciesApi(IamApi):
         if scope in ("All", "Local"):
             candidates += await self.store.list(ManagedPolicy, context.account)
         if scope in ("All", "AWS"):
-            candidates += aws_managed.policies().values()
+            candidates += (await aws_managed.policies()).values()
         used = await self._all_uses(context.account)
         path = request.get("PathPrefix") or "/"
         wanted = {"PermissionsPolicy": 0, "PermissionsBoundary": 1}.get(request.get("PolicyUsageFilter") or "")
@@ -178,7 +178,7 @@ class ManagedPoliciesApi(IamApi):
     @operation("GetPolicyVersion")
     async def get_policy_version(self, context: CallContext, request: Request) -> Result:
         arn, id = request["PolicyArn"], request["VersionId"]
-        if (aws := aws_managed.find(arn)) is not None:
+        if (aws := await aws_managed.find(arn)) is not None:
             if id != aws.version:
                 raise NoSuchEntityException(f"Policy {arn} version {id} does not exist or is not attachable.")
             shown = views.version(PolicyVersion(id, aws.document, aws.updated_at), aws.version)
@@ -191,7 +191,7 @@ class ManagedPoliciesApi(IamApi):
     @operation("ListPolicyVersions")
     async def list_policy_versions(self, context: CallContext, request: Request) -> Result:
         arn = request["PolicyArn"]
-        if (aws := aws_managed.find(arn)) is not None:
+        if (aws := await aws_managed.find(arn)) is not None:
             only = PolicyVersion(aws.version, aws.document, aws.updated_at)
             return {"Versions": [views.version(only, only.id)], "IsTruncated": False}
         policy = await self._own(context.account, arn)
@@ -238,7 +238,7 @@ class ManagedPoliciesApi(IamApi):
         return policy
 
     async def _check_exists(self, account: str, arn: str) -> None:
-        if aws_managed.find(arn) is None:
+        if await aws_managed.find(arn) is None:
             await self._own(account, arn)
 
     async def _uses(self, account: str, arn: str) -> tuple[int, int]:

@@ -54,7 +54,7 @@ class RolesApi(IamApi):
     async def _checked_trust(self, text: str) -> str:
         """Raises `MalformedPolicyDocument`. Where nothing is enforced, whoever it trusts may come later."""
         trusted = check_trust(text).principals
-        if self._mode != "off" and (unknown := await self.directory.unknown(trusted)):
+        if self._mode == "enforce" and (unknown := await self.directory.unknown(trusted)):
             raise MalformedPolicyDocumentException(f'Invalid principal in policy: "AWS":"{unknown}"')
         return text
 
@@ -150,7 +150,7 @@ class RolesApi(IamApi):
             trust=_LINKED_TRUST.format(service),
             description=request.get("Description") or "",
             linked_service=service,
-            attached=[policy] if aws_managed.find(policy) else [],
+            attached=[policy] if await aws_managed.find(policy) else [],
         )
         taken = f"Service role name {name} has been taken in this account, please try a different suffix."
         if await self.store.get(Role, context.account, role.key) is not None:
