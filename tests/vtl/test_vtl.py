@@ -92,6 +92,8 @@ MALFORMED = [
     "#set($x = 1 +)",
     "#if(" + "(" * 500 + "1" + ")" * 500 + ")#end",
     "#if(true)" * 500 + "#end" * 500,
+    "${x|" * 500,
+    "#set($x = " + "1" * 5000 + ")",
 ]
 
 
@@ -232,7 +234,7 @@ def test_evaluate_is_bounded() -> None:
         Template.compile(costly).render({"text": "x" * 1000})
 
 
-@pytest.mark.parametrize("unit", ["#set($x=[1,2])", "$a.b", "#if(1)#end", "\n\t", "${"])
+@pytest.mark.parametrize("unit", ["#set($x=[1,2])", "$a.b", "#if(1)#end", "\n\t", "${", "$", "#break("])
 def test_reading_a_template_takes_time_in_proportion(unit: str) -> None:
     def read(size: int) -> Callable[[], object]:
         text = unit * (size // len(unit))
@@ -240,6 +242,14 @@ def test_reading_a_template_takes_time_in_proportion(unit: str) -> None:
 
     # A tenth of it takes a tenth of the time, and not a hundredth: of a square it would be that.
     assert quickest(read(20_000)) < 60 * quickest(read(2_000))
+
+
+def test_a_place_that_begins_no_reference_is_tried_once() -> None:
+    def read(unit: str) -> Callable[[], object]:
+        text = unit * (8_000 // len(unit))
+        return lambda: Template.compile(text)
+
+    assert quickest(read("${a|" * 40 + "x")) < 6 * quickest(read("${a|x"))
 
 
 def test_a_path_that_descends_takes_time_in_proportion() -> None:
