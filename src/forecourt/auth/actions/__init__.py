@@ -58,6 +58,8 @@ SERVICES: dict[str, Service] = {
     "secretsmanager": backing.SECRETSMANAGER,
     "events": backing.EVENTS,
     "ssm": backing.SSM,
+    "scheduler": backing.SCHEDULER,
+    "ecr": backing.ECR,
     "kms": KMS,
 }
 

@@ -246,3 +246,25 @@ SSM = Table(
 """,
     normalize={"Name": _parameter, "Names": _parameter, "Path": _parameter},
 )
+
+
+SCHEDULER = Table(
+    "scheduler",
+    """
+@CreateScheduleGroup, @GetScheduleGroup, @DeleteScheduleGroup   schedule-group/{Name}
+@ListScheduleGroups, @ListSchedules   *
+ResourceArn      {ResourceArn}
+Name             schedule/{GroupName}/{Name}
+*                *
+""",
+    normalize={"GroupName": lambda given: given or "default"},
+)
+
+ECR = Table(
+    "ecr",
+    """
+resourceArn      {resourceArn}
+repositoryName   repository/{repositoryName}
+*                *
+""",
+)
