@@ -82,5 +82,19 @@ def ask(server: Forecourt, api: str, path: str) -> tuple[int, str]:
         return error.code, error.read().decode()
 
 
+def role(server: Forecourt, name: str, *allowed: str, trusts: str = "cloudformation.amazonaws.com") -> str:
+    """The ARN of a role that may do what is `allowed`."""
+    trust = {"Effect": "Allow", "Principal": {"Service": trusts}, "Action": "sts:AssumeRole"}
+    iam = server.client("iam")
+    made = iam.create_role(RoleName=name, AssumeRolePolicyDocument=document(trust))
+    policy = document({"Effect": "Allow", "Action": list(allowed), "Resource": "*"})
+    iam.put_role_policy(RoleName=name, PolicyName="p", PolicyDocument=policy)
+    return str(made["Role"]["Arn"])
+
+
+def document(statement: dict[str, Any]) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
 def _text(template: Any) -> str:
     return template if isinstance(template, str) else json.dumps(template)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from tests.cloudformation.stacks import Stacks, fresh
+from tests.cloudformation.stacks import Stacks, document, fresh, role
 
 from forecourt.testing import Forecourt
 
@@ -19,32 +18,18 @@ def stacks(server: Forecourt) -> Stacks:
     return Stacks(server)
 
 
-def _role(server: Forecourt, name: str, service: str, *allowed: str) -> str:
-    trust = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
-    iam = server.client("iam")
-    made = iam.create_role(RoleName=name, AssumeRolePolicyDocument=_document(trust))
-    if allowed:
-        policy = _document({"Effect": "Allow", "Action": list(allowed), "Resource": "*"})
-        iam.put_role_policy(RoleName=name, PolicyName="p", PolicyDocument=policy)
-    return str(made["Role"]["Arn"])
-
-
-def _document(statement: dict[str, Any]) -> str:
-    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-
-
 def test_a_stack_acts_as_its_role(server: Forecourt, stacks: Stacks) -> None:
     name = fresh("role")
-    role = _role(server, name, "cloudformation.amazonaws.com", "ssm:*")
-    assert stacks.create(name, _TEMPLATE, RoleARN=role)["StackStatus"] == "CREATE_COMPLETE"
-    assert stacks.stack(name)["RoleARN"] == role
+    arn = role(server, name, "ssm:*")
+    assert stacks.create(name, _TEMPLATE, RoleARN=arn)["StackStatus"] == "CREATE_COMPLETE"
+    assert stacks.stack(name)["RoleARN"] == arn
     assert stacks.delete(name)["StackStatus"] == "DELETE_COMPLETE"
 
 
 def test_what_its_role_may_not_do_fails(server: Forecourt, stacks: Stacks) -> None:
     name = fresh("denied")
-    role = _role(server, name, "cloudformation.amazonaws.com", "ssm:Get*")
-    assert stacks.create(name, _TEMPLATE, RoleARN=role)["StackStatus"] == "ROLLBACK_COMPLETE"
+    arn = role(server, name, "ssm:Get*")
+    assert stacks.create(name, _TEMPLATE, RoleARN=arn)["StackStatus"] == "ROLLBACK_COMPLETE"
     why = next(why for what, status, why in stacks.events(name) if (what, status) == ("P", "CREATE_FAILED"))
     assert "is not authorized to perform: ssm:PutParameter" in why
     assert "HandlerErrorCode: AccessDenied" in why
@@ -52,16 +37,16 @@ def test_what_its_role_may_not_do_fails(server: Forecourt, stacks: Stacks) -> No
 
 def test_a_role_that_does_not_trust_cloudformation_is_refused(server: Forecourt, stacks: Stacks) -> None:
     name = fresh("trust")
-    role = _role(server, name, "lambda.amazonaws.com", "ssm:*")
+    arn = role(server, name, "ssm:*", trusts="lambda.amazonaws.com")
     with pytest.raises(ClientError, match="is invalid or cannot be assumed"):
-        stacks.create(name, _TEMPLATE, RoleARN=role)
+        stacks.create(name, _TEMPLATE, RoleARN=arn)
 
 
 def test_a_user_makes_by_a_stack_only_what_the_user_may_make(server: Forecourt, stacks: Stacks) -> None:
     name = fresh("user")
     iam = server.client("iam")
     iam.create_user(UserName=name)
-    policy = _document({"Effect": "Allow", "Action": ["cloudformation:*", "ssm:*"], "Resource": "*"})
+    policy = document({"Effect": "Allow", "Action": ["cloudformation:*", "ssm:*"], "Resource": "*"})
     iam.put_user_policy(UserName=name, PolicyName="p", PolicyDocument=policy)
     key = iam.create_access_key(UserName=name)["AccessKey"]
     own = Stacks(server, aws_access_key_id=key["AccessKeyId"], aws_secret_access_key=key["SecretAccessKey"])

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.cloudformation.stacks import Stacks, ask, fresh, outputs
+from tests.cloudformation.stacks import Stacks, ask, fresh, outputs, role
 
 from forecourt.services.cloudformation.resources.registry import handlers
 from forecourt.services.cloudformation.schemas import schema_of
@@ -55,8 +55,9 @@ def _named(server: Forecourt, stack: str) -> list[str]:
 
 
 def test_everything_is_made_changed_and_deleted(server: Forecourt, stacks: Stacks) -> None:
+    """As a role that may do everything: a service whose permissions nobody knows would be denied."""
     name = fresh("all")
-    made = stacks.create(name, _TEMPLATE)
+    made = stacks.create(name, _TEMPLATE, RoleARN=role(server, f"deploys-{name[4:]}", "*"))
     assert made["StackStatus"] == "CREATE_COMPLETE", [event for event in stacks.events(name) if event[2]]
     found = outputs(made)
     assert len(_named(server, name)) > 20
