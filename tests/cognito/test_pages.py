@@ -380,21 +380,21 @@ def test_branding(chromium: webdriver.Chrome, server: Forecourt) -> None:
     pages.see("branded")
 
 
-@pytest.mark.parametrize("look", ["plain", "classic", "light"])
+@pytest.mark.parametrize("look", ["plain", "classic", "branded", "dynamic"])
 def test_a_dark_desktop(chromium: webdriver.Chrome, server: Forecourt, look: str) -> None:
-    """Dark where the browser prefers it, unless CSS of the classic UI or a branding document made the page light."""
+    """Dark where the browser prefers it, unless CSS of the classic UI, or branding that says nothing else, is light."""
     pages = Pages(chromium, server)
     if look == "classic":
         css = ".banner-customizable { background-color: white; }"
         pages.idp.set_ui_customization(UserPoolId=pages.pool, ClientId=pages.client_id, CSS=css)
-    if look == "light":
-        fixed = {"categories": {"global": {"colorSchemeMode": "LIGHT"}}}
-        pages.idp.create_managed_login_branding(UserPoolId=pages.pool, ClientId=pages.client_id, Settings=fixed)
+    if look in ("branded", "dynamic"):
+        mode = {"categories": {"global": {"colorSchemeMode": "DYNAMIC"}}} if look == "dynamic" else {}
+        pages.idp.create_managed_login_branding(UserPoolId=pages.pool, ClientId=pages.client_id, Settings=mode)
     with emulated(chromium, "dark"):
         pages.open()
         colour = chromium.find_element(By.TAG_NAME, "h1").value_of_css_property("color")
     pages.see(f"dark-{look}")
-    assert colour == ("rgba(237, 241, 246, 1)" if look == "plain" else "rgba(22, 32, 44, 1)")
+    assert colour == ("rgba(237, 241, 246, 1)" if look in ("plain", "dynamic") else "rgba(22, 32, 44, 1)")
 
 
 class Keyboard:

@@ -332,7 +332,7 @@ def test_branding_colours_are_colours() -> None:
 )
 def test_a_branding_document_may_fix_the_scheme(mode: str, scheme: str) -> None:
     assert style.scheme({"categories": {"global": {"colorSchemeMode": mode}}}) == scheme
-    assert style.scheme({}) == ""
+    assert style.scheme({}) == "light"
 
 
 def test_every_language_says_everything() -> None:

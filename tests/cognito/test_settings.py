@@ -471,3 +471,35 @@ async def test_logs_of_threat_protection_need_its_plan(cloud: Cloud) -> None:
     with raises("InvalidParameterException", "Following event sources appear more then once in a request"):
         await cloud("SetLogDeliveryConfiguration", UserPoolId=pool, LogConfigurations=[notices, notices])
     await cloud("SetLogDeliveryConfiguration", UserPoolId=pool, LogConfigurations=[notices])
+
+
+async def test_a_branding_style_keeps_what_an_update_does_not_name(cloud: Cloud) -> None:
+    pool = await cloud.pool()
+    app = await cloud.app(pool)
+    button = {"lightMode": {"defaults": {"backgroundColor": "aa0000ff", "textColor": "ffffffff"}}}
+
+    def asset(category: str, data: bytes) -> dict[str, Any]:
+        return {"Category": category, "ColorMode": "LIGHT", "Extension": "SVG", "Bytes": data}
+
+    made = await cloud(
+        "CreateManagedLoginBranding",
+        UserPoolId=pool,
+        ClientId=app,
+        Settings={"components": {"primaryButton": button}, "categories": {"global": {"spacingDensity": "REGULAR"}}},
+        Assets=[asset("FORM_LOGO", b"<svg>1</svg>"), asset("FAVICON_SVG", b"<svg>2</svg>")],
+    )
+    which = {"UserPoolId": pool, "ManagedLoginBrandingId": made["ManagedLoginBranding"]["ManagedLoginBrandingId"]}
+    darker = {"components": {"primaryButton": {"lightMode": {"defaults": {"backgroundColor": "000000ff"}}}}}
+    changed = await cloud(
+        "UpdateManagedLoginBranding", **which, Settings=darker, Assets=[asset("FORM_LOGO", b"<svg>3</svg>")]
+    )
+    shown = changed["ManagedLoginBranding"]
+    defaults = shown["Settings"]["components"]["primaryButton"]["lightMode"]["defaults"]
+    assert defaults == {"backgroundColor": "000000ff", "textColor": "ffffffff"}
+    assert shown["Settings"]["categories"] == {"global": {"spacingDensity": "REGULAR"}}
+    assert {one["Category"]: one["Bytes"] for one in shown["Assets"]} == {
+        "FORM_LOGO": b"<svg>3</svg>",
+        "FAVICON_SVG": b"<svg>2</svg>",
+    }
+    plain = await cloud("UpdateManagedLoginBranding", **which, UseCognitoProvidedValues=True)
+    assert (plain["ManagedLoginBranding"]["Settings"], plain["ManagedLoginBranding"]["Assets"]) == ({}, [])

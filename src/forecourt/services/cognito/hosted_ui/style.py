@@ -78,8 +78,8 @@ def theme(settings: Mapping[str, Any]) -> str:
 
 
 def scheme(settings: Mapping[str, Any]) -> str:
-    """`light` or `dark` where a branding document fixes it, else nothing: the browser chooses."""
-    mode = str(_at(settings, "categories.global.colorSchemeMode")).lower()
+    """What a branding document says, light as AWS's own one where it says nothing; empty: the browser chooses."""
+    mode = str(_at(settings, "categories.global.colorSchemeMode") or "LIGHT").lower()
     return mode if mode in ("light", "dark") else ""
 
 

@@ -220,16 +220,28 @@ class AppearanceApi:
             await self._records.client(pool, client_id)
 
     def _fill(self, branding: Branding, request: Mapping[str, Any]) -> None:
+        """What is not given stays as it was, unless Cognito's own values are wanted."""
         branding.use_provided_values = bool(request.get("UseCognitoProvidedValues", False))
-        if "Settings" in request or branding.use_provided_values:
-            branding.settings = dict(request.get("Settings", {}))
-        if "Assets" in request:
-            branding.assets = [_asset(asset) for asset in request["Assets"]]
+        if branding.use_provided_values:
+            branding.settings, branding.assets = {}, []
+        branding.settings = _merged(branding.settings, request.get("Settings", {}))
+        assets = [*branding.assets, *(_asset(asset) for asset in request.get("Assets", ()))]
+        branding.assets = list({(asset["Category"], asset["ColorMode"]): asset for asset in assets}.values())
 
 
 def _check_branding(request: Mapping[str, Any]) -> None:
     if request.get("UseCognitoProvidedValues") and (request.get("Settings") or request.get("Assets")):
         raise errors.InvalidParameterException("Settings and Assets can not be given with UseCognitoProvidedValues.")
+
+
+def _merged(before: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Documents within documents are merged, other values replaced."""
+    merged = dict(before)
+    for name, value in given.items():
+        old = merged.get(name)
+        both = isinstance(old, Mapping) and isinstance(value, Mapping)
+        merged[name] = _merged(old, value) if both else value  # type: ignore[arg-type]
+    return merged
 
 
 def _asset(asset: Mapping[str, Any]) -> dict[str, Any]:
