@@ -308,3 +308,31 @@ async def test_what_was_not_delivered_at_a_crash_is_delivered_after_it_and_once(
     assert len(others.calls) == 1
     assert await bench.store.due("backing.deliveries", 1.0, 10) == []
     await bench.backing._courier.close()
+
+
+async def rotate(backing: Backing) -> str:
+    made = await backing.call(caller(), "secretsmanager", "CreateSecret", {"Name": "s", "SecretString": "old"})
+    asked = {"SecretId": "s", "RotationLambdaARN": FUNCTION, "RotationRules": {"AutomaticallyAfterDays": 30}}
+    await backing.call(caller(), "secretsmanager", "RotateSecret", asked)
+    return str(made["ARN"])
+
+
+async def test_a_secrets_rotation_calls_its_function_step_by_step(backing: Backing, others: Others) -> None:
+    arn = await rotate(backing)
+    while len(others.calls) < 4:
+        await others.next()
+    events = [json.loads(params["Payload"]) for _, _, _, params in others.calls]
+    assert [event["Step"] for event in events] == ["createSecret", "setSecret", "testSecret", "finishSecret"]
+    assert {event["SecretId"] for event in events} == {arn}
+    assert len({event["ClientRequestToken"] for event in events}) == 1
+    assert {context.principal.name for context, *_ in others.calls} == {"secretsmanager.amazonaws.com"}
+
+
+async def test_a_rotation_ends_where_a_step_fails(
+    backing: Backing, others: Others, caplog: pytest.LogCaptureFixture
+) -> None:
+    others.failures = 1
+    await rotate(backing)
+    await asyncio.sleep(0.1)
+    assert others.calls == []
+    assert "could not be delivered" in caplog.text

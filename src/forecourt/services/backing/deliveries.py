@@ -57,6 +57,8 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     at: float = 0.0
     retry: RetryPolicy = RetryPolicy()
     dead_letter: DeadLetter | None = None
+    # Only once the one before it in the parcel was made
+    in_turn: bool = False
 
 
 class Parcel(msgspec.Struct, frozen=True):
@@ -116,7 +118,14 @@ class Courier:
             await self._journal.hand_on(parcel.key, encode(parcel))
 
     async def _deliver_all(self, parcel: Parcel) -> None:
-        failed = [(delivery, error) for delivery in parcel.deliveries if (error := await self._failure(delivery))]
+        failed: list[tuple[Delivery, _Failure]] = []
+        broken = False
+        for delivery in parcel.deliveries:
+            broken = broken and delivery.in_turn
+            error = None if broken else await self._failure(delivery)
+            if error is not None:
+                failed.append((delivery, error))
+                broken = True
         await asyncio.gather(*(self._try_again(delivery, error) for delivery, error in failed))
         if self._journal is not None:
             await self._journal.delivered(parcel.key)
@@ -180,7 +189,9 @@ class Courier:
             conditions=_conditions(delivery),
             trace_id=delivery.trace_id,
         )
-        await self._caller.call(context, delivery.service, delivery.operation, delivery.params)
+        answer = await self._caller.call(context, delivery.service, delivery.operation, delivery.params)
+        if "FunctionError" in answer:
+            raise ValueError(f"the function failed: {answer['Payload'][:500].decode(errors='replace')}")
 
     async def _principal(self, delivery: Delivery) -> Principal:
         name = f"{delivery.source}.amazonaws.com"
