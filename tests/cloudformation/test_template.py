@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from forecourt.services.cloudformation.api.requests import bucket_of
 from forecourt.services.cloudformation.errors import ValidationError
 from forecourt.services.cloudformation.template import document, extensions, parameters, references, sections
 from forecourt.services.cloudformation.template.evaluate import UNKNOWN, evaluate
@@ -198,3 +199,38 @@ def test_the_order_puts_everything_behind_what_it_needs(edges: dict[str, set[str
 def test_json_without_functions_is_what_it_is(value: Any) -> None:
     plain = json.loads(json.dumps(value).replace("Fn::", "").replace("Ref", "").replace("Condition", ""))
     assert evaluate(plain, _scope()) == plain
+
+
+@pytest.mark.parametrize(
+    ("url", "where"),
+    [
+        ("https://s3.amazonaws.com/bucket/a/b.yaml", ("bucket", "a/b.yaml")),
+        ("https://s3.eu-west-1.amazonaws.com/bucket/b.yaml", ("bucket", "b.yaml")),
+        ("https://bucket.s3.amazonaws.com/b.yaml", ("bucket", "b.yaml")),
+        ("https://my.bucket.s3.eu-west-1.amazonaws.com/a%20b", ("my.bucket", "a b")),
+        ("https://bucket.s3-eu-west-1.amazonaws.com/b", ("bucket", "b")),
+        ("http://bucket.s3.localhost:4566/b", ("bucket", "b")),
+        ("http://127.0.0.1:4566/bucket/b", ("bucket", "b")),
+    ],
+)
+def test_the_address_of_a_template_names_a_bucket(url: str, where: tuple[str, str]) -> None:
+    assert bucket_of(url) == where
+
+
+@pytest.mark.parametrize("url", ["ftp://s3.amazonaws.com/bucket/b", "https://s3.amazonaws.com/bucket", "nonsense"])
+def test_other_addresses_are_refused(url: str) -> None:
+    with pytest.raises(ValidationError, match="TemplateURL must be a supported URL"):
+        bucket_of(url)
+
+
+def test_loops_in_loops_have_an_end() -> None:
+    body: Any = {"Key": "x"}
+    for name in ("A", "B", "C", "D"):
+        body = {f"Fn::ForEach::{name}": [name, [str(n) for n in range(20)], {f"${{{name}}}": body}]}
+    with pytest.raises(ValidationError, match="may write 2000 pieces at most"):
+        extensions.expand({"Resources": body}, {})
+
+
+def test_what_is_nested_too_deep_is_refused() -> None:
+    with pytest.raises(ValidationError, match="nesting is too deep"):
+        document.parse('{"a":' * 200 + "1" + "}" * 200)

@@ -231,3 +231,19 @@ def test_a_property_that_is_none_fails_the_update_and_not_the_request(server: Fo
     assert found["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
     assert "extraneous key [Nonsense] is not permitted" in str(stacks.events(name))
     assert _value(server, stacks.ids(name)["P"]) == "one"
+
+
+def test_a_topic_is_told_of_every_event(server: Forecourt, stacks: Stacks) -> None:
+    name = fresh("told")
+    sns, sqs = server.client("sns"), server.client("sqs")
+    topic = sns.create_topic(Name=name)["TopicArn"]
+    queue = sqs.create_queue(QueueName=name)["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn, Attributes={"RawMessageDelivery": "true"})
+    stacks.create(name, {"Resources": {"P": _parameter("one")}}, NotificationARNs=[topic])
+    told: list[str] = []
+    while len(told) < 4:
+        found = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, WaitTimeSeconds=5)
+        told += [message["Body"] for message in found.get("Messages", ())]
+    assert sum("LogicalResourceId='P'\n" in one and "ResourceStatus='CREATE_COMPLETE'\n" in one for one in told) == 1
+    assert all(f"StackName='{name}'\n" in one for one in told)

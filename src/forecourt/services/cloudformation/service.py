@@ -10,6 +10,7 @@ from forecourt.base.ports import RoleSessions
 from forecourt.services.cloudformation.api.changes import ChangeSetsApi
 from forecourt.services.cloudformation.api.exports import ExportsApi
 from forecourt.services.cloudformation.api.launch import Launch
+from forecourt.services.cloudformation.api.protection import ProtectionApi
 from forecourt.services.cloudformation.api.requests import Requests
 from forecourt.services.cloudformation.api.resources import ResourcesApi
 from forecourt.services.cloudformation.api.stacks import StacksApi
@@ -39,6 +40,7 @@ class CloudFormation:
         launch = Launch(stacks, self._runner, caller, clock, ids)
         self.apis = (
             StacksApi(stacks, requests, launch, clock, ids),
+            ProtectionApi(stacks, requests),
             ChangeSetsApi(stacks, requests, launch, clock, ids),
             ResourcesApi(stacks),
             TemplatesApi(stacks, requests),

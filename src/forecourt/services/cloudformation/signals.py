@@ -26,6 +26,7 @@ _PATH = re.compile(rb"^/_aws/cloudformation/([A-Za-z0-9_-]{1,1024})$")
 # As long as AWS's addresses are good. The longest time-out of a wait condition is 12 hours.
 SIGNAL_SECONDS = 86_400
 _MOST_BYTES = 1 << 20
+_BODY_SECONDS = 30.0
 _DEFAULT_URL = "http://localhost:4566"
 
 
@@ -95,12 +96,11 @@ class Signals:
         if request is None or scope["method"] != "PUT":
             await _respond(send, 403, b"<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>")
             return
-        body = await _body(receive)
         try:
-            content = json.loads(body)
+            content = json.loads(await asyncio.wait_for(_body(receive), _BODY_SECONDS))
             if not isinstance(content, dict):
                 raise ValueError
-        except ValueError:
+        except (ValueError, TimeoutError):
             await _respond(send, 400, b"<Error><Code>InvalidRequest</Code><Message>Not a JSON object</Message></Error>")
             return
         signal = Signal(

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-
 from forecourt.base.call import CallContext, operation
 from forecourt.base.clock import Clock
 from forecourt.base.errors import NotImplementedYet
@@ -13,6 +11,7 @@ from forecourt.base.ids import Ids
 from forecourt.services.cloudformation.api.launch import Launch
 from forecourt.services.cloudformation.api.paging import page
 from forecourt.services.cloudformation.api.planned import differs
+from forecourt.services.cloudformation.api.protection import policy_of
 from forecourt.services.cloudformation.api.requests import (
     Prepared,
     Request,
@@ -61,7 +60,7 @@ class StacksApi:
         stack = self.made(context, request, uuid, prepared)
         stack.last_token = f"create/{token}" if token is not None else None
         await self._inside(context, stack)
-        stack.policy = await self._policy(context, request, "StackPolicy")
+        stack.policy = await policy_of(self._requests, context, request, "StackPolicy")
         on_failure = request.get("OnFailure") or ("DO_NOTHING" if stack.disable_rollback else "ROLLBACK")
         await self._launch.create(context, stack, prepared, on_failure, request)
         return {"StackId": stack.id}
@@ -115,18 +114,12 @@ class StacksApi:
         prepared = await self._requests.prepare(context, request, text, stack.name, stack.id, stack)
         if not await differs(self._stacks, stack, prepared, request):
             raise ValidationError("No updates are to be performed.")
-        policy = await self._policy(context, request, "StackPolicy")
+        policy = await policy_of(self._requests, context, request, "StackPolicy")
         stack.policy = policy if policy is not None else stack.policy
         stack.last_token = f"update/{token}" if token is not None else None
-        during = await self._policy(context, request, "StackPolicyDuringUpdate")
+        during = await policy_of(self._requests, context, request, "StackPolicyDuringUpdate")
         await self._launch.update(context, stack, prepared, request, policy=during)
         return {"StackId": stack.id}
-
-    async def _policy(self, context: CallContext, request: Request, name: str) -> str | None:
-        body, url = request.get(f"{name}Body"), request.get(f"{name}URL")
-        if body is None and url is not None:
-            body = await self._requests.fetched(context, url)
-        return checked_policy(body) if body is not None else None
 
     @operation("DeleteStack")
     async def delete_stack(self, context: CallContext, request: Request) -> None:
@@ -172,28 +165,6 @@ class StacksApi:
     async def _listed(self, context: CallContext) -> list[Stack]:
         found = await self._stacks.store.list(Stack, context.account, context.region)
         return sorted(found, key=lambda stack: (-stack.created_at, stack.uuid))
-
-    @operation("UpdateTerminationProtection")
-    async def update_termination_protection(self, context: CallContext, request: Request) -> dict[str, Any]:
-        stack = await self._stacks.require(context.account, context.region, request["StackName"])
-        if stack.parent_id is not None:
-            raise ValidationError("Termination protection cannot be updated on a nested stack: update its root")
-        stack.termination_protection = request["EnableTerminationProtection"]
-        await self._stacks.store.write(lambda tx: tx.put(stack))
-        return {"StackId": stack.id}
-
-    @operation("SetStackPolicy")
-    async def set_stack_policy(self, context: CallContext, request: Request) -> None:
-        stack = await self._stacks.require(context.account, context.region, request["StackName"])
-        if ("StackPolicyBody" in request) == ("StackPolicyURL" in request):
-            raise ValidationError("You must specify either StackPolicyBody or StackPolicyURL, but not both")
-        stack.policy = await self._policy(context, request, "StackPolicy")
-        await self._stacks.store.write(lambda tx: tx.put(stack))
-
-    @operation("GetStackPolicy")
-    async def get_stack_policy(self, context: CallContext, request: Request) -> dict[str, Any]:
-        stack = await self._stacks.require(context.account, context.region, request["StackName"])
-        return {"StackPolicyBody": stack.policy} if stack.policy is not None else {}
 
     @operation("CancelUpdateStack")
     async def cancel_update_stack(self, context: CallContext, request: Request) -> None:
@@ -282,17 +253,6 @@ def require_updatable(stack: Stack) -> None:
     """Raises `ValidationError`."""
     if stack.status not in _UPDATABLE:
         raise ValidationError(f"Stack:{stack.id} is in {stack.status} state and can not be updated.")
-
-
-def checked_policy(text: str) -> str:
-    """Raises `ValidationError`."""
-    try:
-        found = msgspec.json.decode(text)
-    except msgspec.MsgspecError:
-        raise ValidationError("Error validating stack policy: Invalid stack policy") from None
-    if not isinstance(found, dict) or "Statement" not in found or len(text) > 16_384:
-        raise ValidationError("Error validating stack policy: Invalid stack policy")
-    return text
 
 
 def _refuse_unsupported(request: Request) -> None:

@@ -1,4 +1,4 @@
-"""AWS::ApiGateway::*: REST APIs with what is in them, keys and plans, domains."""
+"""AWS::ApiGateway::*: REST APIs with what is in them, and domains."""
 
 from __future__ import annotations
 
@@ -11,16 +11,14 @@ from forecourt.services.cloudformation.resources.definitions import body_of
 from forecourt.services.cloudformation.resources.patched import (
     Operation,
     Patched,
-    escaped,
     items,
-    members,
     nothing,
     replace,
     structure,
     values,
 )
 from forecourt.services.cloudformation.resources.simple import Name, Simple, changed
-from forecourt.services.cloudformation.resources.work import Handler, Made, Properties, Work, is_missing
+from forecourt.services.cloudformation.resources.work import Handler, Made, Properties, Work
 
 _S = "apigateway"
 _API = {"restApiId": ":RestApiId"}
@@ -114,250 +112,6 @@ def _where(properties: Properties) -> dict[str, str]:
     }
 
 
-_SETTINGS = {
-    "MetricsEnabled": "metrics/enabled",
-    "LoggingLevel": "logging/loglevel",
-    "DataTraceEnabled": "logging/dataTrace",
-    "ThrottlingBurstLimit": "throttling/burstLimit",
-    "ThrottlingRateLimit": "throttling/rateLimit",
-    "CachingEnabled": "caching/enabled",
-    "CacheTtlInSeconds": "caching/ttlInSeconds",
-    "CacheDataEncrypted": "caching/dataEncrypted",
-    "RequireAuthorizationForCacheControl": "caching/requireAuthorizationForCacheControl",
-    "UnauthorizedCacheControlHeaderStrategy": "caching/unauthorizedCacheControlHeaderStrategy",
-}
-
-
-def _method_settings(old: Any, new: Any) -> Iterator[Operation]:
-    before, after = _by_method(old), _by_method(new)
-    for where in sorted(set(before) - set(after)):
-        yield {"op": "remove", "path": where}
-    for where, setting in after.items():
-        for name, value in setting.items():
-            if name in _SETTINGS and before.get(where, {}).get(name) != value:
-                yield from replace(f"{where}/{_SETTINGS[name]}")(None, value)
-
-
-def _by_method(given: Any) -> dict[str, Mapping[str, Any]]:
-    """`/*` and `*` stand for every method; else a resource's path, and its method."""
-    found = {}
-    for setting in given or ():
-        path = setting.get("ResourcePath", "/*")
-        name = "*" if path in ("/*", "*") else escaped(path)
-        found[f"/{name}/{setting.get('HttpMethod', '*')}"] = setting
-    return found
-
-
-def _access_logs(old: Any, new: Any) -> Iterator[Operation]:
-    if not new:
-        yield {"op": "remove", "path": "/accessLogSettings"}
-        return
-    for name, path in (("DestinationArn", "destinationArn"), ("Format", "format")):
-        if name in new:
-            yield {"op": "replace", "path": f"/accessLogSettings/{path}", "value": str(new[name])}
-
-
-def _canary(old: Any, new: Any) -> Iterator[Operation]:
-    if not new:
-        yield {"op": "remove", "path": "/canarySettings"}
-        return
-    inner = structure(
-        DeploymentId=replace("/canarySettings/deploymentId"),
-        PercentTraffic=replace("/canarySettings/percentTraffic", "0.0"),
-        UseStageCache=replace("/canarySettings/useStageCache", "false"),
-        StageVariableOverrides=members("/canarySettings/stageVariableOverrides"),
-    )
-    yield from inner(old, new)
-
-
-# What CreateStage does not take
-_LATER = ("AccessLogSetting", "MethodSettings", "ClientCertificateId")
-_STAGE_PATCHES = {
-    "AccessLogSetting": _access_logs,
-    "CacheClusterEnabled": replace("/cacheClusterEnabled", "false"),
-    "CacheClusterSize": replace("/cacheClusterSize", "0.5"),
-    "CanarySetting": _canary,
-    "ClientCertificateId": replace("/clientCertificateId"),
-    "DeploymentId": replace("/deploymentId"),
-    "Description": replace("/description", ""),
-    "DocumentationVersion": replace("/documentationVersion", ""),
-    "MethodSettings": _method_settings,
-    "TracingEnabled": replace("/tracingEnabled", "false"),
-    "Variables": members("/variables"),
-}
-
-
-class Stage(Patched, frozen=True, kw_only=True):
-    async def create(self, work: Work, properties: Properties) -> Made:
-        first = {name: value for name, value in properties.items() if name not in _LATER}
-        given = {**first, "StageName": properties.get("StageName", "Stage")}
-        made = await super().create(work, given)
-        try:
-            await self.update(work, made.physical_id, given, {**given, **properties})
-        except ServiceError:
-            await self.delete(work, made.physical_id, given)
-            raise
-        return made
-
-
-class Deployment:
-    """With the stage that it makes or moves, where it names one."""
-
-    async def create(self, work: Work, properties: Properties) -> Made:
-        about = properties.get("StageDescription") or {}
-        params = shaped.parameters(_S, "CreateDeployment", {**about, **properties})
-        params.pop("stageDescription", None)
-        if "Description" in about:
-            params["stageDescription"] = about["Description"]
-        canary = properties.get("DeploymentCanarySettings")
-        if canary:
-            params["canarySettings"] = shaped.parameters(_S, "CreateDeployment", {"canarySettings": canary})[
-                "canarySettings"
-            ]
-        found = await work.call(_S, "CreateDeployment", **params)
-        made = Made(found["id"], {"DeploymentId": found["id"]})
-        await self._describe_stage(work, properties, {}, about)
-        return made
-
-    async def update(self, work: Work, physical_id: str, old: Properties, new: Properties) -> Made:
-        if old.get("Description") != new.get("Description"):
-            patch = replace("/description", "")(None, new.get("Description"))
-            await work.call(
-                _S,
-                "UpdateDeployment",
-                restApiId=new["RestApiId"],
-                deploymentId=physical_id,
-                patchOperations=list(patch),
-            )
-        if old.get("StageName") != new.get("StageName") and new.get("StageName"):
-            return await self.create(work, new)
-        await self._describe_stage(work, new, old.get("StageDescription") or {}, new.get("StageDescription") or {})
-        return Made(physical_id)
-
-    async def delete(self, work: Work, physical_id: str, properties: Properties) -> None:
-        api, stage = properties["RestApiId"], properties.get("StageName")
-        if stage is not None and await self._serves(work, api, stage, physical_id):
-            await work.gone(_S, "DeleteStage", restApiId=api, stageName=stage)
-        await work.gone(_S, "DeleteDeployment", restApiId=api, deploymentId=physical_id)
-
-    async def _serves(self, work: Work, api: str, stage: str, deployment: str) -> bool:
-        try:
-            found = await work.call(_S, "GetStage", restApiId=api, stageName=stage)
-        except ServiceError as error:
-            if is_missing(error):
-                return False
-            raise
-        return bool(found.get("deploymentId") == deployment)
-
-    async def _describe_stage(self, work: Work, properties: Properties, old: Properties, new: Properties) -> None:
-        settings = _stage_settings(old), _stage_settings(new)
-        row = STAGE
-        operations = list(row.operations(*settings)) if settings[0] != settings[1] else []
-        if operations and properties.get("StageName"):
-            await work.call(
-                _S,
-                "UpdateStage",
-                restApiId=properties["RestApiId"],
-                stageName=properties["StageName"],
-                patchOperations=operations,
-            )
-
-
-def _stage_settings(about: Properties) -> dict[str, Any]:
-    """A StageDescription as the properties of a stage: its own settings are those of every method."""
-    known = {name: value for name, value in about.items() if name in _STAGE_PATCHES and name != "CacheClusterSize"}
-    everywhere = {name: value for name, value in about.items() if name in _SETTINGS}
-    every = [{"ResourcePath": "/*", "HttpMethod": "*", **everywhere}] if everywhere else []
-    settings = [*every, *(about.get("MethodSettings") or ())]
-    return {**known, **({"MethodSettings": settings} if settings else {})}
-
-
-def _api_stages(old: Any, new: Any) -> Iterator[Operation]:
-    before, after = _stages_of(old), _stages_of(new)
-    for name in sorted(set(before) - set(after)):
-        yield {"op": "remove", "path": "/apiStages", "value": name}
-    for name in sorted(set(after) - set(before)):
-        yield {"op": "add", "path": "/apiStages", "value": name}
-    for name, stage in after.items():
-        throttles, former = stage.get("Throttle") or {}, before.get(name, {}).get("Throttle") or {}
-        for method in sorted(set(former) - set(throttles)):
-            yield {"op": "remove", "path": f"/apiStages/{name}/throttle/{escaped(method)}"}
-        for method, limits in throttles.items():
-            for key, path in (("RateLimit", "rateLimit"), ("BurstLimit", "burstLimit")):
-                if key in limits and former.get(method, {}).get(key) != limits[key]:
-                    where = f"/apiStages/{name}/throttle/{escaped(method)}/{path}"
-                    yield {"op": "replace", "path": where, "value": str(limits[key])}
-
-
-def _stages_of(given: Any) -> dict[str, Mapping[str, Any]]:
-    return {f"{stage['ApiId']}:{stage['Stage']}": stage for stage in given or ()}
-
-
-def _limits(path: str, **names: str) -> Any:
-    def patches(old: Any, new: Any) -> Iterator[Operation]:
-        if not new:
-            yield {"op": "remove", "path": path}
-            return
-        for name, member in names.items():
-            if name in new and (old or {}).get(name) != new[name]:
-                yield {"op": "replace", "path": f"{path}/{member}", "value": str(new[name])}
-
-    return patches
-
-
-class UsagePlan(Patched, frozen=True, kw_only=True):
-    async def delete(self, work: Work, physical_id: str, properties: Properties) -> None:
-        """A plan goes when no stage is in it any more."""
-        away = list(_api_stages(properties.get("ApiStages"), ()))
-        if away:
-            await work.gone(_S, "UpdateUsagePlan", usagePlanId=physical_id, patchOperations=away)
-        await super().delete(work, physical_id, properties)
-
-
-class UsagePlanKey:
-    async def create(self, work: Work, properties: Properties) -> Made:
-        params = shaped.parameters(_S, "CreateUsagePlanKey", properties)
-        found = await work.call(_S, "CreateUsagePlanKey", **params)
-        physical_id = f"{found['id']}:{properties['UsagePlanId']}"
-        return Made(physical_id, {"Id": physical_id})
-
-    async def update(self, work: Work, physical_id: str, old: Properties, new: Properties) -> Made:
-        return Made(physical_id)
-
-    async def delete(self, work: Work, physical_id: str, properties: Properties) -> None:
-        plan, key = properties["UsagePlanId"], properties["KeyId"]
-        await work.gone(_S, "DeleteUsagePlanKey", usagePlanId=plan, keyId=key)
-
-
-class Account:
-    """The region's settings. There is one account: with its resource, nothing of it goes."""
-
-    async def create(self, work: Work, properties: Properties) -> Made:
-        return await self.update(work, work.name(64), {}, properties)
-
-    async def update(self, work: Work, physical_id: str, old: Properties, new: Properties) -> Made:
-        if old.get("CloudWatchRoleArn") != new.get("CloudWatchRoleArn"):
-            patch = {"op": "replace", "path": "/cloudwatchRoleArn", "value": new.get("CloudWatchRoleArn", "")}
-            await work.call(_S, "UpdateAccount", patchOperations=[patch])
-        return Made(physical_id, {"Id": physical_id})
-
-    async def delete(self, work: Work, physical_id: str, properties: Properties) -> None:
-        return None
-
-
-STAGE = Stage(
-    service=_S,
-    makes="CreateStage",
-    id=":StageName",
-    changes="UpdateStage",
-    deletes="DeleteStage",
-    keys={**_API, "stageName": "@"},
-    rename={"CanarySetting": "CanarySettings"},
-    tag_arn="=arn:aws:apigateway:{region}::/restapis/{RestApiId}/stages/{id}",
-    patches=_STAGE_PATCHES,
-)
-
-
 def _endpoint_type(old: Any, new: Any) -> Iterator[Operation]:
     (before, *_), (after, *_) = old or ["EDGE"], new or ["EDGE"]
     yield {"op": "replace", "path": f"/endpointConfiguration/types/{before}", "value": after}
@@ -411,8 +165,6 @@ TYPES: dict[str, Handler] = {
         attributes={"ResourceId": "@"},
     ),
     "AWS::ApiGateway::Method": Method(),
-    "AWS::ApiGateway::Deployment": Deployment(),
-    "AWS::ApiGateway::Stage": STAGE,
     "AWS::ApiGateway::Model": Patched(
         service=_S,
         makes="CreateModel",
@@ -466,55 +218,6 @@ TYPES: dict[str, Handler] = {
         deletes="DeleteGatewayResponse",
         keys={**_API, "responseType": ":ResponseType"},
         attributes={"Id": "@"},
-    ),
-    "AWS::ApiGateway::ApiKey": Patched(
-        service=_S,
-        makes="CreateApiKey",
-        id="id",
-        changes="UpdateApiKey",
-        deletes="DeleteApiKey",
-        keys={"apiKey": "@"},
-        attributes={"APIKeyId": "@"},
-        name=Name("Name", 128, label=True),
-        tag_arn="=arn:aws:apigateway:{region}::/apikeys/{id}",
-        patches={
-            "CustomerId": replace("/customerId", ""),
-            "Description": replace("/description", ""),
-            "Enabled": replace("/enabled", "false"),
-            "StageKeys": lambda old, new: values("/stages")(_stage_keys(old), _stage_keys(new)),
-        },
-    ),
-    "AWS::ApiGateway::UsagePlan": UsagePlan(
-        service=_S,
-        makes="CreateUsagePlan",
-        id="id",
-        changes="UpdateUsagePlan",
-        deletes="DeleteUsagePlan",
-        keys={"usagePlanId": "@"},
-        attributes={"Id": "@"},
-        name=Name("UsagePlanName", 128, label=True),
-        rename={"UsagePlanName": "Name"},
-        tag_arn="=arn:aws:apigateway:{region}::/usageplans/{id}",
-        patches={
-            "ApiStages": _api_stages,
-            "Description": replace("/description", ""),
-            "Quota": _limits("/quota", Limit="limit", Offset="offset", Period="period"),
-            "Throttle": _limits("/throttle", BurstLimit="burstLimit", RateLimit="rateLimit"),
-            "UsagePlanName": replace("/name"),
-        },
-    ),
-    "AWS::ApiGateway::UsagePlanKey": UsagePlanKey(),
-    "AWS::ApiGateway::Account": Account(),
-    "AWS::ApiGateway::ClientCertificate": Patched(
-        service=_S,
-        makes="GenerateClientCertificate",
-        id="clientCertificateId",
-        changes="UpdateClientCertificate",
-        deletes="DeleteClientCertificate",
-        keys={"clientCertificateId": "@"},
-        attributes={"ClientCertificateId": "@"},
-        tag_arn="=arn:aws:apigateway:{region}::/clientcertificates/{id}",
-        patches={"Description": replace("/description", "")},
     ),
     "AWS::ApiGateway::DocumentationPart": Patched(
         service=_S,
@@ -578,7 +281,3 @@ TYPES: dict[str, Handler] = {
         patches={"Description": replace("/description", ""), "Name": replace("/name")},
     ),
 }
-
-
-def _stage_keys(given: Any) -> list[str]:
-    return [f"{key['RestApiId']}/{key['StageName']}" for key in given or ()]

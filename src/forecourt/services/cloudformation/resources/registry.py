@@ -13,6 +13,8 @@ def handlers() -> Mapping[str, Handler]:
     # Imported when a stack is first worked on: a start does not wait for it.
     from forecourt.services.cloudformation.resources import (
         apigateway,
+        apigateway_stages,
+        apigateway_usage,
         cognito,
         dynamodb,
         ecr,
@@ -29,8 +31,8 @@ def handlers() -> Mapping[str, Handler]:
     )
 
     modules = (
-        apigateway, cognito, dynamodb, ecr, events, functions, httpapis, iam, keeping, messaging, own, s3,
-        stepfunctions, telemetry,
+        apigateway, apigateway_stages, apigateway_usage, cognito, dynamodb, ecr, events, functions, httpapis, iam,
+        keeping, messaging, own, s3, stepfunctions, telemetry,
     )  # fmt: skip
     return {type_name: handler for module in modules for type_name, handler in module.TYPES.items()}
 

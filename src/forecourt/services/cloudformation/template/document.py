@@ -56,13 +56,12 @@ for _name in _SHORT_FORMS:
 def parse(text: str) -> dict[str, Any]:
     """Raises `ValidationError`."""
     try:
-        found = _from_json(text) if text.lstrip().startswith("{") else _from_yaml(text)
+        found = _plain(_from_json(text) if text.lstrip().startswith("{") else _from_yaml(text))
     except RecursionError:
         raise ValidationError("Template format error: nesting is too deep") from None
     if not isinstance(found, dict):
         raise ValidationError("Template format error: unsupported structure.")
-    plain: dict[str, Any] = _plain(found)
-    return plain
+    return found
 
 
 def _from_json(text: str) -> Any:
