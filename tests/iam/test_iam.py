@@ -292,7 +292,10 @@ async def test_simulation_tells_what_the_engine_would_do(world: World) -> None:
     asked = {"PolicySourceArn": arn, "ActionNames": ["s3:GetObject"], "ResourceArns": ["arn:aws:s3:::b/ann/x"]}
     (result,) = (await world.iam_call("SimulatePrincipalPolicy", **asked, ContextEntries=entries))["EvaluationResults"]
     assert result["EvalDecision"] == "allowed"
-    assert result["MatchedStatements"][0]["SourcePolicyId"] == "p0"
+    (matched,) = result["MatchedStatements"]
+    assert matched["SourcePolicyId"] == "p0"
+    assert matched["StartPosition"] == {"Line": 1, "Column": policy.index("[") + 2}
+    assert matched["EndPosition"] == {"Line": 1, "Column": policy.index("]") + 1}
     (result,) = (await world.iam_call("SimulatePrincipalPolicy", **asked))["EvaluationResults"]
     assert (result["EvalDecision"], result["MissingContextValues"]) == ("implicitDeny", ["aws:PrincipalTag/team"])
     keys = await world.iam_call("GetContextKeysForPrincipalPolicy", PolicySourceArn=arn)

@@ -45,17 +45,18 @@ class Verdict(NamedTuple):
 
 
 class Policy:
-    """`name` is what a reason calls it: an ARN, or an inline policy's name."""
+    """`name` is what a reason calls it: an ARN, or an inline policy's name. `text` is what it was compiled from."""
 
-    __slots__ = ("_concerned", "name", "statements")
+    __slots__ = ("_concerned", "name", "statements", "text")
 
-    def __init__(self, statements: tuple[Statement, ...], name: str = "") -> None:
+    def __init__(self, statements: tuple[Statement, ...], name: str = "", text: str = "") -> None:
         self.statements = statements
         self.name = name
+        self.text = text
         self._concerned: dict[tuple[str, str], tuple[Statement, ...]] = {}
 
     def named(self, name: str) -> Policy:
-        copy = Policy(self.statements, name)
+        copy = Policy(self.statements, name, self.text)
         copy._concerned = self._concerned
         return copy
 
@@ -109,4 +110,4 @@ def compile_policy(document: str | bytes | Mapping[str, Any], kind: PolicyKind =
 
 @lru_cache(maxsize=4096)
 def _compile_text(document: str, kind: PolicyKind) -> Policy:
-    return Policy(parse_statements(document, kind))
+    return Policy(parse_statements(document, kind), text=document)

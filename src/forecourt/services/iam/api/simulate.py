@@ -17,7 +17,6 @@ from forecourt.auth.policy import (
     context_of,
     evaluate,
 )
-from forecourt.auth.policy.evaluate import BOUNDARY, RESOURCE
 from forecourt.auth.policy.parse import PolicyKind
 from forecourt.base.call import CallContext, operation
 from forecourt.base.principal import Principal
@@ -26,6 +25,7 @@ from forecourt.services.iam.api.kit import Request as Params
 from forecourt.services.iam.errors import InvalidInputException, NoSuchEntityException
 from forecourt.services.iam.grants import CallerPolicies, user_principal
 from forecourt.services.iam.model import Group, Role, User
+from forecourt.services.iam.positions import positions
 from forecourt.services.iam.store import page
 
 _DECISIONS = {Effect.ALLOW: "allowed", Effect.EXPLICIT_DENY: "explicitDeny", Effect.IMPLICIT_DENY: "implicitDeny"}
@@ -151,7 +151,7 @@ def _result(request: Request, layers: PolicySet) -> Result:
         "EvalActionName": request.action,
         "EvalResourceName": request.resource,
         "EvalDecision": _DECISIONS[decision.effect],
-        "MatchedStatements": _matched(decision),
+        "MatchedStatements": _matched(request, layers, decision),
         "MissingContextValues": _missing(request, layers),
     }
     if layers.boundary is not None:
@@ -160,12 +160,26 @@ def _result(request: Request, layers: PolicySet) -> Result:
     return result
 
 
-def _matched(decision: Decision) -> list[dict[str, Any]]:
-    if decision.statement is None or decision.policy is None:
+def _matched(request: Request, layers: PolicySet, decision: Decision) -> list[dict[str, Any]]:
+    """The statements that determine the result: all that deny, or all that allow."""
+    if decision.statement is None:
         return []
-    kind = "Resource Policy" if decision.layer == RESOURCE else "IAM Policy"
-    kind = "PermissionsBoundary" if decision.layer == BOUNDARY else kind
-    return [{"SourcePolicyId": decision.policy.name or "ResourcePolicy", "SourcePolicyType": kind}]
+    kinds = [(policy, "IAM Policy") for policy in layers.identity]
+    kinds += [(policy, "PermissionsBoundary") for policy in (layers.boundary,) if policy and not decision.allowed]
+    kinds += [(policy, "Resource Policy") for policy in (layers.resource,) if policy]
+    effect = "Allow" if decision.allowed else "Deny"
+    return [
+        _statement(policy, kind, statement.index)
+        for policy, kind in kinds
+        for statement in policy.concerned(request.action, request.resource)
+        if statement.effect == effect and statement.reach(request)
+    ]
+
+
+def _statement(policy: Policy, kind: str, index: int) -> dict[str, Any]:
+    shown: dict[str, Any] = {"SourcePolicyId": policy.name or "ResourcePolicy", "SourcePolicyType": kind}
+    found = positions(policy.text)[index - 1 : index]
+    return shown | ({"StartPosition": found[0][0], "EndPosition": found[0][1]} if found else {})
 
 
 def _missing(request: Request, layers: PolicySet) -> list[str]:
