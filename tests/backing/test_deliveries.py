@@ -310,6 +310,84 @@ async def test_what_was_not_delivered_at_a_crash_is_delivered_after_it_and_once(
     await bench.backing._courier.close()
 
 
+CONNECTION = {
+    "Name": "c",
+    "AuthorizationType": "API_KEY",
+    "AuthParameters": {
+        "ApiKeyAuthParameters": {"ApiKeyName": "x-api-key", "ApiKeyValue": "secret"},
+        "InvocationHttpParameters": {
+            "HeaderParameters": [{"Key": "x-shop", "Value": "pets"}],
+            "QueryStringParameters": [{"Key": "page", "Value": "1"}],
+            "BodyParameters": [{"Key": "added", "Value": "yes"}],
+        },
+    },
+}
+
+
+async def destination(backing: Backing, url: str, **connection: Any) -> str:
+    made = await backing.call(caller(), "events", "CreateConnection", {**CONNECTION, **connection})
+    asked = {"Name": "d", "ConnectionArn": made["ConnectionArn"], "InvocationEndpoint": url, "HttpMethod": "PUT"}
+    return str((await backing.call(caller(), "events", "CreateApiDestination", asked))["ApiDestinationArn"])
+
+
+async def test_a_rule_calls_an_api_destination_as_its_connection_says(
+    backing: Backing,
+    endpoint: Endpoint,  # noqa: F811
+) -> None:
+    arn = await destination(backing, endpoint.url + "/orders/*")
+    parameters = {"PathParameterValues": ["a/b"], "QueryStringParameters": {"q": "x y"}}
+    target = {"Arn": arn, "RoleArn": ROLE, "InputPath": "$.detail", "HttpParameters": parameters}
+    await rule(backing, target)
+    await put_event(backing)
+    for _ in range(500):
+        if endpoint.seen:
+            break
+        await asyncio.sleep(0.01)
+    (seen,) = endpoint.seen
+    headers = dict(seen.headers)
+    assert (seen.method, seen.raw_path, seen.query_string) == ("PUT", b"/orders/a%2Fb", b"page=1&q=x+y")
+    assert (headers[b"x-api-key"], headers[b"x-shop"]) == (b"secret", b"pets")
+    assert json.loads(seen.body)["added"] == "yes"
+
+
+@pytest.mark.parametrize(("status", "retries"), [("400 Bad Request", "0"), ("503 Not Now", "1")])
+async def test_what_an_endpoint_refuses_is_not_sent_again(
+    bench: Bench,
+    backing: Backing,
+    others: Others,
+    endpoint: Endpoint,  # noqa: F811
+    status: str,
+    retries: str,
+) -> None:
+    endpoint.status = status
+    arn = await destination(backing, endpoint.url)
+    await rule(backing, {"Arn": arn, "RoleArn": ROLE, "RetryPolicy": {"MaximumRetryAttempts": 1}, **QUEUE})
+    await put_event(backing)
+    if retries == "1":
+        while not endpoint.seen:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.05)
+        bench.clock.advance(2)
+    _, said, _ = await letter(others)
+    assert said["RETRY_ATTEMPTS"] == retries
+    assert status[:3] in said["ERROR_MESSAGE"]
+
+
+async def test_a_connection_that_wants_oauth_is_not_called(
+    backing: Backing,
+    endpoint: Endpoint,  # noqa: F811
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    oauth = {"ClientParameters": {"ClientID": "i", "ClientSecret": "s"}, "AuthorizationEndpoint": endpoint.url,
+             "HttpMethod": "POST"}  # fmt: skip
+    given = {"AuthorizationType": "OAUTH_CLIENT_CREDENTIALS", "AuthParameters": {"OAuthParameters": oauth}}
+    await rule(backing, {"Arn": await destination(backing, endpoint.url, **given), "RoleArn": ROLE})
+    await put_event(backing)
+    await asyncio.sleep(0.05)
+    assert endpoint.seen == []
+    assert "authorization is not known here" in caplog.text
+
+
 async def rotate(backing: Backing) -> str:
     made = await backing.call(caller(), "secretsmanager", "CreateSecret", {"Name": "s", "SecretString": "old"})
     asked = {"SecretId": "s", "RotationLambdaARN": FUNCTION, "RotationRules": {"AutomaticallyAfterDays": 30}}

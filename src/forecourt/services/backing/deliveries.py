@@ -25,6 +25,7 @@ from forecourt.base.ids import Ids
 from forecourt.base.ports import RoleSessions
 from forecourt.base.principal import Principal
 from forecourt.base.principal import service as service_principal
+from forecourt.services.backing.errors import EndpointRefused
 from forecourt.services.backing.journal import Journal
 from forecourt.services.backing.last_resorts import DeadLetter, RetryPolicy
 from forecourt.upstream import Origin, Upstream, UpstreamError
@@ -33,14 +34,14 @@ from forecourt.upstream import Request as HttpRequest
 _log = logging.getLogger("forecourt.backing")
 
 _THROTTLED = frozenset(("TooManyRequestsException", "ThrottlingException", "Throttling", "LimitExceededException"))
-_POST_TIMEOUT_SECONDS = 15.0
+_HTTP_TIMEOUT_SECONDS = 15.0
 _AT_ONCE = 16
 # More than so many deliveries do not wait to be tried again: the next that fails is given up at once.
 _MAX_WAITING = 10_000
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
-    """A call of `service`, or a POST where it is "http"."""
+    """A call of `service`; or an HTTP request, where that is "http" and the operation the method."""
 
     account: str
     region: str
@@ -177,7 +178,7 @@ class Courier:
 
     async def _attempt(self, delivery: Delivery) -> None:
         if delivery.service == "http":
-            await self._post(**delivery.params)
+            await self._send(delivery.operation, **delivery.params)
             return
         if self._caller is None:
             raise ValueError("nobody is there to be called")
@@ -200,15 +201,17 @@ class Courier:
         found: Principal = await self._roles.principal(delivery.role_arn, delivery.source, name, _conditions(delivery))
         return found
 
-    async def _post(self, url: str, headers: dict[str, str], body: str) -> None:
+    async def _send(self, method: str, url: str, headers: dict[str, str], body: str) -> None:
         origin = Origin.parse(url)
         target = url.split("//", 1)[1].partition("/")[2]
         sent = [(b"host", origin.authority.encode()), *((k.encode(), v.encode()) for k, v in headers.items())]
-        request = HttpRequest(b"POST", b"/" + target.encode(), sent, body.encode())
-        answer = await self._upstream.send(origin, request, _POST_TIMEOUT_SECONDS)
+        request = HttpRequest(method.encode(), b"/" + target.encode(), sent, body.encode())
+        answer = await self._upstream.send(origin, request, _HTTP_TIMEOUT_SECONDS)
         answer.close()
-        if answer.status >= 500:
+        if answer.status == 429 or answer.status >= 500:
             raise ValueError(f"{url} answered {answer.status}")
+        if answer.status >= 300:
+            raise EndpointRefused(f"{url} answered {answer.status}")
 
 
 def _is_final(error: _Failure) -> bool:

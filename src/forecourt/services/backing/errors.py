@@ -13,6 +13,13 @@ class EndpointUnavailable(ServiceError):
     status = 503
 
 
+class EndpointRefused(ServiceError):
+    """An HTTP endpoint that something is delivered to does not want it."""
+
+    code = "EndpointRefused"
+    status = 400
+
+
 class InvalidRequest(ServiceError):
     """The parameters are not what the service's model asks for."""
 

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from forecourt.base.arn import Arn
+from forecourt.services.backing.bridges.destinations import call_of, is_destination
 from forecourt.services.backing.bridges.inputs import at_path, target_input
 from forecourt.services.backing.bridges.notes import admits, as_json, note_invocation, noted
 from forecourt.services.backing.deliveries import Delivery
@@ -57,7 +58,7 @@ def _send_to_targets(motos: Callable[..., None]) -> Callable[..., None]:
         targets = self.targets
         for target in targets:
             arn = Arn.parse(target["Arn"])
-            calls = _TARGETS.get(arn.service)
+            calls = call_of if is_destination(arn) else _TARGETS.get(arn.service)
             if calls is None and arn.service == "sqs" and not admits("events", self.arn, self.account_id, arn):
                 # Refused again by whom it is handed to, and then a dead letter, where the target has a queue for them
                 calls = _to_queue
