@@ -155,3 +155,32 @@ def test_a_name_is_taken_until_its_stack_is_deleted(stacks: Stacks) -> None:
         stacks.update(name)
     stacks.delete(name)
     assert stacks.create(name, template)["StackId"] != first["StackId"]
+
+
+def test_what_refers_to_a_resource_that_is_not_to_be_is_refused_at_once(stacks: Stacks) -> None:
+    template = """
+Parameters: {Word: {Type: String, Default: a}}
+Conditions: {Is: !Equals [!Ref Word, b]}
+Resources:
+  Maybe: {Type: AWS::SQS::Queue, Condition: Is}
+  Sure: {Type: AWS::SSM::Parameter, Properties: {Type: String, Value: !GetAtt Maybe.Arn}}
+"""
+    with pytest.raises(ClientError, match=r"Unresolved resource dependencies \[Maybe\] in the Resources block"):
+        stacks.create(fresh("maybe"), template)
+    either = template.replace("!GetAtt Maybe.Arn", "!If [Is, !GetAtt Maybe.Arn, none]")
+    assert stacks.create(fresh("maybe"), either)["StackStatus"] == "CREATE_COMPLETE"
+
+
+def test_what_there_is_not_says_so(stacks: Stacks) -> None:
+    client = stacks.client
+    template = '{"Resources": {"G": {"Type": "AWS::IAM::Group"}}}'
+    refused = {
+        "CreateChangeSet": ("create_change_set", {"ChangeSetType": "IMPORT", "ChangeSetName": "c", "StackName": "s"}),
+        "EstimateTemplateCost": ("estimate_template_cost", {}),
+        "CreateStack": ("create_stack", {"StackName": "s", "ResourceTypes": ["AWS::*"]}),
+    }
+    for method, request in refused.values():
+        with pytest.raises(ClientError, match="NotImplemented"):
+            getattr(client, method)(**request, TemplateBody=template)
+    with pytest.raises(ClientError, match="NotImplemented"):
+        client.detect_stack_drift(StackName="s")

@@ -30,7 +30,7 @@ class CloudFormation:
     def __init__(
         self, *, store: Store, sealer: Sealer, caller: Caller, roles: RoleSessions, clock: Clock, ids: Ids
     ) -> None:
-        stacks = StackStore(store, sealer)
+        self._stacks = stacks = StackStore(store, sealer)
         self._signals = Signals(store, sealer, clock)
         self._runner = Runner(stacks, roles)
         self._runner.ports = Ports(caller, clock, ids, self._signals, NestedStacks(stacks, self._runner))
@@ -60,4 +60,6 @@ class CloudFormation:
         await self._runner.stop()
 
     async def reset(self) -> None:
+        """The store was emptied; what an operation under way wrote after that goes, too."""
         await self._runner.stop()
+        await self._stacks.forget()

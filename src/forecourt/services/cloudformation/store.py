@@ -70,6 +70,13 @@ class StackStore:
         found = await self.store.read_log(events_of(stack.key), reverse=True)
         return [_decode_event(body) for _, body in found]
 
+    async def forget(self) -> None:
+        def change(tx: Tx) -> None:
+            for kind in (Stack, Record, Operation, ChangeSet, Export, Import):
+                tx.delete_all(kind)
+
+        await self.store.write_long(change)
+
     async def exports(self, account: str, region: str) -> list[Export]:
         return await self.store.list(Export, account, region)
 

@@ -120,6 +120,7 @@ class Requests:
         scope = StackScope(template, values, pseudo)
         for name in template.conditions:
             scope.condition(name)
+        references.check_present(template, scope.present(), scope.condition)
         problem = rules.broken(template.rules, scope)
         if problem is not None:
             raise ValidationError(problem)

@@ -136,8 +136,6 @@ class StacksApi:
             )
         if request.get("DeletionMode", "STANDARD") != "STANDARD":
             raise NotImplementedYet("Forecourt does not force the deletion of a stack: use RetainResources.")
-        if stack.parent_id is not None and context.conditions.get("aws:CalledVia") is None:
-            raise ValidationError(f"Stack {stack.name} is nested: delete its parent")
         if stack.status == "DELETE_IN_PROGRESS":
             return
         await self._requests.check_role(context, request.get("RoleARN"))

@@ -87,6 +87,19 @@ def check(template: Template) -> None:
         order(one)
 
 
+def check_present(template: Template, present: set[str], chosen: Chosen) -> None:
+    """That nothing of what there is to be refers to a resource whose condition does not hold.
+
+    Raises `ValidationError`.
+    """
+    known = {*template.parameters, *PSEUDO, *present}
+    for name in present:
+        _refuse_unknown({*named(template.resources[name].properties, chosen)}, known, "Resources")
+    for output in template.outputs.values():
+        if "Condition" not in output or chosen(output["Condition"]):
+            _refuse_unknown({*named(output, chosen)}, known, "Outputs")
+
+
 def _refuse_unknown(used: set[str], known: set[str], section: str) -> None:
     unknown = sorted(used - known)
     if unknown:
