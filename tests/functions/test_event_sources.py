@@ -10,8 +10,13 @@ from typing import Any
 import pytest
 from tests.functions.harness import ROLE, zipped
 
-from forecourt.services.functions.event_sources.events import failed_items
+from forecourt.base.clock import Clock
+from forecourt.services.functions.event_sources.batches import Batches
+from forecourt.services.functions.event_sources.events import failed_items, kinesis_record
 from forecourt.services.functions.event_sources.filters import BadPattern, matches, parse
+from forecourt.services.functions.invoker import Invoked
+from forecourt.services.functions.model import EventSourceMapping
+from forecourt.services.functions.runtime.messages import Failure, Success
 from forecourt.testing import Forecourt
 
 # pattern, record, whether it passes
@@ -254,6 +259,67 @@ def test_a_stream_goes_on_after_a_poisoned_batch(server: Forecourt) -> None:
     kinesis.put_record(StreamName="esm", PartitionKey="healthy", Data=b"y")
     until(lambda: [record for record in seen(server, "esm-stream") if record["kinesis"]["partitionKey"] == "healthy"])
     functions.delete_event_source_mapping(UUID=mapping["UUID"])
+
+
+def kinesis_records(*keys: str) -> list[dict[str, Any]]:
+    given = [{"PartitionKey": key, "SequenceNumber": str(n), "Data": b"", "ApproximateArrivalTimestamp": 0}
+             for n, key in enumerate(keys, 1)]  # fmt: skip
+    return [kinesis_record(record, "arn", "us-east-1", "shard-0", "role") for record in given]
+
+
+class Reader:
+    """A function that fails on a poisoned batch, or says which record is; and what was told of batches given up."""
+
+    def __init__(self, *, reports: bool = False, **settings: Any) -> None:
+        self.reports = reports
+        self.batches: list[str] = []
+        self.given_up: list[tuple[str, int, str, str]] = []
+        where = {"account": "0", "region": "us-east-1", "source_arn": "arn:aws:kinesis:us-east-1:0:stream/s"}
+        mapping = EventSourceMapping(
+            **where, uuid="u", name="f", qualifier="", report_item_failures=reports, **settings
+        )
+        self.work = Batches(mapping, self.invoke, self.give_up, Clock(now=lambda: 1000.0))
+
+    async def invoke(self, payload: bytes) -> Invoked:
+        keys = [record["kinesis"]["partitionKey"] for record in json.loads(payload)["Records"]]
+        self.batches.append("".join(keys))
+        result: Any = Success(b"{}")
+        if "x" in keys:
+            failed = json.loads(payload)["Records"][keys.index("x")]["kinesis"]["sequenceNumber"]
+            failures = [{"itemIdentifier": failed}]
+            report = Success(json.dumps({"batchItemFailures": failures}).encode())
+            result = report if self.reports else Failure(b"{}", "Unhandled")
+        return Invoked(result, "1", None)
+
+    async def give_up(self, document: dict[str, Any]) -> None:
+        info, context = document["KinesisBatchInfo"], document["requestContext"]
+        span = info["startSequenceNumber"], info["endSequenceNumber"]
+        self.given_up.append((context["condition"], context["approximateInvokeCount"], *span))
+
+
+@pytest.mark.parametrize(
+    ("settings", "batches", "given_up"),
+    [
+        ({"maximum_retry_attempts": 0}, ["abxc"], [("RetryAttemptsExhausted", 1, "1", "4")]),
+        # Halving costs no attempt: only the poisoned record is lost.
+        (
+            {"maximum_retry_attempts": 0, "bisect": True},
+            ["abxc", "ab", "xc", "x", "c"],
+            [("RetryAttemptsExhausted", 1, "3", "3")],
+        ),
+        (
+            {"maximum_retry_attempts": 0, "bisect": True, "reports": True},
+            ["abxc"],
+            [("RetryAttemptsExhausted", 1, "3", "4")],
+        ),
+        ({"maximum_record_age": 60, "bisect": True}, ["abxc"], [("RecordAgeExceeded", 1, "1", "4")]),
+    ],
+    ids=["given up whole", "halved", "parted as reported", "too old"],
+)
+async def test_a_batch_that_fails(settings: dict[str, Any], batches: list[str], given_up: list[Any]) -> None:
+    reader = Reader(**settings)
+    await reader.work.process("shard-0", kinesis_records(*"abxc"))
+    assert (reader.batches, reader.given_up) == (batches, given_up)
 
 
 def stream_of(server: Forecourt, name: str, shards: int = 1) -> str:

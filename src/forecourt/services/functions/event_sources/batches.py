@@ -73,17 +73,19 @@ class Batches:
             if reason == "":
                 return
             records = self._left(records, payload)
-            failures += 1
-            if reason == "throttled":
-                failures -= 1
-            elif self._is_hopeless(records, failures):
-                await self._describe(shard, records, failures, payload)
+            if self._is_too_old(records):
+                await self._describe(shard, records, failures + 1, "RecordAgeExceeded")
                 return
-            elif self._mapping.bisect and len(records) > 1:
+            if reason == "failed" and self._mapping.bisect and not payload and len(records) > 1:
+                # No attempt is lost by it; a partial response has said already where to part.
                 middle = len(records) // 2
                 await self.process(shard, records[:middle], failures)
                 records = records[middle:]
                 continue
+            failures += reason == "failed"
+            if 0 <= self._mapping.maximum_retry_attempts < failures:
+                await self._describe(shard, records, failures, "RetryAttemptsExhausted")
+                return
             await asyncio.sleep(min(2.0 ** min(failures, 10) / 4, _LONGEST_RETRY_SECONDS))
 
     async def _attempt(self, records: list[Record]) -> tuple[bytes, str]:
@@ -108,21 +110,17 @@ class Batches:
         failed = failed_items(payload, known) if payload else None
         return records[known.index(failed[0]) :] if failed else records
 
-    def _is_hopeless(self, records: list[Record], failures: int) -> bool:
-        mapping = self._mapping
-        if 0 <= mapping.maximum_retry_attempts < failures:
-            return True
+    def _is_too_old(self, records: list[Record]) -> bool:
         age = self._clock.now() - self._source.arrived(records[0])
-        return 0 < mapping.maximum_record_age < age
+        return 0 < self._mapping.maximum_record_age < age
 
-    async def _describe(self, shard: str, records: list[Record], failures: int, payload: bytes) -> None:
+    async def _describe(self, shard: str, records: list[Record], invoked: int, condition: str) -> None:
         sequence = self._source.sequence
-        retried = 0 <= self._mapping.maximum_retry_attempts < failures
         await self._give_up(
             {
                 "requestContext": {
-                    "condition": "RetryAttemptsExhausted" if retried else "RecordAgeExceeded",
-                    "approximateInvokeCount": failures,
+                    "condition": condition,
+                    "approximateInvokeCount": invoked,
                 },
                 "version": "1.0",
                 self._source.batch_info: {
