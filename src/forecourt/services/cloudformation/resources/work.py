@@ -71,8 +71,6 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     logical_id: str
     type: str
     token: str
-    # The stack's own tags, which everything that has tags is given
-    tags: Mapping[str, str] = {}
     role_arn: str | None = None
     topics: tuple[str, ...] = ()
     # The step was begun before a crash, and whether it came to anything is not known

@@ -9,6 +9,7 @@ import msgspec
 from forecourt.base.clock import Clock, Timer
 from forecourt.services.cloudformation.errors import ValidationError
 from forecourt.services.cloudformation.model import DONE, ChangeSet, Operation, Record, Stack
+from forecourt.services.cloudformation.run.attempt import Attempts
 from forecourt.services.cloudformation.run.journal import Change, Journal
 from forecourt.services.cloudformation.run.steps import Steps
 from forecourt.services.cloudformation.store import StackStore
@@ -26,14 +27,22 @@ _TEMPLATE_FIELDS = (
 
 class Deployment:
     def __init__(
-        self, stacks: StackStore, journal: Journal, steps: Steps, stack: Stack, operation: Operation, clock: Clock
+        self,
+        stacks: StackStore,
+        journal: Journal,
+        attempts: Attempts,
+        stack: Stack,
+        operation: Operation,
+        records: dict[str, Record],
+        clock: Clock,
     ) -> None:
         self.stacks = stacks
-        self.steps = steps
+        self.steps = Steps(stacks, journal, attempts, stack, operation, records)
         self.stack = stack
         self.operation = operation
         self.clock = clock
         self._journal = journal
+        self._attempts = attempts
         self.cancelled = operation.cancelled
         # Nothing more is to be done: another operation takes over.
         self.abandoned = False
@@ -43,16 +52,16 @@ class Deployment:
     def cancel(self) -> None:
         """No further step forward, and none that only waits."""
         self.cancelled = True
-        self.steps.stopped.set()
+        self._attempts.stop()
 
     def abandon(self) -> None:
         self.abandoned = True
-        self.steps.stopped.set()
+        self._attempts.stop()
 
     def stops(self, failed: Mapping[str, BaseException]) -> bool:
         """Whether no further step is to be begun. Those that wait for somebody outside need not wait any longer."""
         if failed or self.out_of_time or self.cancelled:
-            self.steps.stopped.set()
+            self._attempts.stop()
             return True
         return self.abandoned
 
@@ -70,7 +79,7 @@ class Deployment:
     def alarm(self) -> Timer | None:
         """Interrupts what waits when the time is over."""
         deadline = self.operation.deadline
-        return self.clock.call_at(deadline, self.steps.stopped.set) if deadline is not None else None
+        return self.clock.call_at(deadline, self._attempts.stop) if deadline is not None else None
 
     # --- Resources that are no part of the stack any more ---
 
@@ -118,7 +127,7 @@ class Deployment:
     async def go_on(self, phase: str, status: str, reason: str | None, *also: Change) -> None:
         """Raises `ValidationError` where `also` does: then nothing was committed."""
         self.operation.phase = phase
-        self.steps.resume()
+        self._attempts.resume()
         await self._note(status, reason, lambda tx: tx.put(self.operation), *also)
 
     async def end(self, status: str, reason: str | None, *also: Change) -> None:

@@ -13,10 +13,10 @@ from forecourt.base.ports import RoleSessions
 from forecourt.base.principal import ANONYMOUS
 from forecourt.services.cloudformation.model import DONE, Operation, Stack, StackKey
 from forecourt.services.cloudformation.resources.work import Ports
+from forecourt.services.cloudformation.run.attempt import Attempts
 from forecourt.services.cloudformation.run.deployment import Deployment
 from forecourt.services.cloudformation.run.journal import Journal
 from forecourt.services.cloudformation.run.phases import run
-from forecourt.services.cloudformation.run.steps import Steps
 from forecourt.services.cloudformation.store import StackStore
 
 _log = logging.getLogger("forecourt.cloudformation")
@@ -91,8 +91,8 @@ class Runner:
         context = await self._context(stack, operation)
         journal = Journal(self._stacks, self.ports.caller, self.ports.clock, self.ports.ids, context, operation)
         records = await self._stacks.records(stack)
-        steps = Steps(self.ports, self._stacks, journal, context, stack, operation, records)
-        deployment = Deployment(self._stacks, journal, steps, stack, operation, self.ports.clock)
+        attempts = Attempts(self.ports, context, stack, operation)
+        deployment = Deployment(self._stacks, journal, attempts, stack, operation, records, self.ports.clock)
         self._deployments[key] = deployment
         try:
             await run(deployment)

@@ -2,35 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
-import base64
-import hashlib
-import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 import msgspec
 
-from forecourt.base.call import CallContext
-from forecourt.base.errors import AccessDenied, ServiceError
 from forecourt.services.cloudformation import stack_policy
 from forecourt.services.cloudformation.errors import ResourceFailed
 from forecourt.services.cloudformation.model import DELETED, Operation, Record, Stack
 from forecourt.services.cloudformation.plan import Action, decide
-from forecourt.services.cloudformation.resources.registry import find_handler
-from forecourt.services.cloudformation.resources.work import Handler, Made, Ports, Waits, Work, is_missing, is_taken
+from forecourt.services.cloudformation.resources.work import Handler, Made, Work
+from forecourt.services.cloudformation.run.attempt import Attempts, Step
 from forecourt.services.cloudformation.run.dynamic import resolved
 from forecourt.services.cloudformation.run.journal import Change, Journal
 from forecourt.services.cloudformation.store import StackStore
 from forecourt.services.cloudformation.template.document import dump
 from forecourt.store import Tx
 
-_log = logging.getLogger("forecourt.cloudformation")
 Properties = dict[str, Any]
 _R = TypeVar("_R")
-Step = Callable[[Handler, Work], Awaitable[_R]]
 
-_NOUNS = {"create": "creation", "update": "update", "delete": "deletion"}
 _POLICY_VERBS = {Action.UPDATE: "Update:Modify", Action.REPLACE: "Update:Replace"}
 _REPLACING = "Requested update requires the creation of a new physical resource; hence creating one."
 
@@ -52,28 +43,20 @@ class Steps:
 
     def __init__(
         self,
-        ports: Ports,
         stacks: StackStore,
         journal: Journal,
-        context: CallContext,
+        attempts: Attempts,
         stack: Stack,
         operation: Operation,
         records: dict[str, Record],
     ) -> None:
-        self._ports = ports
         self._stacks = stacks
         self._journal = journal
-        self._context = context
+        self._attempts = attempts
         self._stack = stack
         self._operation = operation
         self._secretive = any(value.no_echo for value in stacks.parameters(operation.parameters).values())
         self.records = records
-        # Set when nobody need wait any longer for somebody outside
-        self.stopped = asyncio.Event()
-
-    def resume(self) -> None:
-        """Another phase begins."""
-        self.stopped = asyncio.Event()
 
     def attributes(self, record: Record) -> Mapping[str, Any]:
         found: Mapping[str, Any] = self._stacks.open(record.attributes)
@@ -259,39 +242,14 @@ class Steps:
         return await self._attempt(record, "UPDATE_FAILED", change, again=True)
 
     async def _attempt(self, record: Record, failed: str | None, step: Step[_R], *, again: bool) -> _R:
-        """Raises `ResourceFailed` in words for the event, which is recorded with the status `failed`."""
-        work = self._work(record, again)
+        """Raises `ResourceFailed`, which is recorded with the status `failed`."""
         try:
-            handler = find_handler(record.type)
-            if handler is None:
-                raise ResourceFailed(f"Resource type {record.type} is not supported by Forecourt")
-            if isinstance(handler, Waits):
-                return await self._unless_stopped(step(handler, work), record)
-            return await step(handler, work)
-        except ResourceFailed as error:
-            failure = error
-        except ServiceError as error:
-            failure = ResourceFailed(_told(error, work.token))
-        except Exception:
-            _log.exception("a step at %s of the stack %s failed", record.logical_id, self._stack.name)
-            failure = ResourceFailed("Internal Failure: Forecourt's log has the reason.")
-        if failed is not None:
-            record.status, record.status_reason = failed, failure.message
-            await self._journal.resource(self._stack, record)
-        raise failure
-
-    async def _unless_stopped(self, step: Awaitable[_R], record: Record) -> _R:
-        """Raises `ResourceFailed` as soon as there is no need to wait."""
-        task, stop = asyncio.ensure_future(step), asyncio.ensure_future(self.stopped.wait())
-        try:
-            await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
-            if task.done():
-                return task.result()
-        finally:
-            stop.cancel()
-            task.cancel()
-        verb = record.status.partition("_")[0].lower()
-        raise ResourceFailed(f"Resource {_NOUNS[verb]} cancelled")
+            return await self._attempts.run(record, step, again=again)
+        except ResourceFailed as failure:
+            if failed is not None:
+                record.status, record.status_reason = failed, failure.message
+                await self._journal.resource(self._stack, record)
+            raise
 
     async def _complete(
         self, record: Record, status: str, made: Made, properties: Properties, also: Sequence[Change] = ()
@@ -326,21 +284,6 @@ class Steps:
     def _shown(self, properties: Properties) -> str | None:
         return None if self._secretive else dump(properties)
 
-    def _work(self, record: Record, again: bool) -> Work:
-        return Work(
-            ports=self._ports,
-            context=self._context,
-            stack_id=self._stack.id,
-            stack_name=self._stack.name,
-            logical_id=record.logical_id,
-            type=record.type,
-            token=_token(self._operation.token, record.logical_id),
-            tags=self._operation.tags,
-            role_arn=self._operation.role_arn,
-            topics=tuple(self._stack.topics),
-            again=again,
-        )
-
 
 def _describe(record: Record, wanted: Wanted) -> None:
     record.deletion_policy, record.update_replace_policy = wanted.deletion_policy, wanted.update_replace_policy
@@ -349,24 +292,3 @@ def _describe(record: Record, wanted: Wanted) -> None:
 
 def _same(one: Record, other: Record) -> bool:
     return (one.logical_id, one.physical_id, one.type) == (other.logical_id, other.physical_id, other.type)
-
-
-def _token(operation: str, logical_id: str) -> str:
-    """Letters and digits that are this step's, whenever it is taken."""
-    digest = hashlib.sha256(f"{operation}/{logical_id}".encode()).digest()
-    return base64.b32encode(digest).decode().rstrip("=")[:32]
-
-
-def _told(error: ServiceError, token: str) -> str:
-    """https://docs.aws.amazon.com/cloudformation-cli/latest/userguide/resource-type-test-contract-errors.html"""
-    code = "GeneralServiceException"
-    if isinstance(error, AccessDenied) or error.status == 403:
-        code = "AccessDenied"
-    elif is_taken(error):
-        code = "AlreadyExists"
-    elif is_missing(error):
-        code = "NotFound"
-    elif error.status == 400:
-        code = "InvalidRequest"
-    told = error.message or error.code
-    return f'Resource handler returned message: "{told}" (RequestToken: {token}, HandlerErrorCode: {code})'
