@@ -24,12 +24,15 @@ def objects(client: Any, key: str) -> Calls:
     )  # fmt: skip
     sealed = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key}
     client.put_object(Bucket="sealed", Key="k", Body=b"1", **sealed)
+    upload = client.create_multipart_upload(Bucket="sealed", Key="o")["UploadId"]
+    part = {"UploadId": upload, "PartNumber": 1}
     return [
         ("kms:Decrypt", "get_object", {"Bucket": "sealed", "Key": "k"}),
         ("kms:GenerateDataKey", "put_object", {"Bucket": "sealed", "Key": "n", "Body": b"1", **sealed}),
         ("kms:GenerateDataKey", "put_object", {"Bucket": "sealed-by-default", "Key": "n", "Body": b"1"}),
         ("kms:GenerateDataKey", "create_multipart_upload", {"Bucket": "sealed", "Key": "m", **sealed}),
         ("kms:Decrypt", "copy_object", {"Bucket": "sealed", "Key": "c", "CopySource": "sealed/k"}),
+        ("kms:Decrypt", "upload_part_copy", {"Bucket": "sealed", "Key": "o", "CopySource": "sealed/k", **part}),
     ]
 
 
@@ -50,16 +53,20 @@ def secrets(client: Any, key: str) -> Calls:
     client.create_secret(Name="sealed", SecretString="x", KmsKeyId=key)
     return [
         ("kms:Decrypt", "get_secret_value", {"SecretId": "sealed"}),
+        ("kms:Decrypt", "batch_get_secret_value", {"SecretIdList": ["sealed"]}),
+        ("kms:Decrypt", "batch_get_secret_value", {"Filters": [{"Key": "name", "Values": ["sealed"]}]}),
         ("kms:GenerateDataKey", "put_secret_value", {"SecretId": "sealed", "SecretString": "y"}),
     ]
 
 
 def parameters(client: Any, key: str) -> Calls:
     sealed = {"Value": "x", "Type": "SecureString", "KeyId": key}
-    client.put_parameter(Name="/sealed", **sealed)
+    client.put_parameter(Name="/sealed/one", **sealed)
     return [
-        ("kms:Decrypt", "get_parameter", {"Name": "/sealed", "WithDecryption": True}),
-        ("kms:Decrypt", "get_parameters", {"Names": ["/sealed"], "WithDecryption": True}),
+        ("kms:Decrypt", "get_parameter", {"Name": "/sealed/one", "WithDecryption": True}),
+        ("kms:Decrypt", "get_parameters", {"Names": ["/sealed/one"], "WithDecryption": True}),
+        ("kms:Decrypt", "get_parameters_by_path", {"Path": "/sealed", "WithDecryption": True}),
+        ("kms:Decrypt", "get_parameter_history", {"Name": "/sealed/one", "WithDecryption": True}),
         ("kms:Encrypt", "put_parameter", {"Name": "/sealed-too", **sealed}),
     ]
 
