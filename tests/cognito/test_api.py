@@ -483,7 +483,8 @@ async def test_custom_flows_are_judged_where_the_pool_says_so(cloud: Cloud, cust
         assert "AuthenticationResult" in await answer
 
 
-async def test_the_links_of_a_notice_give_feedback(cloud: Cloud) -> None:
+@pytest.mark.parametrize("kind", ["HtmlBody", "TextBody"])
+async def test_the_links_of_a_notice_give_feedback(cloud: Cloud, kind: str) -> None:
     body = "<p>{username} from {ip-address}</p>{one-click-link-valid} {one-click-link-invalid}"
     pool, app = await protected(
         cloud,
@@ -491,7 +492,7 @@ async def test_the_links_of_a_notice_give_feedback(cloud: Cloud) -> None:
             "Actions": {"MediumAction": {"EventAction": "BLOCK", "Notify": True}},
             "NotifyConfiguration": {
                 "SourceArn": "arn:aws:ses:us-east-1:000000000000:identity/a@example.com",
-                "BlockEmail": {"Subject": "Was it you?", "HtmlBody": body, "TextBody": body},
+                "BlockEmail": {"Subject": "Was it you?", kind: body},
             },
         },
     )

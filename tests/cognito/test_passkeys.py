@@ -14,6 +14,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from tests.cognito.conftest import Cloud, raises
 from tests.cognito.test_attacks import CALLBACK, authorization_code, hosted
 
+from forecourt.services.cognito import totp
+
 Document = dict[str, Any]
 RP, ORIGIN = "pets.example", "https://www.pets.example"
 PRESENT, VERIFIED, ATTESTED = 0x01, 0x04, 0x40
@@ -239,6 +241,49 @@ async def test_a_user_has_up_to_twenty_passkeys(cloud: Cloud) -> None:
     page = await cloud.client("ListWebAuthnCredentials", AccessToken=anna.token, MaxResults=15)
     rest = await cloud.client("ListWebAuthnCredentials", AccessToken=anna.token, NextToken=page["NextToken"])
     assert (len(page["Credentials"]), len(rest["Credentials"])) == (15, 5)
+
+
+async def test_a_passkey_that_is_two_factors(cloud: Cloud) -> None:
+    """Where the pool counts it so and the user did not turn that off; another factor has to be there beside it."""
+    anna, phone = await anna_of(cloud), Authenticator()
+    await anna.register(phone)
+    app, on = {"SoftwareTokenMfaConfiguration": {"Enabled": True}}, {"WebAuthnMfaSettings": {"Enabled": True}}
+
+    async def offered() -> bool:
+        factors = await cloud.client("GetUserAuthFactors", AccessToken=anna.token)
+        return "WEB_AUTHN" in factors["ConfiguredUserAuthFactors"]
+
+    async def count_as(factors: str, mfa: str = "OPTIONAL") -> None:
+        configuration = {"RelyingPartyId": RP, "FactorConfiguration": factors, "UserVerification": "required"}
+        await cloud(
+            "SetUserPoolMfaConfig",
+            UserPoolId=anna.pool,
+            MfaConfiguration=mfa,
+            WebAuthnConfiguration=configuration,
+            **app,
+        )
+
+    await count_as("SINGLE_FACTOR")
+    with raises("InvalidParameterException", "Passkeys are not a second factor in this user pool."):
+        await cloud.client("SetUserMFAPreference", AccessToken=anna.token, **on)
+    await count_as("MULTI_FACTOR_WITH_USER_VERIFICATION")
+    with raises("InvalidParameterException", "Another MFA method has to be enabled beside passkeys."):
+        await cloud.client("SetUserMFAPreference", AccessToken=anna.token, **on)
+    secret = (await cloud.client("AssociateSoftwareToken", AccessToken=anna.token))["SecretCode"]
+    seed = base64.b32decode(secret + "=" * (-len(secret) % 8))
+    code = totp.code(seed, int(cloud.clock.now()) // 30)
+    await cloud.client("VerifySoftwareToken", AccessToken=anna.token, UserCode=code)
+    both = {"SoftwareTokenMfaSettings": {"Enabled": True}, **on}
+    await cloud.client("SetUserMFAPreference", AccessToken=anna.token, **both)
+    assert await offered()
+    asked = await anna.ask()
+    assert "AuthenticationResult" in await anna.answer(asked, phone.sign(wanted(asked)))
+    off = {"WebAuthnMfaSettings": {"Enabled": False}}
+    await cloud("AdminSetUserMFAPreference", UserPoolId=anna.pool, Username="anna", **off)
+    assert not await offered()
+    await cloud.client("SetUserMFAPreference", AccessToken=anna.token, **on)
+    await count_as("SINGLE_FACTOR")
+    assert not await offered()
 
 
 async def test_the_page_of_a_pool_without_passkeys(cloud: Cloud) -> None:

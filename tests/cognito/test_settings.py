@@ -33,6 +33,11 @@ POOL_MISTAKES: dict[str, tuple[dict[str, Any], str, str]] = {
         "InvalidParameterException",
         "preferred_username cannot be both a required attribute and an alias.",
     ),
+    "clients that register themselves": (
+        {"DcrConfiguration": {"EnableStatus": "Enabled"}},
+        "InvalidParameterException",
+        "Forecourt does not support DcrConfiguration.",
+    ),
     "same priority": (
         recovery(("verified_email", 1), ("verified_phone_number", 1)),
         "InvalidParameterException",
@@ -362,6 +367,7 @@ async def test_a_client_has_awss_defaults(cloud: Cloud) -> None:
     assert shown == {
         "UserPoolId": pool,
         "ClientName": "app",
+        "ClientType": "REGULAR",
         "RefreshTokenValidity": 30,
         "TokenValidityUnits": {},
         "AllowedOAuthFlowsUserPoolClient": False,
@@ -501,5 +507,30 @@ async def test_a_branding_style_keeps_what_an_update_does_not_name(cloud: Cloud)
         "FORM_LOGO": b"<svg>3</svg>",
         "FAVICON_SVG": b"<svg>2</svg>",
     }
+    identifiers = [{one["ResourceId"] for one in style["Assets"]} for style in (made["ManagedLoginBranding"], shown)]
+    assert identifiers[0] == identifiers[1]
     plain = await cloud("UpdateManagedLoginBranding", **which, UseCognitoProvidedValues=True)
     assert (plain["ManagedLoginBranding"]["Settings"], plain["ManagedLoginBranding"]["Assets"]) == ({}, [])
+
+
+async def test_a_client_is_of_the_regular_type(cloud: Cloud) -> None:
+    pool = await cloud.pool()
+    app = await cloud.app(pool)
+    shown = await cloud("DescribeUserPoolClient", UserPoolId=pool, ClientId=app)
+    assert shown["UserPoolClient"]["ClientType"] == "REGULAR"
+    for kind, many in (("REGULAR", 1), ("DCR", 0)):
+        listed = await cloud("ListUserPoolClients", UserPoolId=pool, ClientType=kind)
+        assert len(listed["UserPoolClients"]) == many
+
+
+async def test_hashes_are_not_imported(cloud: Cloud) -> None:
+    pool = await cloud.pool()
+    role = "arn:aws:iam::000000000000:role/logs"
+    with raises("InvalidParameterException", "Forecourt does not support PasswordHashingAlgorithm."):
+        await cloud(
+            "CreateUserImportJob",
+            UserPoolId=pool,
+            JobName="job",
+            CloudWatchLogsRoleArn=role,
+            PasswordHashingAlgorithm="BCRYPT",
+        )

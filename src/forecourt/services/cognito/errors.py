@@ -204,6 +204,11 @@ def expired_session() -> NotAuthorizedException:
     return NotAuthorizedException("Invalid session for the user, session is expired.")
 
 
+def not_supported(parameter: str) -> InvalidParameterException:
+    """Rather refused than taken and without effect."""
+    return InvalidParameterException(f"Forecourt does not support {parameter}.")
+
+
 def used_software_token() -> ExpiredCodeException:
     return ExpiredCodeException("Your software token has already been used once.")
 

@@ -202,6 +202,8 @@ class User(Document):
     password_expires_at: float | None = None
     totp: Totp | None = None
     mfa: MfaPreference = msgspec.field(default_factory=MfaPreference)
+    # Whether a passkey stands for two factors; None where the pool's word is all there is.
+    passkey_mfa: bool | None = None
     # SetUserSettings (the old way to turn on SMS).
     mfa_options: list[dict[str, str]] = []
     # New values that wait for their verification (AttributesRequireVerificationBeforeUpdate).
@@ -458,7 +460,6 @@ class ImportJob(Document):
     position: int = 0
     message: str | None = None
     csv: bytes = b""
-    hashing_algorithm: str | None = None
 
 
 class BrowserSession(Document):

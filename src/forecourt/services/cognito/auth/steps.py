@@ -43,7 +43,7 @@ def needs_second_factor(pool: Pool, user: User, attempt: Attempt) -> bool:
     passed = set(attempt.passed)
     if passed & {*SECOND_FACTORS, "MFA_SETUP"}:
         return False
-    if "WEB_AUTHN" in passed and _passkey_is_two_factors(pool):
+    if "WEB_AUTHN" in passed and _passkey_is_two_factors(pool, user):
         return False
     if "DEVICE" in passed and device_stands_for_mfa(pool) and not attempt.mfa_demanded:
         return False
@@ -118,14 +118,18 @@ def first_factors(pool: Pool, user: User | None, has_passkey: bool) -> list[str]
         offered.append("EMAIL_OTP")
     if "SMS_OTP" in allowed and one_factor and (user is None or _verified(user, "phone_number")):
         offered.append("SMS_OTP")
-    if "WEB_AUTHN" in allowed and has_passkey and (one_factor or _passkey_is_two_factors(pool)):
+    if "WEB_AUTHN" in allowed and has_passkey and (one_factor or _passkey_is_two_factors(pool, user)):
         offered.append("WEB_AUTHN")
     return offered
 
 
-def _passkey_is_two_factors(pool: Pool) -> bool:
+def passkeys_are_two_factors(pool: Pool) -> bool:
     configuration = pool.mfa.get("WebAuthnConfiguration", {})
     return bool(configuration.get("FactorConfiguration") == "MULTI_FACTOR_WITH_USER_VERIFICATION")
+
+
+def _passkey_is_two_factors(pool: Pool, user: User | None) -> bool:
+    return passkeys_are_two_factors(pool) and (user is None or user.passkey_mfa is not False)
 
 
 def _has(user: User, attribute: str) -> bool:

@@ -40,7 +40,7 @@ class Assets:
         branding = await self._branding(pool, client_id)
         for asset in branding.assets if branding else ():
             if asset.get("Category") == "FORM_LOGO":
-                return Response(200, bytes(asset["Bytes"]), _KINDS[asset["Extension"]], _HEADERS)
+                return Response(200, bytes(asset.get("Bytes", b"")), _KINDS[asset["Extension"]], _HEADERS)
         for key in (client_id, "ALL"):
             found = await self._records.store.get(Customization, pool.id, key)
             if found is not None and found.image:

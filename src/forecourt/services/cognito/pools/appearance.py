@@ -225,8 +225,12 @@ class AppearanceApi:
         if branding.use_provided_values:
             branding.settings, branding.assets = {}, []
         branding.settings = _merged(branding.settings, request.get("Settings", {}))
-        assets = [*branding.assets, *(_asset(asset) for asset in request.get("Assets", ()))]
-        branding.assets = list({(asset["Category"], asset["ColorMode"]): asset for asset in assets}.values())
+        assets = {(asset["Category"], asset["ColorMode"]): asset for asset in branding.assets}
+        for asset in request.get("Assets", ()):
+            place = asset["Category"], asset["ColorMode"]
+            new = {"ResourceId": self._records.ids.uuid(), **assets.get(place, {}), **_asset(asset)}
+            assets[place] = new
+        branding.assets = list(assets.values())
 
 
 def _check_branding(request: Mapping[str, Any]) -> None:
@@ -245,7 +249,7 @@ def _merged(before: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, An
 
 
 def _asset(asset: Mapping[str, Any]) -> dict[str, Any]:
-    return {**asset, "Bytes": _bytes(asset.get("Bytes", b""))}
+    return {**asset, **({"Bytes": _bytes(asset["Bytes"])} if "Bytes" in asset else {})}
 
 
 def _bytes(value: Any) -> bytes:

@@ -87,7 +87,9 @@ class ClientsApi:
         clients, token = await paging.page(
             self._records.store, Client, pool.id, token=request.get("NextToken"), limit=request.get("MaxResults")
         )
-        brief = [{"ClientId": c.id, "UserPoolId": c.pool_id, "ClientName": c.name} for c in clients]
+        # None has registered itself.
+        wanted = clients if request.get("ClientType") != "DCR" else ()
+        brief = [{"ClientId": c.id, "UserPoolId": c.pool_id, "ClientName": c.name} for c in wanted]
         return paging.with_token({"UserPoolClients": brief}, "NextToken", token)
 
     @operation("AddUserPoolClientSecret")

@@ -173,5 +173,6 @@ def shown_client(client: Client, secret: str | None) -> dict[str, Any]:
         **({"ClientSecret": secret} if secret else {}),
         "CreationDate": client.created_at,
         "LastModifiedDate": client.modified_at,
+        "ClientType": "REGULAR",
         **client.settings,
     }

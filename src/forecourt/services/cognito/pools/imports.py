@@ -59,6 +59,8 @@ class ImportsApi:
         self, context: CallContext, request: t.CreateUserImportJobRequestTypeDef
     ) -> dict[str, Any]:
         pool = await self._records.pool(context, request["UserPoolId"])
+        if "PasswordHashingAlgorithm" in request:
+            raise errors.not_supported("PasswordHashingAlgorithm")
         secret = self._records.ids.lower(40)
         job = ImportJob(
             pool_id=pool.id,

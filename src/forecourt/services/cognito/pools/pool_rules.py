@@ -15,15 +15,20 @@ from forecourt.services.cognito.errors import (
     InvalidParameterException,
     TierChangeNotAllowedException,
     UserPoolTaggingException,
+    not_supported,
 )
 
 Settings = Mapping[str, Any]
+# Registration of clients by themselves, names for levels of assurance.
+_NOT_SUPPORTED = {"DcrConfiguration", "AcrConfiguration"}
 RESERVED_TAG = "aws: prefixed tag key names are not allowed for external use."
 PASSWORD_ONLY = ("PASSWORD",)
 
 
 def check_request(request: Settings) -> None:
     """What can only be seen before the defaults are filled in."""
+    for name in _NOT_SUPPORTED & set(request):
+        raise not_supported(name)
     if request.get("AliasAttributes") and request.get("UsernameAttributes"):
         raise InvalidParameterException(
             "Only one of the aliasAttributes or usernameAttributes can be set in a User pool."

@@ -225,7 +225,8 @@ class Threat:
         notify = takeover.get("NotifyConfiguration", {})
         own = notify.get(kind, {})
         subject, body = _DEFAULT_NOTICES[kind]
-        text = messages.fill(own.get("HtmlBody", body), code="", username=user.username, markup=True)
+        plain = html.escape(own.get("TextBody", body))
+        text = messages.fill(own.get("HtmlBody", plain), code="", username=user.username, markup=True)
         for placeholder, value in self._of_event(visit, user, event_id).items():
             text = text.replace(placeholder, html.escape(value))
         sender = {"sender": notify.get("From", ""), "reply_to": notify.get("ReplyTo", "")}

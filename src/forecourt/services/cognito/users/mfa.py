@@ -33,6 +33,9 @@ async def set_preference(
             if setting.get("Enabled"):
                 _check_usable(pool, current, factor, no_app)
         current.mfa = merged(current.mfa, given)
+        if "WebAuthnMfaSettings" in request:
+            current.passkey_mfa = bool(request["WebAuthnMfaSettings"].get("Enabled"))
+            _check_passkey(pool, current)
 
     await records.change_user(user, put)
 
@@ -58,6 +61,14 @@ def _check_usable(pool: Pool, user: User, factor: str, no_app: str) -> None:
         raise errors.InvalidParameterException(_NO_DELIVERY.format(factor))
     if factor not in steps.pool_factors(pool):
         raise errors.InvalidParameterException(f"{factor} is not enabled for the user pool.")
+
+
+def _check_passkey(pool: Pool, user: User) -> None:
+    """A passkey that stands for two factors is not the only way in."""
+    if user.passkey_mfa and not steps.passkeys_are_two_factors(pool):
+        raise errors.InvalidParameterException("Passkeys are not a second factor in this user pool.")
+    if user.passkey_mfa and not user.mfa.enabled:
+        raise errors.InvalidParameterException("Another MFA method has to be enabled beside passkeys.")
 
 
 async def auth_factors(records: Records, pool: Pool, user: User) -> dict[str, Any]:
