@@ -318,7 +318,7 @@ class Reader:
 )
 async def test_a_batch_that_fails(settings: dict[str, Any], batches: list[str], given_up: list[Any]) -> None:
     reader = Reader(**settings)
-    await reader.work.process("shard-0", kinesis_records(*"abxc"))
+    await reader.work.process("shard-0", kinesis_records(*"abxc"), {})
     assert (reader.batches, reader.given_up) == (batches, given_up)
 
 
@@ -390,3 +390,45 @@ def test_what_comes_out_of_a_shard_that_is_split_is_read_from_its_beginning(serv
     kinesis.put_record(StreamName="esm-split", PartitionKey="after", Data=b"x")
     until(lambda: ["after"] in batches(server, "esm-split"), 30)
     server.client("lambda").delete_event_source_mapping(UUID=uuid)
+
+
+SUMS = """
+import json
+def handler(event, context):
+    state = event["state"]
+    for record in event["Records"]:
+        state["keys"] = state.get("keys", "") + record["kinesis"]["partitionKey"]
+    print("window", json.dumps([state, event["isFinalInvokeForWindow"], event["window"], len(event["Records"])]))
+    return {"state": state}
+"""
+
+
+def test_a_tumbling_window_hands_its_state_on() -> None:
+    """With a server of its own: the clock is moved."""
+    with Forecourt() as server:
+        kinesis, functions, arn = server.client("kinesis"), server.client("lambda"), stream_of(server, "tumbling")
+        code = {"ZipFile": zipped({"app.py": SUMS})}
+        functions.create_function(
+            FunctionName="sums", Runtime="python3.11", Role=ROLE, Handler="app.handler", Code=code
+        )
+        settings = {"EventSourceArn": arn, "FunctionName": "sums", "StartingPosition": "TRIM_HORIZON"}
+        with pytest.raises(functions.exceptions.InvalidParameterValueException):
+            functions.create_event_source_mapping(**settings, TumblingWindowInSeconds=60, ParallelizationFactor=2)
+        made = functions.create_event_source_mapping(**settings, TumblingWindowInSeconds=900)
+        assert made["TumblingWindowInSeconds"] == 900
+
+        def windows() -> list[Any]:
+            return [json.loads(message[7:]) for message in messages(server, "sums") if message.startswith("window ")]
+
+        # At the beginning of a window, so that all of it falls into one
+        server.advance_clock(900 - server.ask("/_forecourt/clock")["now"] % 900)
+        for number, key in enumerate("ab", 1):
+            kinesis.put_record(StreamName="tumbling", PartitionKey=key, Data=b"x")
+            until(lambda: len(windows()) == number)  # noqa: B023 - called at once
+        assert [state["keys"] for state, *_ in windows()] == ["a", "ab"]
+        server.advance_clock(900)
+        state, final, window, records = until(lambda: len(windows()) == 3 and windows())[2]
+        assert (state, final, records) == ({"keys": "ab"}, True, 0)
+        assert window == windows()[0][2]
+        kinesis.put_record(StreamName="tumbling", PartitionKey="c", Data=b"x")
+        assert until(lambda: len(windows()) == 4 and windows())[3][0] == {"keys": "c"}

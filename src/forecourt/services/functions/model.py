@@ -294,6 +294,7 @@ class EventSourceMapping(Document):
     maximum_record_age: int = -1
     bisect: bool = False
     parallelization: int = 1
+    tumbling_seconds: int = 0
     on_failure: str = ""
     last_modified: float = 0.0
     tags: dict[str, str] = {}
@@ -304,7 +305,7 @@ class EventSourceMapping(Document):
 
 
 class Checkpoint(Document):
-    """How far a mapping has read a shard of its stream."""
+    """How far a mapping has read a shard of its stream; and the tumbling window that is open there, with its state."""
 
     __kind__ = "lambda.Checkpoint"
     __key__ = ("account", "region", "uuid", "shard")
@@ -314,6 +315,9 @@ class Checkpoint(Document):
     uuid: str
     shard: str
     sequence_number: str
+    window_start: int = 0
+    # As JSON
+    state: bytes = b""
 
 
 # What goes with a function

@@ -46,7 +46,12 @@ _FIELDS: Mapping[str, str] = {
     "MaximumRecordAgeInSeconds": "maximum_record_age",
     "BisectBatchOnFunctionError": "bisect",
     "ParallelizationFactor": "parallelization",
+    "TumblingWindowInSeconds": "tumbling_seconds",
 }
+# What only one kind of source has
+_OF_STREAMS = ("ParallelizationFactor", "TumblingWindowInSeconds", "BisectBatchOnFunctionError", "MaximumRetryAttempts",
+               "MaximumRecordAgeInSeconds", "DestinationConfig")  # fmt: skip
+_OF_QUEUES = ("ScalingConfig",)
 
 
 class EventSourcesApi(Api):
@@ -149,6 +154,8 @@ class EventSourcesApi(Api):
         return self._view(await self._store.write(delete), "Deleting")
 
     def _set(self, mapping: EventSourceMapping, request: Mapping[str, Any]) -> None:
+        if any(request.get(member) for member in (_OF_STREAMS if mapping.service == "sqs" else _OF_QUEUES)):
+            raise InvalidParameterValueException("Unsupported parameter for given event source mapping type.")
         for member, field in _FIELDS.items():
             if request.get(member) is not None:
                 setattr(mapping, field, request[member])
@@ -196,7 +203,7 @@ def _stream_view(mapping: EventSourceMapping) -> dict[str, Any]:
         "MaximumRecordAgeInSeconds": mapping.maximum_record_age,
         "BisectBatchOnFunctionError": mapping.bisect,
         "MaximumRetryAttempts": mapping.maximum_retry_attempts,
-        "TumblingWindowInSeconds": 0,
+        "TumblingWindowInSeconds": mapping.tumbling_seconds,
         "DestinationConfig": {"OnFailure": {"Destination": mapping.on_failure} if mapping.on_failure else {}},
     }
     if mapping.starting_timestamp:
@@ -214,8 +221,6 @@ def _source(request: Mapping[str, Any]) -> str:
         raise InvalidParameterValueException(f"Unrecognized event source: {arn}") from None
     if service not in _BATCH_SIZES:
         raise NotImplementedYet(f"Forecourt does not read {service} as an event source.")
-    if request.get("TumblingWindowInSeconds"):
-        raise NotImplementedYet("Forecourt does not implement tumbling windows.")
     return str(arn)
 
 
@@ -239,6 +244,8 @@ def _set_start(mapping: EventSourceMapping, request: Mapping[str, Any]) -> None:
 
 
 def _check_batch(mapping: EventSourceMapping) -> None:
+    if mapping.tumbling_seconds and mapping.parallelization > 1:
+        raise InvalidParameterValueException("A tumbling window needs a parallelization factor of 1.")
     if mapping.service == "sqs" and mapping.batch_size > 10:
         if mapping.source_arn.endswith(".fifo"):
             raise InvalidParameterValueException("Maximum batch size for FIFO queues is 10.")

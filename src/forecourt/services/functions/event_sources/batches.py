@@ -17,6 +17,7 @@ import msgspec
 from forecourt.base.clock import Clock
 from forecourt.base.errors import ServiceError
 from forecourt.services.functions.event_sources.events import Record, dynamodb_record, failed_items, kinesis_record
+from forecourt.services.functions.event_sources.windows import Members, handed_on
 from forecourt.services.functions.invoker import Invoked
 from forecourt.services.functions.model import EventSourceMapping
 from forecourt.services.functions.runtime.messages import Failure
@@ -66,41 +67,51 @@ class Batches:
         self._give_up = give_up
         self._clock = clock
 
-    async def process(self, shard: str, records: list[Record], failures: int = 0) -> None:
-        """Returns once the records are done or given up."""
+    async def process(self, shard: str, records: list[Record], members: Members, failures: int = 0) -> Members:
+        """Returns once the records are done or given up: what is to go with those that follow."""
         while records:
-            payload, reason = await self._attempt(records)
+            payload, reason = await self._attempt(records, members)
             if reason == "":
-                return
+                return handed_on(members, payload)
             records = self._left(records, payload)
             if self._is_too_old(records):
                 await self._describe(shard, records, failures + 1, "RecordAgeExceeded")
-                return
+                return members
             if reason == "failed" and self._mapping.bisect and not payload and len(records) > 1:
                 # No attempt is lost by it; a partial response has said already where to part.
                 middle = len(records) // 2
-                await self.process(shard, records[:middle], failures)
+                members = await self.process(shard, records[:middle], members, failures)
                 records = records[middle:]
                 continue
             failures += reason == "failed"
             if 0 <= self._mapping.maximum_retry_attempts < failures:
                 await self._describe(shard, records, failures, "RetryAttemptsExhausted")
-                return
-            await asyncio.sleep(min(2.0 ** min(failures, 10) / 4, _LONGEST_RETRY_SECONDS))
+                return members
+            await _pause(failures)
+        return members
 
-    async def _attempt(self, records: list[Record]) -> tuple[bytes, str]:
-        """The payload, and why the batch is not done ("" where it is)."""
+    async def finish(self, members: Members) -> None:
+        """The last call of a window, without records."""
+        failures = 0
+        while (reason := (await self._attempt([], members))[1]) != "":
+            failures += reason == "failed"
+            if 0 <= self._mapping.maximum_retry_attempts < failures:
+                return
+            await _pause(failures)
+
+    async def _attempt(self, records: list[Record], members: Members) -> tuple[bytes, str]:
+        """The answer, if there is one, and why the batch is not done ("" where it is)."""
         try:
-            invoked = await self._invoke(json.dumps({"Records": records}).encode())
+            invoked = await self._invoke(json.dumps({"Records": records, **members}).encode())
         except ServiceError as error:
             if error.status != 429:
                 raise
             return b"", "throttled"
         if isinstance(invoked.result, Failure):
             return b"", "failed"
-        if not self._mapping.report_item_failures:
-            return b"", ""
         payload = invoked.result.payload
+        if not self._mapping.report_item_failures:
+            return payload, ""
         failed = failed_items(payload, [self._source.sequence(record) for record in records])
         return (payload, "") if failed == [] else (payload, "failed")
 
@@ -132,3 +143,7 @@ class Batches:
                 },
             }
         )
+
+
+async def _pause(failures: int) -> None:
+    await asyncio.sleep(min(2.0 ** min(failures, 10) / 4, _LONGEST_RETRY_SECONDS))

@@ -7,8 +7,10 @@ https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html
 from __future__ import annotations
 
 import asyncio
+import json
 import zlib
 from collections.abc import Awaitable, Callable
+from itertools import groupby
 from typing import Any
 
 from forecourt.base.arn import Arn
@@ -17,6 +19,7 @@ from forecourt.base.clock import Clock
 from forecourt.services.functions.event_sources import filters
 from forecourt.services.functions.event_sources.batches import SOURCES, Batches
 from forecourt.services.functions.event_sources.events import Record, filterable
+from forecourt.services.functions.event_sources.windows import Window, start_of
 from forecourt.services.functions.model import Checkpoint, EventSourceMapping
 from forecourt.store import Store
 
@@ -87,9 +90,10 @@ class StreamReader:
             shards = stream["StreamDescription"]["Shards"]
         return list(shards)
 
-    async def _iterator(self, shard: str, start: str) -> str:
-        key = (self._mapping.account, self._mapping.region, self._mapping.uuid, shard)
-        checkpoint = await self._store.get(Checkpoint, *key)
+    def _key(self, shard: str) -> tuple[str, str, str, str]:
+        return self._mapping.account, self._mapping.region, self._mapping.uuid, shard
+
+    async def _iterator(self, shard: str, start: str, checkpoint: Checkpoint | None) -> str:
         position: dict[str, Any] = {"ShardIteratorType": start}
         if checkpoint is not None:
             number = checkpoint.sequence_number
@@ -110,16 +114,30 @@ class StreamReader:
 
     async def _read(self, shard: str, start: str) -> None:
         """The shard to its end, or for ever."""
-        iterator: str | None = await self._iterator(shard, start)
+        checkpoint = await self._store.get(Checkpoint, *self._key(shard))
+        iterator: str | None = await self._iterator(shard, start, checkpoint)
+        window = self._open_window(checkpoint)
+        kept = checkpoint.sequence_number if checkpoint is not None else ""
         while iterator:
-            records, last, iterator = await self._gather(shard, iterator)
-            await self._process(shard, records)
-            if last:
-                await self._keep(shard, last)
+            before, until = window, window.end if window is not None else float("inf")
+            records, last, iterator = await self._gather(shard, iterator, until)
+            if self._mapping.tumbling_seconds:
+                window = await self._tumble(shard, records, window)
+            else:
+                await self._process(shard, records)
+            if last or window != before:
+                kept = last or kept
+                await self._keep(shard, kept, window)
 
-    async def _gather(self, shard: str, iterator: str | None) -> tuple[list[Record], str, str | None]:
+    def _open_window(self, checkpoint: Checkpoint | None) -> Window | None:
+        seconds = self._mapping.tumbling_seconds
+        if checkpoint is None or not checkpoint.window_start or not seconds:
+            return None
+        return Window(checkpoint.window_start, seconds, json.loads(checkpoint.state))
+
+    async def _gather(self, shard: str, iterator: str | None, until: float) -> tuple[list[Record], str, str | None]:
         """Records that pass, the number of the last one that was read, and where to go on: as many as are wanted, or as
-        came until the window is over that their first one opened."""
+        came until the window is over that their first one opened; or nothing, once `until` is there."""
         mapping = self._mapping
         wanted, closes_at = mapping.batch_size * mapping.parallelization, 0.0
         records: list[Record] = []
@@ -136,12 +154,28 @@ class StreamReader:
                 records += filter(self._passes, found)
             now = self._clock.now()
             closes_at = closes_at or now + mapping.window_seconds
-            if last and (not records or now >= closes_at):
+            if now >= until or (last and (not records or now >= closes_at)):
                 break
             if not found:
                 closes_at = closes_at if records else 0.0
                 await asyncio.sleep(_PAUSE_SECONDS)
         return records, last, iterator
+
+    async def _tumble(self, shard: str, records: list[Record], window: Window | None) -> Window | None:
+        """Batch by batch, each with the state of its window; returns the window that is still open."""
+        seconds, size, arn = self._mapping.tumbling_seconds, self._mapping.batch_size, self._mapping.source_arn
+        for start, group in groupby(records, lambda record: start_of(self._source.arrived(record), seconds)):
+            if window is not None and window.start != start:
+                await self._batches.finish(window.members(shard, arn, final=True))
+                window = None
+            window, found = window or Window(start, seconds, {}), list(group)
+            for first in range(0, len(found), size):
+                members = await self._batches.process(shard, found[first : first + size], window.members(shard, arn))
+                window = window._replace(state=members["state"])
+        if window is not None and self._clock.now() >= window.end:
+            await self._batches.finish(window.members(shard, arn, final=True))
+            return None
+        return window
 
     async def _process(self, shard: str, records: list[Record]) -> None:
         """Records of one key one after the other; of different keys as many at once as `ParallelizationFactor` says."""
@@ -152,7 +186,7 @@ class StreamReader:
 
         async def follow(lane: list[Record]) -> None:
             for start in range(0, len(lane), size):
-                await self._batches.process(shard, lane[start : start + size])
+                await self._batches.process(shard, lane[start : start + size], {})
 
         under_way = [asyncio.ensure_future(follow(lane)) for lane in lanes if lane]
         try:
@@ -165,14 +199,16 @@ class StreamReader:
         shown = filterable(record)
         return not self._patterns or any(filters.matches(pattern, shown) for pattern in self._patterns)
 
-    async def _keep(self, shard: str, sequence_number: str) -> None:
-        mapping = self._mapping
+    async def _keep(self, shard: str, sequence_number: str, window: Window | None) -> None:
+        account, region, uuid, _ = self._key(shard)
         checkpoint = Checkpoint(
-            account=mapping.account,
-            region=mapping.region,
-            uuid=mapping.uuid,
+            account=account,
+            region=region,
+            uuid=uuid,
             shard=shard,
             sequence_number=sequence_number,
+            window_start=window.start if window is not None else 0,
+            state=json.dumps(window.state).encode() if window is not None else b"",
         )
         await self._store.write(lambda tx: tx.put(checkpoint))
 
