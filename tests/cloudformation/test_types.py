@@ -118,3 +118,12 @@ def test_names_of_properties_are_checked_as_aws_does(stacks: Stacks) -> None:
     template = {"Resources": {"Q": {"Type": "AWS::SQS::Queue", "Properties": {"Nonsense": 1}}}}
     assert stacks.create(name, template)["StackStatus"] == "ROLLBACK_COMPLETE"
     assert "#: extraneous key [Nonsense] is not permitted" in str(stacks.events(name))
+
+
+def test_what_cannot_change_in_place_fails_and_is_put_back(stacks: Stacks) -> None:
+    name = fresh("fixed")
+    group = {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": name, "LogGroupClass": "STANDARD"}}
+    stacks.create(name, {"Resources": {"G": group}})
+    group["Properties"] = {"LogGroupName": name, "LogGroupClass": "INFREQUENT_ACCESS"}
+    assert stacks.update(name, {"Resources": {"G": group}})["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
+    assert "Forecourt cannot change LogGroupClass of an existing AWS::Logs::LogGroup" in str(stacks.events(name))

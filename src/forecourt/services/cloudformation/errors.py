@@ -49,3 +49,7 @@ class ResourceFailed(Exception):
     def __init__(self, message: str) -> None:
         super().__init__(message)
         self.message = message
+
+
+class NotTried(ResourceFailed):
+    """An update that was refused before anything of the resource was changed."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from forecourt.base.errors import ServiceError
-from forecourt.services.cloudformation.errors import ResourceFailed
+from forecourt.services.cloudformation.errors import NotTried, ResourceFailed
 from forecourt.services.cloudformation.resources import shaped
 from forecourt.services.cloudformation.resources.simple import Name, Simple, refuse_unknown
 from forecourt.services.cloudformation.resources.work import Handler, Made, Properties, Work
@@ -42,7 +42,7 @@ class UserPool:
     async def update(self, work: Work, physical_id: str, old: Properties, new: Properties) -> Made:
         for name in _FIXED:
             if old.get(name) != new.get(name):
-                raise ResourceFailed(f"Updates are not allowed for property - {name}.")
+                raise NotTried(f"Updates are not allowed for property - {name}.")
         await self._add_attributes(work, physical_id, old.get("Schema") or [], new.get("Schema") or [])
         own = {
             _RENAMED.get(name, name): value
@@ -64,7 +64,7 @@ class UserPool:
     async def _add_attributes(self, work: Work, pool: str, old: list[Any], new: list[Any]) -> None:
         known = {attribute["Name"]: attribute for attribute in old}
         if set(known) - {attribute["Name"] for attribute in new}:
-            raise ResourceFailed("Existing schema attributes cannot be modified or deleted.")
+            raise NotTried("Existing schema attributes cannot be modified or deleted.")
         added = [attribute for attribute in new if attribute["Name"] not in known]
         if added:
             params = shaped.parameters(_S, "AddCustomAttributes", {"CustomAttributes": added})

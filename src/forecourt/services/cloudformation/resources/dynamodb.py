@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from forecourt.base.errors import ServiceError
-from forecourt.services.cloudformation.errors import ResourceFailed
+from forecourt.services.cloudformation.errors import NotTried, ResourceFailed
 from forecourt.services.cloudformation.resources import shaped
 from forecourt.services.cloudformation.resources.simple import Name, changed, refuse_unknown
 from forecourt.services.cloudformation.resources.tags import retag
@@ -52,7 +52,7 @@ class Table:
         if different & _FIXED:
             # AWS replaces the table; under the name that it has, there cannot be another.
             if "TableName" in new:
-                raise ResourceFailed(
+                raise NotTried(
                     "CloudFormation cannot update a stack when a custom-named resource requires replacing. Rename "
                     f"{physical_id} and update the stack again."
                 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from forecourt.base.errors import ServiceError
-from forecourt.services.cloudformation.errors import ResourceFailed
+from forecourt.services.cloudformation.errors import NotTried
 from forecourt.services.cloudformation.resources import shaped
 from forecourt.services.cloudformation.resources.simple import Name, changed, refuse_unknown
 from forecourt.services.cloudformation.resources.tags import retag
@@ -34,7 +34,7 @@ class Repository:
     async def update(self, work: Work, physical_id: str, old: Properties, new: Properties) -> Made:
         different = changed(old, new)
         if different & _FIXED:
-            raise ResourceFailed(f"Forecourt cannot change {', '.join(sorted(different & _FIXED))} of a repository")
+            raise NotTried(f"Forecourt cannot change {', '.join(sorted(different & _FIXED))} of a repository")
         for name, verb in (
             ("ImageTagMutability", "PutImageTagMutability"),
             ("ImageScanningConfiguration", "PutImageScanningConfiguration"),

@@ -310,6 +310,6 @@ TYPES: dict[str, Handler] = {
         deletes="DeleteCodeSigningConfig",
         keys={"CodeSigningConfigArn": "@"},
         attributes={"CodeSigningConfigArn": "@", "CodeSigningConfigId": "CodeSigningConfig.CodeSigningConfigId"},
-        rename={"CodeSigningPolicies": "CodeSigningPolicies"},
+        tag_arn="@",
     ),
 }

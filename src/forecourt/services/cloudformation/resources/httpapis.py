@@ -43,7 +43,7 @@ class Api:
             return await _ROW.create(work, own)
         made = await work.call(_S, "ImportApi", **_import(properties, definition))
         try:
-            return await self._refine(work, made["ApiId"], own)
+            return await self._refine(work, made["ApiId"], {}, own)
         except (ServiceError, ResourceFailed):
             # It has no physical id yet by which a rollback would find it.
             await self.delete(work, made["ApiId"], properties)
@@ -55,20 +55,19 @@ class Api:
         after = {name: value for name, value in new.items() if name not in _SPEC}
         if definition is not None and changed(old, new) & _SPEC:
             await work.call(_S, "ReimportApi", ApiId=physical_id, **_import(new, definition))
-            return await self._refine(work, physical_id, after, before)
+            return await self._refine(work, physical_id, before, after)
+        made = await _ROW.update(work, physical_id, before, after)
         if "CorsConfiguration" in old and "CorsConfiguration" not in new:
             await work.gone(_S, "DeleteCorsConfiguration", ApiId=physical_id)
-        return await _ROW.update(work, physical_id, before, after)
+        return made
 
     async def delete(self, work: Work, physical_id: str, properties: Properties) -> None:
         await _ROW.delete(work, physical_id, properties)
 
-    async def _refine(self, work: Work, api_id: str, own: Properties, before: Properties | None = None) -> Made:
-        """What the properties say beside the definition."""
-        tags = {"Tags": (before or {}).get("Tags")} if before else {}
-        untold = {name: value for name, value in tags.items() if value is not None}
-        rest = {name: value for name, value in own.items() if name != "ProtocolType"}
-        return await _ROW.update(work, api_id, untold, rest)
+    async def _refine(self, work: Work, api_id: str, old: Properties, new: Properties) -> Made:
+        """What the properties say beside the definition, which has put everything but tags anew."""
+        wanted = {name: value for name, value in new.items() if name != "ProtocolType"}
+        return await _ROW.update(work, api_id, {"Tags": old.get("Tags")}, wanted)
 
 
 def _import(properties: Properties, definition: Mapping[str, Any]) -> dict[str, Any]:

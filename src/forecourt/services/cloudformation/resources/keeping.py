@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from forecourt.base.errors import ServiceError
-from forecourt.services.cloudformation.errors import ResourceFailed
+from forecourt.services.cloudformation.errors import NotTried, ResourceFailed
 from forecourt.services.cloudformation.resources import shaped
 from forecourt.services.cloudformation.resources.simple import Name, Simple, changed, refuse_unknown
 from forecourt.services.cloudformation.resources.tags import as_list, as_map, retag
@@ -175,7 +175,7 @@ class Key:
     async def update(self, work: Work, physical_id: str, old: Properties, new: Properties) -> Made:
         fixed = changed(old, new) - self._APART - {"Description"}
         if fixed:
-            raise ResourceFailed(f"Forecourt cannot change {', '.join(sorted(fixed))} of an existing {work.type}")
+            raise NotTried(f"Forecourt cannot change {', '.join(sorted(fixed))} of an existing {work.type}")
         if old.get("KeyPolicy") != new.get("KeyPolicy") and new.get("KeyPolicy"):
             policy = dump(new["KeyPolicy"])
             await work.call("kms", "PutKeyPolicy", KeyId=physical_id, PolicyName="default", Policy=policy)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from forecourt.services.cloudformation.errors import ResourceFailed
+from forecourt.services.cloudformation.errors import NotTried
 from forecourt.services.cloudformation.resources.simple import Simple, changed
 from forecourt.services.cloudformation.resources.tags import retag
 from forecourt.services.cloudformation.resources.work import Made, Properties, Work
@@ -121,5 +121,5 @@ class Patched(Simple, frozen=True, kw_only=True):
         for name in sorted(changed(old, new) - {"Tags"}):
             patch = self.patches.get(name)
             if patch is None:
-                raise ResourceFailed(f"Forecourt cannot change {name} of what is there already")
+                raise NotTried(f"Forecourt cannot change {name} of what is there already")
             yield from patch(old.get(name), new.get(name))

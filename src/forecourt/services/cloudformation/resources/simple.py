@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 
 from forecourt.base.errors import ServiceError
-from forecourt.services.cloudformation.errors import ResourceFailed
+from forecourt.services.cloudformation.errors import NotTried, ResourceFailed
 from forecourt.services.cloudformation.resources import shaped
 from forecourt.services.cloudformation.resources.tags import retag
 from forecourt.services.cloudformation.resources.work import Made, Properties, Work, is_taken
@@ -94,10 +94,9 @@ class Simple(msgspec.Struct, frozen=True, kw_only=True):
         if self.name is not None:
             given = self.name.known(work, physical_id, given)
         output: _Output = {}
-        if changed(old, new) - ({"Tags"} if self.tag_arn else set()):
-            if not self.changes:
-                names = ", ".join(sorted(changed(old, new)))
-                raise ResourceFailed(f"Forecourt cannot change {names} of an existing {work.type}")
+        different = changed(old, new) - ({"Tags"} if self.tag_arn else set())
+        if different:
+            self._require_changeable(work, {name: given.get(name) for name in different})
             params = {
                 **shaped.parameters(self.service, self.changes, self._renamed(given)),
                 **self._keys(self.changes, work, physical_id, given),
@@ -110,6 +109,14 @@ class Simple(msgspec.Struct, frozen=True, kw_only=True):
 
     async def delete(self, work: Work, physical_id: str, properties: Properties) -> None:
         await work.gone(self.service, self.deletes, **self._keys(self.deletes, work, physical_id, properties))
+
+    def _require_changeable(self, work: Work, different: Properties) -> None:
+        """Nothing that changed is left out. Raises `ResourceFailed`."""
+        fixed = set(different)
+        if self.changes:
+            fixed = shaped.unknown(self.service, self.changes, self._renamed(different)) - self.apart
+        if fixed:
+            raise NotTried(f"Forecourt cannot change {', '.join(sorted(fixed))} of an existing {work.type}")
 
     def _renamed(self, properties: Properties) -> dict[str, Any]:
         return {self.rename.get(name, name): value for name, value in properties.items()}

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from forecourt.services.cloudformation import stack_policy
-from forecourt.services.cloudformation.errors import ResourceFailed
+from forecourt.services.cloudformation.errors import NotTried, ResourceFailed
 from forecourt.services.cloudformation.model import DELETED, Operation, Record, Stack
 from forecourt.services.cloudformation.plan import Action, decide
 from forecourt.services.cloudformation.resources.work import Handler, Made, Work
@@ -246,6 +246,8 @@ class Steps:
         try:
             return await self._attempts.run(record, step, again=again)
         except ResourceFailed as failure:
+            if isinstance(failure, NotTried):
+                record.aim = b""
             if failed is not None:
                 record.status, record.status_reason = failed, failure.message
                 await self._journal.resource(self._stack, record)
