@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from selenium import webdriver
 from selenium.webdriver.common.action_chains import ActionChains
@@ -359,14 +360,19 @@ def test_languages(chromium: webdriver.Chrome, server: Forecourt, lang: str, hea
 
 def test_branding(chromium: webdriver.Chrome, server: Forecourt) -> None:
     pages = Pages(chromium, server)
-    rectangle = b"<rect width='160' height='40' fill='#b00'/>"
-    logo = b"<svg xmlns='http://www.w3.org/2000/svg' width='160' height='40'>" + rectangle + b"</svg>"
+
+    def drawn(width: int) -> bytes:
+        return f"<svg xmlns='http://www.w3.org/2000/svg' width='{width}' height='40'><rect/></svg>".encode()
+
+    def asset(category: str, mode: str, width: int) -> dict[str, Any]:
+        return {"Category": category, "ColorMode": mode, "Extension": "SVG", "Bytes": drawn(width)}
+
     button = {"lightMode": {"defaults": {"backgroundColor": "aa0000ff", "textColor": "ffffffff"}}}
     pages.idp.create_managed_login_branding(
         UserPoolId=pages.pool,
         ClientId=pages.client_id,
-        Settings={"components": {"primaryButton": button}},
-        Assets=[{"Category": "FORM_LOGO", "ColorMode": "LIGHT", "Extension": "SVG", "Bytes": logo}],
+        Settings={"components": {"primaryButton": button}, "categories": {"global": {"colorSchemeMode": "DYNAMIC"}}},
+        Assets=[asset("FORM_LOGO", "LIGHT", 160), asset("FORM_LOGO", "DARK", 120), asset("FAVICON_SVG", "DYNAMIC", 32)],
     )
     pages.open()
     shown = chromium.find_element(By.CSS_SELECTOR, "button[value=PASSWORD]").value_of_css_property("background-color")
@@ -377,6 +383,12 @@ def test_branding(chromium: webdriver.Chrome, server: Forecourt) -> None:
         )
     assert shown == "rgba(170, 0, 0, 1)"
     assert chromium.execute_script("return document.querySelector('.logo').naturalWidth") == 160
+    with emulated(chromium, "dark"):
+        pages.open()
+        assert chromium.execute_script("return document.querySelector('.logo').naturalWidth") == 120
+    icon = chromium.find_element(By.CSS_SELECTOR, "link[rel=icon]").get_attribute("href")
+    served = httpx.get(str(icon))
+    assert (served.headers["content-type"], served.content) == ("image/svg+xml", drawn(32))
     pages.see("branded")
 
 

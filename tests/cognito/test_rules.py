@@ -328,6 +328,13 @@ def test_branding_colours_are_colours() -> None:
 
 
 @pytest.mark.parametrize(
+    ("radius", "css"), [(4, ":root{--radius:4px}"), (2.5, ":root{--radius:2.5px}"), ("4}x{", ""), (-1, "")]
+)
+def test_branding_corners_are_numbers(radius: object, css: str) -> None:
+    assert style.theme({"componentClasses": {"buttons": {"borderRadius": radius}}}) == css
+
+
+@pytest.mark.parametrize(
     ("mode", "scheme"), [("LIGHT", "light"), ("DARK", "dark"), ("DYNAMIC", ""), ('"><script>', "")]
 )
 def test_a_branding_document_may_fix_the_scheme(mode: str, scheme: str) -> None:

@@ -18,6 +18,7 @@ import msgspec
 from forecourt.base.call import CallContext
 from forecourt.services.cognito.auth.attempt import Visit
 from forecourt.services.cognito.hosted_ui import fields, render, style
+from forecourt.services.cognito.hosted_ui.assets import FAVICONS, LOGO, picture
 from forecourt.services.cognito.hosted_ui.texts import language, said, texts
 from forecourt.services.cognito.model import Branding, Client, Customization, Pool
 from forecourt.services.cognito.oauth.authorize import AuthorizeRequest, PageError, RedirectError, judge, target
@@ -115,8 +116,14 @@ class Frame:
         """
         found = await self._records.store.find(Branding, "by_client", page.pool.id, page.client.id)
         if found:
-            has_logo = any(asset.get("Category") == "FORM_LOGO" for asset in found[0].assets)
-            return {"has_logo": has_logo, "scheme": style.scheme(found[0].settings)}
+            scheme = style.scheme(found[0].settings)
+            return {
+                "has_logo": picture(found[0], LOGO, "light") is not None,
+                # A browser that chooses is offered both.
+                "dark_logo": not scheme,
+                "has_icon": picture(found[0], FAVICONS, "light") is not None,
+                "scheme": scheme,
+            }
         own = await self._customizations(page.pool.id, page.client.id)
         return {"has_logo": any(c.image for c in own), "scheme": "light" if any(c.css for c in own) else ""}
 

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 _HOST = re.compile(r"[A-Za-z0-9.\[\]:-]+")
-_DEFAULTS: dict[str, Any] = {"error": "", "notice": "", "has_logo": False, "scheme": "", "client_id": "", "query": ""}
+_DEFAULTS: dict[str, Any] = {
+    **dict.fromkeys(("error", "notice", "scheme", "client_id", "query"), ""),
+    **dict.fromkeys(("has_logo", "dark_logo", "has_icon"), False),
+}
 _STATIC = {
     "style.css": "text/css; charset=utf-8",
     "passkey.js": "text/javascript; charset=utf-8",

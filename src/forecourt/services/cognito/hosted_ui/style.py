@@ -68,13 +68,15 @@ _COLOUR = re.compile(r"[0-9a-fA-F]{6}([0-9a-fA-F]{2})?")
 
 
 def theme(settings: Mapping[str, Any]) -> str:
-    """The style sheet of a branding document: its colours, each in its own mode; light ones never meet our dark."""
+    """The style sheet of a branding document: its colours, each in its own mode (light ones never meet our dark), and
+    how round its corners are."""
     sheet = ""
     for mode, other in (("light", "dark"), ("dark", "light")):
         if colours := _variables(settings, f"{mode}Mode"):
             sheet += f":root[data-scheme={mode}]{{{colours}}}"
             sheet += f"@media(prefers-color-scheme:{mode}){{:root:not([data-scheme={other}]){{{colours}}}}}"
-    return sheet
+    radius = _at(settings, "componentClasses.buttons.borderRadius")
+    return sheet + (f":root{{--radius:{radius:g}px}}" if isinstance(radius, int | float) and 0 <= radius <= 100 else "")
 
 
 def scheme(settings: Mapping[str, Any]) -> str:
