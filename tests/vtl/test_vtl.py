@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import math
 import re
 import time
 from collections.abc import Callable
@@ -63,6 +64,30 @@ def read_cases() -> list[Case]:
 @pytest.mark.parametrize("case", read_cases(), ids=lambda case: f"{case.section}: {case.template[:50]!r}")
 def test_case(case: Case) -> None:
     assert Template.compile(case.template).render(variables()).rstrip("\n") == case.expected.rstrip("\n")
+
+
+OUT_OF_BOUNDS = [
+    "$s.repeat(-99999999999999999999)",
+    '$s.split("b", 99999999999999999999)',
+    "$l.remove(99999999999999999999)",
+    "$l.remove(-1)",
+    "$l.set(-1, 5)",
+    "$big.doubleValue()",
+    "$infinite.intValue()",
+]
+
+
+@pytest.mark.parametrize("call", OUT_OF_BOUNDS)
+def test_a_method_that_does_not_take_a_number_is_null(call: str) -> None:
+    big = 1 << 1030
+    template = Template.compile(f"#set($s = 'abc')#set($l = [1, 2]){call} $l")
+    assert template.render({"big": big, "infinite": math.inf}) == f"{call} [1, 2]"
+
+
+@pytest.mark.parametrize("expression", ["$big + 0.5", "$big * 0.5", "$infinite % 2", "1.5 % 0"])
+def test_what_no_number_is_the_result_of_is_null(expression: str) -> None:
+    template = Template.compile(f"#set($x = {expression})$x")
+    assert template.render({"big": 1 << 1030, "infinite": math.inf}) == "$x"
 
 
 def test_there_are_enough_cases() -> None:
@@ -136,6 +161,15 @@ GREEDY = {
         '#set($v = $input.path("$").put("owner", {"name": "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab"}))'
         "#foreach($i in [1..1000])$input.path('$[?(@.name =~ /(a|a)+c/)]')#end"
     ),
+    "a filter that takes its time on every node": (
+        '#set($l = [])#foreach($i in [1..1000])#set($v = $l.add({"t": "aaaaaaaaaaaaaaaaaab"}))#end'
+        '#set($v = $input.path("$").put("l", $l))$input.path("$.l[?(@.t =~ /(a|a)+c/)]")'
+    ),
+    "a long string escaped again and again": (
+        '#set($s = "\'")#foreach($i in [1..20])#set($s = $s + $s)#end'
+        "#foreach($i in [1..1000])#set($v = $util.escapeJavaScript($s))#end"
+    ),
+    "a long list compared again and again": ('#set($l = [1..100000])#foreach($i in [1..1000])#if($l == "x")y#end#end'),
     "printing a growing list": "#set($l = [])#foreach($i in [1..1000])#set($v = $l.add($name))$l#end",
 }
 

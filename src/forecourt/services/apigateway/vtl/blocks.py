@@ -261,6 +261,7 @@ def _foreach(node: Foreach) -> Render:
                 loop["last"] = index == last
                 state["foreach"] = loop
                 state[name] = item
+                state.watch()
                 block(state)
         except Broken as broken:
             if broken.loop is not None and broken.loop is not loop:

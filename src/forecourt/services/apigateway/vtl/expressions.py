@@ -12,6 +12,7 @@ from typing import Any
 
 from forecourt.services.apigateway.vtl.methods import (
     COSTLY,
+    MATCHING,
     WALKING,
     Callables,
     Refused,
@@ -117,13 +118,21 @@ def _either(node: Either) -> Evaluate:
     return lambda state: is_true(left(state)) or is_true(right(state))
 
 
+# Two of them are compared in no time.
+_PLAIN = frozenset({str, int, float, bool, type(None)})
+
+
 def _binary(node: Binary) -> Evaluate:
-    apply, left, right = _OPERATORS[node.symbol], evaluator(node.left), evaluator(node.right)
+    apply, left_of, right_of = _OPERATORS[node.symbol], evaluator(node.left), evaluator(node.right)
 
     def evaluate(state: State) -> Any:
-        result = apply(left(state), right(state))
+        left, right = left_of(state), right_of(state)
+        result = apply(left, right)
         if type(result) is str:
             state.charge(len(result) >> 10)
+        elif type(left) not in _PLAIN or type(right) not in _PLAIN:
+            state.charge(weigh(left) + weigh(right))
+            state.watch()
         return result
 
     return evaluate
@@ -213,7 +222,7 @@ def _index(target: Evaluate, part: Index) -> Evaluate:
 def _call(target: Evaluate, part: Call) -> Evaluate:
     name, arguments = part.name, [evaluator(argument) for argument in part.arguments]
 
-    walks, accounts = name in WALKING, name in COSTLY
+    walks, accounts, matches = name in WALKING, name in COSTLY, name in MATCHING
 
     def evaluate(state: State) -> Any:
         value = target(state)
@@ -229,13 +238,16 @@ def _call(target: Evaluate, part: Call) -> Evaluate:
             result = method(value, *given)
         except Refused:
             return None
-        if walks:
-            state.charge(weigh(value) + weigh(result))
-        elif type(result) is str and len(result) > 1023:
-            state.charge(len(result) >> 10)
+        work = 0
         if accounts and isinstance(value, Callables):
             work, value.work = value.work, 0
+        elif walks:
+            work = weigh(value) + weigh(result)
+        elif type(result) is str:
+            work = len(result) >> 10
+        if work or matches or (walks and type(value) is not str):
             state.charge(work)
+            state.watch()
         return result
 
     return evaluate

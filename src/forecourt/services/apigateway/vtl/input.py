@@ -108,9 +108,7 @@ class Util(Callables):
     def escape_javascript(self, text: Any) -> str:
         given = text if type(text) is str else text_of(text)
         # Most text has nothing to escape, which one search finds out.
-        if _TO_ESCAPE.search(given) is None:
-            return given
-        return _TO_ESCAPE.sub(lambda found: _ESCAPES.get(found[0]) or _escape(found[0]), given)
+        return given if _TO_ESCAPE.search(given) is None else given.translate(_ESCAPED)
 
     def parse_json(self, text: Any) -> Any:
         given = text_of(text)
@@ -130,8 +128,10 @@ class Util(Callables):
         return base64.b64encode(text_of(data).encode()).decode()
 
     def base64_decode(self, text: Any) -> str | None:
+        given = text_of(text)
+        self.work += len(given) >> 10
         try:
-            return base64.b64decode(text_of(text)).decode("utf-8", "replace")
+            return base64.b64decode(given).decode("utf-8", "replace")
         except binascii.Error:
             return None
 
@@ -167,3 +167,16 @@ def _escape(char: str) -> str:
         code -= 0x10000
         return f"\\u{0xD800 + (code >> 10):04X}\\u{0xDC00 + (code & 0x3FF):04X}"
     return f"\\u{code:04X}"
+
+
+class _Escaped(dict[int, str]):
+    """What stands for a character's code; those that are not in the table are beyond Latin."""
+
+    def __missing__(self, code: int) -> str:
+        return _escape(chr(code))
+
+
+_ESCAPED = _Escaped(
+    (ord(char), (_ESCAPES.get(char) or _escape(char)) if _TO_ESCAPE.match(char) else char)
+    for char in map(chr, range(0x100))
+)

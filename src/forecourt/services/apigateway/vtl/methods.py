@@ -36,7 +36,7 @@ class Callables:
 
 
 # What a method raises that does not take the arguments it is given: the call is then null.
-Refused = (TypeError, ValueError, IndexError, KeyError, AttributeError, regex.error)
+Refused = (TypeError, ValueError, IndexError, KeyError, AttributeError, OverflowError, regex.error)
 
 
 def call(value: Any, name: str, arguments: list[Any]) -> Any:
@@ -219,7 +219,7 @@ def _add_all(items: list[Any], more: list[Any]) -> bool:
 
 def _remove(items: list[Any], which: Any) -> Any:
     if isinstance(which, int) and not isinstance(which, bool):
-        return items.pop(which)
+        return items.pop(_place(items, which))
     if which in items:
         items.remove(which)
         return True
@@ -227,8 +227,15 @@ def _remove(items: list[Any], which: Any) -> Any:
 
 
 def _set(items: list[Any], at: int, value: Any) -> Any:
-    before, items[at] = items[at], value
+    before, items[_place(items, at)] = items[at], value
     return before
+
+
+def _place(items: list[Any], at: int) -> int:
+    """As Java has it: nothing is counted from the end."""
+    if not 0 <= at < len(items):
+        raise IndexError
+    return at
 
 
 _LIST: Mapping[str, Method] = {
@@ -309,10 +316,10 @@ _ANY: Mapping[str, Method] = {
 
 
 def _hash(text: str) -> int:
-    """`String.hashCode`."""
+    """`String.hashCode`, which is of UTF-16."""
     result = 0
-    for char in text:
-        result = (31 * result + ord(char)) & 0xFFFFFFFF
+    for unit in memoryview(text.encode("utf-16-le", "surrogatepass")).cast("H"):
+        result = (31 * result + unit) & 0xFFFFFFFF
     return result - (1 << 32) if result >= 1 << 31 else result
 
 
@@ -326,7 +333,10 @@ _TABLES: tuple[tuple[Any, Mapping[str, Method]], ...] = (
 )
 
 # Methods of `Callables` that account for their own work.
-COSTLY = frozenset({"path", "json", "parseJson"})
+COSTLY = frozenset({"path", "json", "parseJson", "base64Decode"})
+
+# Methods whose time a pattern decides.
+MATCHING = frozenset({"matches", "split", "replaceAll", "replaceFirst"})
 
 # Methods whose time grows with what they are asked of.
 WALKING = frozenset(

@@ -4,16 +4,19 @@ AWS bounds a `#foreach` to 1,000 turns (further ones silently do not happen, as 
 10 MB. The other bounds keep a template from taking the process's time or memory; AWS has a time-out in their place.
 
 Work is counted in units of about a microsecond: a block costs what is in it whenever it is gone through, a long string
-or list that is made or searched costs its length.
+or list that is made or searched costs its length. What takes longer than it is counted for meets the clock, which is
+looked at on every turn of a loop and after everything that may be slow.
 """
 
 from __future__ import annotations
 
+from time import perf_counter
 from typing import Any
 
 MAX_TURNS = 1_000
 MAX_BYTES = 10 * 1024 * 1024
 MAX_WORK = 200_000
+MAX_SECONDS = 2.0
 MAX_DEPTH = 64
 MAX_ITEMS = 100_000
 
@@ -37,7 +40,7 @@ class Broken(Exception):
 class State(dict[str, Any]):
     """The template's variables by name, and what rendering has used."""
 
-    __slots__ = ("depth", "macros", "out", "size", "work")
+    __slots__ = ("depth", "macros", "out", "size", "until", "work")
 
     def __init__(self, variables: Any) -> None:
         super().__init__(variables)
@@ -46,6 +49,7 @@ class State(dict[str, Any]):
         self.depth = 0
         self.size = 0
         self.work = 0
+        self.until = perf_counter() + MAX_SECONDS
 
     def write(self, text: str) -> None:
         self.grow(len(text))
@@ -60,6 +64,10 @@ class State(dict[str, Any]):
     def charge(self, work: int) -> None:
         self.work += work
         if self.work > MAX_WORK:
+            raise TemplateError("the template does not come to an end")
+
+    def watch(self) -> None:
+        if perf_counter() > self.until:
             raise TemplateError("the template does not come to an end")
 
     def enter(self) -> None:

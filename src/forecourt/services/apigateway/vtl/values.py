@@ -131,7 +131,7 @@ def add(left: Any, right: Any) -> Any:
         if len(joined[0]) + len(joined[1]) > MAX_BYTES:
             raise TemplateError("a string is larger than 10 MB")
         return "".join(joined)
-    return left + right if is_number(left) and is_number(right) else None
+    return arithmetic("+", left, right)
 
 
 def arithmetic(symbol: str, left: Any, right: Any) -> Any:
@@ -140,7 +140,7 @@ def arithmetic(symbol: str, left: Any, right: Any) -> Any:
         return None
     try:
         return _ARITHMETIC[symbol](left, right)
-    except (ZeroDivisionError, OverflowError):
+    except (ZeroDivisionError, OverflowError, ValueError):
         return None
 
 
@@ -164,6 +164,7 @@ def _multiply(left: Any, right: Any) -> Any:
 
 
 _ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
+    "+": lambda left, right: left + right,
     "-": lambda left, right: left - right,
     "*": _multiply,
     "/": _divide,
