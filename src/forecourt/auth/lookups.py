@@ -38,7 +38,7 @@ _HARMLESS = {
     "secretsmanager": ("PutSecretValue", "BatchGetSecretValue"),
     "dynamodb": ("PutItem", "UpdateItem", "DeleteItem", "Query", "Scan", "Batch", "Transact", "Execute"),
     "kinesis": ("PutRecord", "SubscribeToShard", "Merge", "Split"),
-    "events": ("PutEvents", "PutRule", "PutTargets"),
+    "events": ("PutEvents", "PutTargets"),
     "kms": ("Encrypt", "Decrypt", "ReEncrypt", "GenerateDataKey", "Sign", "Verify"),
 }
 # Goes with every upload, and is asked for each time.
