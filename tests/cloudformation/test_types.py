@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from forecourt.services.cloudformation.schemas import schema_of
 from forecourt.testing import Forecourt
 
 _TEMPLATE = (Path(__file__).parent / "everything.yaml").read_text()
+_REST = (Path(__file__).parent / "the_rest.yaml").read_text()
 # service, operation, and where in its answer the names of what there is are
 _LISTS = (
     ("apigateway", "get_rest_apis", "items", "name"),
@@ -70,6 +73,24 @@ def test_everything_is_made_changed_and_deleted(server: Forecourt, stacks: Stack
     _took_the_change(server, stacks.ids(name), "one")
     assert stacks.delete(name)["StackStatus"] == "DELETE_COMPLETE"
     assert _named(server, name) == []
+
+
+def test_the_rest_is_made_changed_and_deleted(server: Forecourt, stacks: Stacks) -> None:
+    name = fresh("rest")
+    bucket, data = server.client("s3"), io.BytesIO()
+    with zipfile.ZipFile(data, "w") as archive:
+        archive.writestr("app.py", "def handler(event, context): ...")
+    bucket.create_bucket(Bucket=name)
+    bucket.put_object(Bucket=name, Key="code.zip", Body=data.getvalue())
+    certificate = server.client("acm").request_certificate(DomainName="*.example.com")["CertificateArn"]
+    template = _REST.replace("BUCKET", name).replace("CERT", certificate)
+    assert stacks.create(name, template)["StackStatus"] == "CREATE_COMPLETE", stacks.events(name)
+    word = [{"ParameterKey": "Word", "ParameterValue": "two"}]
+    assert stacks.update(name, Parameters=word)["StackStatus"] == "UPDATE_COMPLETE", stacks.events(name)
+    secret = server.client("secretsmanager").get_secret_value(SecretId=stacks.ids(name)["Secret"])
+    assert secret["SecretString"] == "two"
+    stack_id = stacks.stack(name)["StackId"]
+    assert stacks.delete(name)["StackStatus"] == "DELETE_COMPLETE", stacks.events(stack_id)
 
 
 def _answers(server: Forecourt, found: dict[str, str], word: str) -> None:

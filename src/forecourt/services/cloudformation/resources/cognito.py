@@ -192,15 +192,6 @@ TYPES: dict[str, Handler] = {
         keys={**_POOL, "Identifier": ":Identifier"},
         defaults={"Scopes": []},
     ),
-    "AWS::Cognito::UserPoolIdentityProvider": Simple(
-        service=_S,
-        makes="CreateIdentityProvider",
-        id=":ProviderName",
-        changes="UpdateIdentityProvider",
-        deletes="DeleteIdentityProvider",
-        keys={**_POOL, "ProviderName": "@"},
-        defaults={"AttributeMapping": {}, "IdpIdentifiers": []},
-    ),
     "AWS::Cognito::UserPoolUser": Simple(
         service=_S,
         makes="AdminCreateUser",

@@ -100,7 +100,11 @@ class Secret:
         elif new.get("GenerateSecretString") != old.get("GenerateSecretString") and new.get("GenerateSecretString"):
             wanted["SecretString"] = await self._generated(work, new["GenerateSecretString"])
         if wanted:
-            await work.call("secretsmanager", "UpdateSecret", SecretId=physical_id, **wanted)
+            # Each version has an id of its own, which a client makes up.
+            version = work.ports.ids.uuid()
+            await work.call(
+                "secretsmanager", "UpdateSecret", SecretId=physical_id, ClientRequestToken=version, **wanted
+            )
         await retag(work, "secretsmanager", physical_id, old.get("Tags"), new.get("Tags"))
         return Made(physical_id, {"Id": physical_id})
 
