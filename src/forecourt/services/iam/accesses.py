@@ -23,9 +23,11 @@ class Accesses(Notes[_Attempt, LastAccess]):
         self._clock = clock
 
     def note(self, principal: Principal, action: str, region: str) -> None:
-        arn = principal.role_arn or principal.arn
         if principal.kind in ("user", "assumed-role"):
-            self.newest[principal.account, arn, action] = LastAccess(self._clock.now(), region)
+            attempt = principal.account, principal.role_arn or principal.arn, action
+            # The first of a minute will do.
+            if attempt not in self.newest:
+                self.newest[attempt] = LastAccess(self._clock.now(), region)
 
 
 def _keep(tx: Tx, noted: Mapping[_Attempt, LastAccess]) -> None:
