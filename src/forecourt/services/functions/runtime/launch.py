@@ -1,7 +1,8 @@
 """How a worker is started: command line and environment variables, per runtime.
 
 There is no container, so that `/var/task`, `/opt` and `/tmp` are folders elsewhere: `LAMBDA_TASK_ROOT`, the search
-paths of each language and `TMPDIR` say where. Nothing of Forecourt's own environment is passed on but `PATH`.
+paths of each language and `TMPDIR` say where. Nothing of Forecourt's own environment is passed on but `PATH`, and
+`NODE_PATH` to Node.
 
 https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime
 """
@@ -158,7 +159,9 @@ def _python_paths(spec: FunctionSpec, folders: Folders, own: Mapping[str, str]) 
 def _node_paths(spec: FunctionSpec, folders: Folders, own: Mapping[str, str]) -> dict[str, str]:
     major = spec.runtime.removeprefix("nodejs").removesuffix(".x")
     layers = f"{folders.opt}/nodejs/node{major}/node_modules:{folders.opt}/nodejs/node_modules"
-    return {"NODE_PATH": ":".join(filter(None, (own.get("NODE_PATH"), layers, str(folders.task))))}
+    # Where Forecourt's own NODE_PATH leads may be what AWS's runtime brings along: its SDK.
+    brought = os.environ.get("NODE_PATH")
+    return {"NODE_PATH": ":".join(filter(None, (own.get("NODE_PATH"), layers, str(folders.task), brought)))}
 
 
 def _no_paths(spec: FunctionSpec, folders: Folders, own: Mapping[str, str]) -> dict[str, str]:
