@@ -73,6 +73,7 @@ OUT_OF_BOUNDS = [
     "$l.remove(-1)",
     "$l.set(-1, 5)",
     "$big.doubleValue()",
+    '$s.matches("(?:ab|c){1000000}")',
     "$infinite.intValue()",
 ]
 

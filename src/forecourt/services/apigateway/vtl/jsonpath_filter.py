@@ -13,6 +13,8 @@ from typing import Any
 import msgspec
 import regex  # type: ignore[import-untyped]
 
+from forecourt.services.apigateway.patterns import compile_pattern
+
 Test = Callable[[Any], bool]
 # Compiles a path to what finds it in a node; None where it is not there.
 Paths = Callable[[str], Callable[[Any], Any]]
@@ -89,7 +91,7 @@ class _Reader:
         self._space()
         if symbol == "=~":
             pattern, flags = _PATTERN.fullmatch(self._match(_PATTERN)).groups()
-            compiled = regex.compile(pattern, regex.IGNORECASE if flags else 0)
+            compiled = compile_pattern(pattern, ignore_case=bool(flags))
             return lambda node: compiled
         if symbol in ("in", "nin"):
             values = self._list()

@@ -12,6 +12,7 @@ from typing import Any
 
 import regex  # type: ignore[import-untyped]
 
+from forecourt.services.apigateway.patterns import compile_pattern
 from forecourt.services.apigateway.vtl.state import MAX_BYTES, MAX_ITEMS, Broken, TemplateError, bounded
 from forecourt.services.apigateway.vtl.values import Entry, JavaList, equal, text_of
 
@@ -36,7 +37,7 @@ class Callables:
 
 
 # What a method raises that does not take the arguments it is given: the call is then null.
-Refused = (TypeError, ValueError, IndexError, KeyError, AttributeError, OverflowError, regex.error)
+Refused = (TypeError, ValueError, IndexError, KeyError, AttributeError, OverflowError)
 
 
 def call(value: Any, name: str, arguments: list[Any]) -> Any:
@@ -112,11 +113,6 @@ def _java_replacement(replacement: str) -> Callable[[regex.Match[str]], str]:
     return lambda found: re.sub(r"\\(.)|\$(\d)|\$\{(\w+)\}", lambda token: group(found, token), replacement)
 
 
-def _pattern(text: str) -> regex.Pattern[str]:
-    """`regex` reads Java's patterns nearly as they are: `(?<name>…)`, `\\p{L}`, possessive quantifiers."""
-    return regex.compile(text.replace(r"\p{Punct}", r"[!-/:-@\[-`{-~]"), regex.VERSION0)
-
-
 @contextmanager
 def _in_time() -> Iterator[None]:
     try:
@@ -126,7 +122,7 @@ def _in_time() -> Iterator[None]:
 
 
 def _replace_regex(text: str, pattern: str, replacement: str, count: int = 0) -> str:
-    compiled = _pattern(pattern)
+    compiled = compile_pattern(pattern)
     with _in_time():
         matches = sum(1 for _ in compiled.finditer(text, timeout=_PATTERN_SECONDS))
         if len(text) + matches * (len(replacement) + 64) > MAX_BYTES:
@@ -137,13 +133,13 @@ def _replace_regex(text: str, pattern: str, replacement: str, count: int = 0) ->
 
 def _matches(text: str, pattern: str) -> bool:
     with _in_time():
-        return _pattern(pattern).fullmatch(text, timeout=_PATTERN_SECONDS) is not None
+        return compile_pattern(pattern).fullmatch(text, timeout=_PATTERN_SECONDS) is not None
 
 
 def _split(text: str, pattern: str, limit: int = 0) -> JavaList:
     """Empty strings at the end are dropped, as Java does without a limit; one at the start that nothing made, too."""
     with _in_time():
-        parts = _pattern(pattern).split(text, maxsplit=max(limit - 1, 0), timeout=_PATTERN_SECONDS)
+        parts = compile_pattern(pattern).split(text, maxsplit=max(limit - 1, 0), timeout=_PATTERN_SECONDS)
     if limit == 0:
         while parts and parts[-1] == "":
             parts.pop()
