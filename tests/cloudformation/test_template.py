@@ -234,3 +234,20 @@ def test_loops_in_loops_have_an_end() -> None:
 def test_what_is_nested_too_deep_is_refused() -> None:
     with pytest.raises(ValidationError, match="nesting is too deep"):
         document.parse('{"a":' * 200 + "1" + "}" * 200)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"Fn::Sub": "${Long}" * 100},
+        {"Fn::Join": ["", [{"Ref": "Long"}] * 100]},
+        {"Fn::Join": ["x" * 100_000, ["a"] * 100]},
+        {"Fn::ToJsonString": [{"Ref": "Long"}] * 100},
+    ],
+    ids=["sub", "join", "delimiter", "json"],
+)
+def test_a_short_template_makes_no_endless_text(value: Any) -> None:
+    template = sections.read(document.parse(_TEMPLATE))
+    scope = StackScope(template, {"Long": Value("", "x" * 100_000)}, {})
+    with pytest.raises(ValidationError, match="longer than 2000000 characters"):
+        evaluate(value, scope)

@@ -15,7 +15,7 @@ from forecourt.services.cloudformation.schemas import schema_of
 from forecourt.services.cloudformation.store import StackStore
 from forecourt.services.cloudformation.template import sections
 from forecourt.services.cloudformation.template.document import dump
-from forecourt.services.cloudformation.template.evaluate import evaluate
+from forecourt.services.cloudformation.template.evaluate import evaluate, require_bounded
 from forecourt.services.cloudformation.template.parameters import Value, as_text
 from forecourt.services.cloudformation.template.references import Graph, dependencies
 from forecourt.services.cloudformation.template.scope import Resources, StackScope, pseudo_parameters
@@ -68,6 +68,7 @@ class Target:
         if resource.other_policies:
             raise ResourceFailed(f"Forecourt does not support {', '.join(resource.other_policies)} of {resource.type}")
         properties = evaluate(resource.properties, self.scope)
+        require_bounded(properties)
         schema = schema_of(resource.type)
         if schema is not None:
             problem = next(schema.problems(properties), None)

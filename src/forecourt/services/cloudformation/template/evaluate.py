@@ -20,6 +20,8 @@ from forecourt.services.cloudformation.template.parameters import as_text
 
 _IN_TEXT = re.compile(r"\$\{(!?)([^}]*)\}")
 _MOST_SUBNETS = 256
+# A short template may name a long text many times.
+_MOST_CHARACTERS = 2_000_000
 
 
 class _Marker:
@@ -91,8 +93,24 @@ def has_unknown(value: Any) -> bool:
     return value is UNKNOWN
 
 
-def is_function(value: Any) -> bool:
-    return isinstance(value, dict) and len(value) == 1 and next(iter(value)) in _FUNCTIONS
+def require_bounded(value: Any) -> None:
+    """That a value is not too long to be written. Raises `ValidationError`."""
+    left, waiting = _MOST_CHARACTERS, [value]
+    while waiting:
+        found = waiting.pop()
+        if isinstance(found, str):
+            left -= len(found)
+        elif isinstance(found, dict):
+            left -= sum(map(len, found))
+            waiting.extend(found.values())
+        elif isinstance(found, list):
+            waiting.extend(found)
+        if left < 0:
+            raise _too_long()
+
+
+def _too_long() -> ValidationError:
+    return ValidationError(f"Template error: a value is longer than {_MOST_CHARACTERS} characters")
 
 
 def _ref(argument: Any, scope: Scope) -> Any:
@@ -142,10 +160,10 @@ def _sub(argument: Any, scope: Scope) -> Any:
     given = {name: evaluate(value, scope) for name, value in variables.items()}
     if has_unknown(given):
         return UNKNOWN
-    unknown = False
+    unknown, length = False, len(text)
 
     def replaced(found: re.Match[str]) -> str:
-        nonlocal unknown
+        nonlocal unknown, length
         literal, name = found[1], found[2].strip()
         if literal:
             return f"${{{found[2]}}}"
@@ -153,7 +171,11 @@ def _sub(argument: Any, scope: Scope) -> Any:
         if value is UNKNOWN:
             unknown = True
             return ""
-        return _text(value, "Fn::Sub")
+        written = _text(value, "Fn::Sub")
+        length += len(written)
+        if length > _MOST_CHARACTERS:
+            raise _too_long()
+        return written
 
     filled = _IN_TEXT.sub(replaced, text)
     return UNKNOWN if unknown else filled
@@ -176,6 +198,7 @@ def _join(argument: Any, scope: Scope) -> Any:
         return UNKNOWN
     if not isinstance(parts, list):
         raise ValidationError(problem)
+    require_bounded([*parts, *[argument[0]] * len(parts)])
     return argument[0].join([_text(part, "Fn::Join") for part in parts])
 
 
@@ -275,6 +298,7 @@ def _to_json_string(argument: Any, scope: Scope) -> Any:
         return UNKNOWN
     if not isinstance(found, list | dict):
         raise ValidationError("Template error: Fn::ToJsonString expects an object or a list")
+    require_bounded(found)
     return json.dumps(found, separators=(",", ":"), ensure_ascii=False)
 
 

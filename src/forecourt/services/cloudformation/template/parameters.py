@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 import regex  # type: ignore[import-untyped]
 
+from forecourt.base.repetition import repeats_too_much
 from forecourt.services.cloudformation.errors import ValidationError
 
 _MEMBERS = frozenset(
@@ -172,7 +173,10 @@ def _texts(many: Iterable[Any]) -> set[str]:
 
 
 def _matches(pattern: str, text: str) -> bool:
+    unusable = ValidationError(f"Template format error: AllowedPattern {pattern} cannot be used")
+    if repeats_too_much(pattern):
+        raise unusable
     try:
         return regex.fullmatch(pattern, text, timeout=_PATTERN_SECONDS) is not None
     except (regex.error, TimeoutError):
-        raise ValidationError(f"Template format error: AllowedPattern {pattern} cannot be used") from None
+        raise unusable from None
