@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import regex  # type: ignore[import-untyped]
 
+from forecourt.base.repetition import repeats_too_much
 from forecourt.services.logs.insights import periods
 from forecourt.services.logs.insights.aggregates import KINDS
 from forecourt.services.logs.insights.functions import FUNCTIONS
@@ -31,6 +32,8 @@ class Pattern:
     """A regular expression that ends in time, and lets the process go on meanwhile."""
 
     def __init__(self, token: Token) -> None:
+        if repeats_too_much(token.text):
+            raise MalformedQuery("a regular expression repeats too much", token.start, token.end)
         try:
             self._pattern = regex.compile(token.text)
         except (regex.error, RecursionError):

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import regex  # type: ignore[import-untyped]
 
+from forecourt.base.repetition import repeats_too_much
+
 if TYPE_CHECKING:
     from jsonata.regex_engine import RegexFlags
 
@@ -82,6 +84,8 @@ def compile_pattern(pattern: str, *, ignore_case: bool = False, multiline: bool 
     """Raises `TooComplex` and `re.error`."""
     if len(pattern) > _LONGEST_PATTERN or pattern.count("(") > _MOST_GROUPS:
         raise TooComplex("The regular expression is too long")
+    if repeats_too_much(pattern):
+        raise TooComplex("The regular expression repeats too much")
     flags = (regex.IGNORECASE if ignore_case else 0) | (regex.MULTILINE if multiline else 0)
     try:
         return BoundedPattern(regex.compile(pattern, flags))
