@@ -139,7 +139,7 @@ class Launch:
             known = tx.get(Operation, *stack.key)
             if known is not None:
                 if known.phase != DONE and operation.kind != "delete":
-                    raise ValidationError(f"Stack:{stack.id} has another operation under way and can not be updated.")
+                    raise ValidationError(f"Stack:{stack.id} is in {_status(tx, stack)} state and can not be updated.")
                 # What an operation that failed left behind
                 operation.leftovers = known.leftovers
             tx.put(stack)
@@ -150,3 +150,9 @@ class Launch:
         await notify(self._caller, context, stack, event)
         self._runner.begin(stack.key)
         await self._runner.settled(stack.key, _PATIENCE_SECONDS)
+
+
+def _status(tx: Tx, stack: Stack) -> str:
+    """As another operation has left it."""
+    known = tx.get(Stack, *stack.key)
+    return (known or stack).status

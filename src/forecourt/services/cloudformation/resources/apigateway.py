@@ -17,7 +17,7 @@ from forecourt.services.cloudformation.resources.patched import (
     structure,
     values,
 )
-from forecourt.services.cloudformation.resources.simple import Name, Simple, changed
+from forecourt.services.cloudformation.resources.simple import Found, Name, Simple, changed
 from forecourt.services.cloudformation.resources.work import Handler, Made, Properties, Work
 
 _S = "apigateway"
@@ -70,6 +70,8 @@ class Method:
 
     async def create(self, work: Work, properties: Properties) -> Made:
         where = _where(properties)
+        if work.again:
+            await self._remove(work, where)
         try:
             await self._put(work, where, properties)
         except ServiceError:
@@ -160,6 +162,7 @@ TYPES: dict[str, Handler] = {
         service=_S,
         makes="CreateResource",
         id="id",
+        found=Found("GetResources", "items", "id", {"parentId": "ParentId", "pathPart": "PathPart"}),
         deletes="DeleteResource",
         keys={**_API, "resourceId": "@"},
         attributes={"ResourceId": "@"},

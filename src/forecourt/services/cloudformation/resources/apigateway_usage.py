@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from forecourt.base.errors import ServiceError
 from forecourt.services.cloudformation.resources import shaped
 from forecourt.services.cloudformation.resources.patched import Operation, Patched, escaped, replace, values
 from forecourt.services.cloudformation.resources.simple import Name
-from forecourt.services.cloudformation.resources.work import Handler, Made, Properties, Work
+from forecourt.services.cloudformation.resources.work import Handler, Made, Properties, Work, is_taken
 
 _S = "apigateway"
 
@@ -58,8 +59,12 @@ class UsagePlan(Patched, frozen=True, kw_only=True):
 class UsagePlanKey:
     async def create(self, work: Work, properties: Properties) -> Made:
         params = shaped.parameters(_S, "CreateUsagePlanKey", properties)
-        found = await work.call(_S, "CreateUsagePlanKey", **params)
-        physical_id = f"{found['id']}:{properties['UsagePlanId']}"
+        try:
+            await work.call(_S, "CreateUsagePlanKey", **params)
+        except ServiceError as error:
+            if not work.again or not is_taken(error):
+                raise
+        physical_id = f"{properties['KeyId']}:{properties['UsagePlanId']}"
         return Made(physical_id, {"Id": physical_id})
 
     async def update(self, work: Work, physical_id: str, old: Properties, new: Properties) -> Made:

@@ -9,7 +9,7 @@ from typing import Any
 from forecourt.base.errors import ServiceError
 from forecourt.services.cloudformation.errors import ResourceFailed
 from forecourt.services.cloudformation.resources import inline_code, shaped
-from forecourt.services.cloudformation.resources.simple import Name, Simple, changed, refuse_unknown
+from forecourt.services.cloudformation.resources.simple import Found, Name, Simple, changed, refuse_unknown
 from forecourt.services.cloudformation.resources.tags import retag
 from forecourt.services.cloudformation.resources.work import Handler, Made, Properties, Work, is_taken
 
@@ -275,9 +275,10 @@ TYPES: dict[str, Handler] = {
         service="lambda",
         makes="CreateEventSourceMapping",
         id="UUID",
+        found=Found("ListEventSourceMappings", "EventSourceMappings", "UUID", {"EventSourceArn": "EventSourceArn"}),
         changes="UpdateEventSourceMapping",
         deletes="DeleteEventSourceMapping",
-        keys={"UUID": "@"},
+        keys={"UUID": "@", "FunctionName": ":FunctionName"},
         attributes={"Id": "@", "EventSourceMappingArn": "=arn:aws:lambda:{region}:{account}:event-source-mapping:{id}"},
         tag_arn="=arn:aws:lambda:{region}:{account}:event-source-mapping:{id}",
         defaults={"FilterCriteria": {"Filters": []}, "FunctionResponseTypes": [], "MaximumBatchingWindowInSeconds": 0},

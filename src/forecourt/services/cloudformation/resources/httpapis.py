@@ -8,7 +8,7 @@ from typing import Any
 from forecourt.base.errors import ServiceError
 from forecourt.services.cloudformation.errors import ResourceFailed
 from forecourt.services.cloudformation.resources.definitions import body_of
-from forecourt.services.cloudformation.resources.simple import Simple, changed
+from forecourt.services.cloudformation.resources.simple import Found, Simple, changed
 from forecourt.services.cloudformation.resources.work import Handler, Made, Properties, Work
 from forecourt.services.cloudformation.template.document import dump
 
@@ -108,6 +108,7 @@ TYPES: dict[str, Handler] = {
     "AWS::ApiGatewayV2::Route": _part(
         "Route",
         "RouteId",
+        found=Found("GetRoutes", "Items", "RouteId", {"RouteKey": "RouteKey"}),
         defaults={"AuthorizationType": "NONE", "AuthorizationScopes": [], "OperationName": "", "Target": ""},
     ),
     "AWS::ApiGatewayV2::Integration": _part("Integration", "IntegrationId", defaults={"Description": ""}),

@@ -88,7 +88,12 @@ class Secret:
             params["SecretString"] = await self._generated(work, given["GenerateSecretString"])
         elif "SecretString" not in params:
             params["SecretString"] = await self._generated(work, {})
-        found = await work.call("secretsmanager", "CreateSecret", **params)
+        try:
+            found = await work.call("secretsmanager", "CreateSecret", **params)
+        except ServiceError as error:
+            if not work.again or not is_taken(error):
+                raise
+            found = await work.call("secretsmanager", "DescribeSecret", SecretId=given["Name"])
         return Made(found["ARN"], {"Id": found["ARN"]})
 
     async def update(self, work: Work, physical_id: str, old: Properties, new: Properties) -> Made:

@@ -54,6 +54,18 @@ class Name(msgspec.Struct, frozen=True):
         return work.name(self.longest, token=token, lower=self.lower, joint=self.joint)
 
 
+class Found(msgspec.Struct, frozen=True):
+    """How a resource is found that was made just before a crash, and whose id the service chose.
+
+    In which list, and which members of an entry are which properties.
+    """
+
+    call: str
+    items: str
+    id: str
+    same: Mapping[str, str]
+
+
 class Simple(msgspec.Struct, frozen=True, kw_only=True):
     service: str
     makes: str
@@ -65,6 +77,7 @@ class Simple(msgspec.Struct, frozen=True, kw_only=True):
     reads: str = ""
     attributes: Mapping[str, str] = {}
     name: Name | None = None
+    found: Found | None = None
     # Property -> parameter
     rename: Mapping[str, str] = {}
     # Parameters of the call that makes, besides the properties and the keys of a parent
@@ -81,11 +94,12 @@ class Simple(msgspec.Struct, frozen=True, kw_only=True):
         wanted = {**shaped.parameters(self.service, self.makes, self._renamed(given)), **self.always}
         try:
             output = await work.call(self.service, self.makes, **wanted)
+            physical_id = str(value_of(self.id, work, "", given, output))
         except ServiceError as error:
-            if self.name is None or not work.again or not is_taken(error):
+            known = await self._known(work, given) if work.again and is_taken(error) else None
+            if known is None:
                 raise
-            output = {}
-        physical_id = str(value_of(self.id, work, "", given, output))
+            physical_id, output = known, {}
         return await self._made(work, physical_id, given, output)
 
     async def update(self, work: Work, physical_id: str, old: Properties, new: Properties) -> Made:
@@ -109,6 +123,22 @@ class Simple(msgspec.Struct, frozen=True, kw_only=True):
 
     async def delete(self, work: Work, physical_id: str, properties: Properties) -> None:
         await work.gone(self.service, self.deletes, **self._keys(self.deletes, work, physical_id, properties))
+
+    async def _known(self, work: Work, properties: Properties) -> str | None:
+        """The id of what was made before a crash."""
+        if self.id.startswith(":"):
+            return str(properties[self.id[1:]])
+        if self.found is None:
+            return None
+        keys = {
+            **self._keys(self.found.call, work, "", properties),
+            **({"limit": 500} if shaped.has_member(self.service, self.found.call, "limit") else {}),
+        }
+        answer = await work.call(self.service, self.found.call, **keys)
+        for entry in answer.get(self.found.items, ()):
+            if all(entry.get(member) == properties.get(name) for member, name in self.found.same.items()):
+                return str(entry[self.found.id])
+        return None
 
     def _require_changeable(self, work: Work, different: Properties) -> None:
         """Nothing that changed is left out. Raises `ResourceFailed`."""
