@@ -59,7 +59,12 @@ def once(headers: Sequence[tuple[bytes, bytes]], rule: Callable[[G], T], given: 
 
 
 def as_lines(headers: Headers) -> bytes:
-    """As they stand in a message, each line with its end. Raises `InvalidHeader`. Names are the caller's to check."""
+    """As they stand in a message, each line with its end. Nobody looks at what they say: they are the server's own."""
+    return b"".join([b"%b: %b\r\n" % header for header in headers])
+
+
+def checked_lines(headers: Headers) -> bytes:
+    """The same of somebody else's. Raises `InvalidHeader`. Names are the caller's to check."""
     if not headers:
         return b""
     lines = b"\r\n".join(map(_AS_LINE, headers))

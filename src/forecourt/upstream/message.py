@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from forecourt.base.headers import Headers, InvalidHeader, as_lines, once
+from forecourt.base.headers import Headers, InvalidHeader, checked_lines, once
 
 Body = bytes | AsyncIterable[bytes]
 
@@ -115,7 +115,7 @@ def _checked_lines(headers: Headers) -> bytes:
     if not _SOUND_NAMES.issuperset(map(_NAME, headers)):
         _check_names([name for name, _ in headers])
     try:
-        return as_lines(headers)
+        return checked_lines(headers)
     except InvalidHeader as error:
         raise InvalidRequest(str(error)) from error
 

@@ -202,7 +202,7 @@ class Connection(asyncio.Protocol):
             expects_continue=expects_continue,
         )
         self._is_repeatable = version == "1.1" and keeps_alive and not has_body and not expects_continue
-        scope = self._scope(exchange, method, self._url, self._headers, self._names, version)
+        scope = self._scope(exchange, method, _origin_form(self._url), self._headers, self._names, version)
         self._waiting.append((exchange, scope))
         self._head_bytes = 0
         self.served = True
@@ -244,8 +244,6 @@ class Connection(asyncio.Protocol):
     def _scope(
         self, exchange: Exchange, method: bytes, url: bytes, headers: Headers, names: list[bytes], version: str
     ) -> Scope:
-        if b"#" in url or not url.startswith(b"/"):
-            url = _origin_form(url)
         raw_path, _, query = url.partition(b"?")
         client, server = self._addresses
         return {

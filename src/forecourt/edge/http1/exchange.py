@@ -10,7 +10,7 @@ from http import HTTPStatus
 from typing import Protocol
 
 from forecourt.base.asgi import Message
-from forecourt.base.headers import Headers, as_lines, once
+from forecourt.base.headers import Headers, as_lines, checked_lines, once
 
 _STATUS_LINES = {status.value: b"HTTP/1.1 %d %s\r\n" % (status, status.phrase.encode()) for status in HTTPStatus}
 # A head's end
@@ -188,7 +188,7 @@ class Exchange:
                 framing = _CHUNKED
             else:
                 self.keep_alive = False
-        self._head = self._rendered(status, as_lines(headers), framing)
+        self._head = self._rendered(status, checked_lines(headers), framing)
 
     def _rendered(self, status: int, lines: bytes, framing: bytes) -> bytes:
         line = _STATUS_LINES.get(status) or b"HTTP/1.1 %d Unknown\r\n" % status
@@ -211,7 +211,7 @@ class Exchange:
             self._is_head = True
         else:
             framing = b"content-length: %d\r\n" % len(body)
-        head = self._rendered(status, once(headers, as_lines, headers) + as_lines(own), framing)
+        head = self._rendered(status, once(headers, checked_lines, headers) + as_lines(own), framing)
         self.started = self.complete = True
         if self.connected:
             self._wire.write_whole(head if self._is_head else head + body)
