@@ -167,6 +167,30 @@ def test_a_patch_without_a_path() -> None:
         patch.apply(patches.GATEWAY_RESPONSE, {}, [{"op": "replace"}])
 
 
+@pytest.mark.parametrize(
+    "value", ["nan", "1e999", "9" * 400, "1_000", "", " 1", None], ids=lambda value: str(value)[:6]
+)
+def test_a_rate_is_a_number(value: str | None) -> None:
+    change = {"op": "replace", "path": "/*/*/throttling/rateLimit", "value": value}
+    with pytest.raises(ServiceError, match="Invalid rate limit specified"):
+        patch.apply(patches.STAGE, {"methodSettings": {}}, [change])
+
+
+@pytest.mark.parametrize(
+    "value", ["1.5", "2147483648", "9" * 5000, "1_000", "", None], ids=lambda value: str(value)[:10]
+)
+def test_a_burst_is_an_integer(value: str | None) -> None:
+    change = {"op": "replace", "path": "/*/*/throttling/burstLimit", "value": value}
+    with pytest.raises(ServiceError, match="Invalid burst limit specified"):
+        patch.apply(patches.STAGE, {"methodSettings": {}}, [change])
+
+
+def test_a_place_that_is_no_number_of_ours() -> None:
+    change = {"op": "replace", "path": f"/endpointConfiguration/types/{'1' * 5000}", "value": "EDGE"}
+    changed = patch.apply(patches.REST_API, {"endpointConfiguration": {"types": ["REGIONAL"]}}, [change])
+    assert changed["endpointConfiguration"]["types"] == ["REGIONAL", "EDGE"]
+
+
 def test_a_stage_names_every_path_it_knows() -> None:
     with pytest.raises(ServiceError) as refusal:
         patch.apply(patches.STAGE, {"methodSettings": {}}, [{"op": "replace", "path": "/documentation_version"}])

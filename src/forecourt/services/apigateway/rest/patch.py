@@ -16,6 +16,8 @@ https://docs.aws.amazon.com/apigateway/latest/api/patch-operations.html
 from __future__ import annotations
 
 import copy
+import re
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -150,19 +152,23 @@ def flag(value: str | None) -> bool:
 
 
 def integer(message: str) -> Parse:
-    return _number(int, message)
+    """Java's `Integer`."""
+    return _number(_INTEGER, int, (1 << 31) - 1, message)
 
 
 def number(message: str) -> Parse:
-    return _number(float, message)
+    return _number(_NUMBER, float, sys.float_info.max, message)
 
 
-def _number(kind: Callable[[str], int | float], message: str) -> Parse:
+_INTEGER = re.compile(r"[+-]?[0-9]{1,20}")
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+
+
+def _number(written: re.Pattern[str], kind: Callable[[str], float], most: float, message: str) -> Parse:
     def parse(value: str | None) -> Any:
-        try:
-            return kind(value or "")
-        except ValueError:
-            raise BadRequestException(message) from None
+        if value is None or written.fullmatch(value) is None or abs(kind(value)) > most:
+            raise BadRequestException(message)
+        return kind(value)
 
     return parse
 
