@@ -341,10 +341,11 @@ class Application:
         )
         own = OwnPages(self, self._clock, on_loopback=settings.on_loopback, ephemeral=settings.ephemeral)
         return Router(
-            aws=self._stacks.before(aws),
+            aws=aws,
             apis=self._apis,
             function_urls=self._functions.urls(authenticator, self._authorizer),
             hosted_ui=self._pools,
+            stacks=self._stacks,
             own=own,
             ids=self._ids,
         )

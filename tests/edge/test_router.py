@@ -38,6 +38,8 @@ localhost:4566                                        /bucket/.well-known/jwks.j
 localhost:4566                                        /_forecourt/health                               own
 localhost:4566                                        /_forecourtx                                     aws
 localhost:4566                                        /_aws/lambda-url/abc123/x                        url abc123 /x
+localhost:4566                                        /_aws/cloudformation/abc-1_2                     signal abc-1_2
+localhost:4566                                        /_aws/cloudformation/abc/more                    aws
 abc123.lambda-url.us-east-1.on.aws                    /x                                               url abc123 /x
 cognito-idp.us-east-1.amazonaws.com                   /                                                aws
 """  # noqa: E501
@@ -69,6 +71,9 @@ class Recorder:
     async def well_known(self, pool_id: str, raw_path: bytes, *_: Any) -> None:
         self.asked = f"keys {pool_id} {raw_path.decode()}"
 
+    async def signal(self, token: str, *_: Any) -> None:
+        self.asked = f"signal {token}"
+
     async def aws(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.asked = "aws"
 
@@ -83,7 +88,9 @@ def scope_of(host: str, path: str, **headers: str) -> Scope:
 
 def router_of(behind: Recorder, apis: Any) -> Router:
     urls = Named(behind, "url")
-    return Router(aws=behind.aws, apis=apis, function_urls=urls, hosted_ui=behind, own=behind.own, ids=Ids())
+    return Router(
+        aws=behind.aws, apis=apis, function_urls=urls, hosted_ui=behind, stacks=behind, own=behind.own, ids=Ids()
+    )
 
 
 async def ask(host: str, path: str, **headers: str) -> tuple[str, list[Any]]:

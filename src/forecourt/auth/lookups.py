@@ -68,9 +68,7 @@ class Lookups:
 
     def changed(self, service: str, operation: str) -> None:
         """The operation was carried out, or failed half-way."""
-        if service == "cloudformation":
-            self.forget()
-        elif service in _HARMLESS and not operation.startswith((*_READS, *_HARMLESS[service])):
+        if service in _HARMLESS and not operation.startswith((*_READS, *_HARMLESS[service])):
             # Not emptied: what is asked for at this moment must not be remembered either.
             self._answers[service] = {}
 

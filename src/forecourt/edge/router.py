@@ -9,6 +9,7 @@
 | `{url}.lambda-url.{anything}`          | `/…`                                             | the function's URL     |
 | any                                    | `/_aws/lambda-url/{url}/…`                       | the function's URL     |
 | any                                    | `/_aws/lambda-code/{token}`                      | a function's zip       |
+| any                                    | `/_aws/cloudformation/{token}`                   | a stack that waits     |
 | `{prefix}.auth.{region}.{anything}`    | `/…`                                             | the pool's hosted UI   |
 | a pool's custom domain                 | `/…`                                             | the pool's hosted UI   |
 | any                                    | `/_aws/cognito/{domain or pool}/…`               | the pool's hosted UI   |
@@ -46,6 +47,7 @@ _COGNITO_PATH = re.compile(rb"^/_aws/cognito/([A-Za-z0-9_.-]{1,128})(/.*)?$", re
 _FUNCTION_URL_HOST = re.compile(rb"^([a-z0-9]{3,64})\.lambda-url\.", re.IGNORECASE)
 _FUNCTION_URL_PATH = re.compile(rb"^/_aws/lambda-url/([A-Za-z0-9]{3,64})(/.*)?$", re.DOTALL)
 _FUNCTION_CODE_PATH = re.compile(rb"^/_aws/lambda-code/([A-Za-z0-9_-]{1,512})$")
+_SIGNAL_PATH = re.compile(rb"^/_aws/cloudformation/([A-Za-z0-9_-]{1,1024})$")
 _WELL_KNOWN_PATH = re.compile(rb"^/([a-z]{2,}(?:-[a-z]+)+-\d_[A-Za-z0-9]+)(/\.well-known/.*)$", re.DOTALL)
 
 
@@ -65,6 +67,12 @@ class FunctionUrls(ApiInvoker, Protocol):
     """Function URLs, and the zips that GetFunction gives addresses of."""
 
     async def download(self, token: str, scope: Scope, send: Send) -> None: ...
+
+
+class Stacks(Protocol):
+    """What custom resources and wait conditions send."""
+
+    async def signal(self, token: str, scope: Scope, receive: Receive, send: Send) -> None: ...
 
 
 class Host(NamedTuple):
@@ -100,12 +108,21 @@ class Router:
     """The ASGI application."""
 
     def __init__(
-        self, *, aws: App, apis: ApiInvoker, function_urls: FunctionUrls, hosted_ui: HostedUi, own: App, ids: Ids
+        self,
+        *,
+        aws: App,
+        apis: ApiInvoker,
+        function_urls: FunctionUrls,
+        hosted_ui: HostedUi,
+        stacks: Stacks,
+        own: App,
+        ids: Ids,
     ) -> None:
         self._aws = aws
         self._apis = apis
         self._function_urls = function_urls
         self._hosted_ui = hosted_ui
+        self._stacks = stacks
         self._own = own
         self._ids = ids
 
@@ -141,6 +158,8 @@ class Router:
             return self._function_urls.invoke(found[1].decode().lower(), found[2] or b"/", scope, receive, send)
         if found := _FUNCTION_CODE_PATH.match(raw_path):
             return self._function_urls.download(found[1].decode(), scope, send)
+        if found := _SIGNAL_PATH.match(raw_path):
+            return self._stacks.signal(found[1].decode(), scope, receive, send)
         if found := _FUNCTION_URL_HOST.match(host.name):
             return self._function_urls.invoke(found[1].decode().lower(), raw_path, scope, receive, send)
         if self._hosted_ui.owns(name := host.name.partition(b":")[0].decode("latin-1").lower()):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from forecourt.base.asgi import App
+from forecourt.base.asgi import Receive, Scope, Send
 from forecourt.base.call import Caller
 from forecourt.base.clock import Clock
 from forecourt.base.ids import Ids
@@ -47,9 +47,9 @@ class CloudFormation:
             ExportsApi(stacks),
         )
 
-    def before(self, other: App) -> App:
-        """Answers what custom resources and wait conditions send, and lets `other` answer everything else."""
-        return self._signals.before(other)
+    async def signal(self, token: str, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers what custom resources and wait conditions send."""
+        await self._signals.take(token, scope, receive, send)
 
     async def start(self) -> None:
         await self._runner.start()

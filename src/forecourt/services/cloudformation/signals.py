@@ -12,11 +12,10 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Awaitable
 from typing import Any
 from urllib.parse import urlsplit
 
-from forecourt.base.asgi import App, Receive, Scope, Send
+from forecourt.base.asgi import Receive, Scope, Send
 from forecourt.base.clock import Clock
 from forecourt.store import Document, Store
 from forecourt.store.sealing import SealBroken, Sealer
@@ -80,18 +79,8 @@ class Signals:
     async def forget(self, request: str) -> None:
         await self._store.write(lambda tx: tx.delete_all(Signal, request))
 
-    def before(self, other: App) -> App:
-        """The ASGI application that answers the addresses, and lets `other` answer everything else."""
-
-        def serve(scope: Scope, receive: Receive, send: Send) -> Awaitable[None] | None:
-            found = _PATH.match(scope["raw_path"])
-            if found is None:
-                return other(scope, receive, send)
-            return self._serve(found[1].decode(), scope, receive, send)
-
-        return serve
-
-    async def _serve(self, token: str, scope: Scope, receive: Receive, send: Send) -> None:
+    async def take(self, token: str, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers what is sent to the address with this token."""
         request = self._opened(token)
         if request is None or scope["method"] != "PUT":
             await _respond(send, 403, b"<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>")
