@@ -348,6 +348,7 @@ class Application:
             stacks=self._stacks,
             own=own,
             ids=self._ids,
+            api_header_bytes=_quotas(settings).header_bytes,
         )
 
     def _make_authenticator(self) -> Authenticator:

@@ -19,6 +19,7 @@ from tests.apigateway_plan.harness import (
 )
 
 from forecourt.services.apigateway.rest import model
+from forecourt.services.apigateway.rest.quotas import Quotas
 
 PROXY = {"integration.request.path.proxy": "method.request.path.proxy"}
 
@@ -456,3 +457,15 @@ async def test_a_streamed_answer_has_no_limit() -> None:
         await made.deploy({"GET /x": http_proxy(served.url, response_transfer_mode="STREAM")})
         answer = await made.ask("/x")
         assert (answer.status, len(answer.body)) == (200, 11_534_336)
+
+
+async def test_the_payload_quota_holds_for_requests_and_answers_of_every_size() -> None:
+    async with backend() as origin, gateway(quotas=Quotas(payload_bytes=100)) as made:
+        await made.deploy({"POST /": http_proxy(origin.url + "/")})
+        for size, status in ((100, 200), (101, 413)):
+            assert (await made.ask("/", "POST", body=b"x" * size)).status == status
+        assert len(origin.received) == 1
+        for size, status in ((100, 200), (101, 500), (300_000, 500)):
+            origin.reply = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (size, b"y" * size)
+            # Twice: the second one's head is known by then.
+            assert [(await made.ask("/", "POST", body=b"{}")).status for _ in range(2)] == [status] * 2

@@ -203,7 +203,9 @@ async def test_a_bad_chunk_ends_the_request_and_the_connection() -> None:
     async with serving() as (app, connect, _):
         client = await connect()
         client.send(b"PUT /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nzz\r\n" + REQUEST)
-        assert b"GET /a" not in await client.rest()
+        got = await client.rest()
+        assert got.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+        assert b"GET /a" not in got
         await asyncio.wait_for(app.disconnected.wait(), 5)
         assert len(app.scopes) == 1
 

@@ -89,7 +89,14 @@ def scope_of(host: str, path: str, **headers: str) -> Scope:
 def router_of(behind: Recorder, apis: Any) -> Router:
     urls = Named(behind, "url")
     return Router(
-        aws=behind.aws, apis=apis, function_urls=urls, hosted_ui=behind, stacks=behind, own=behind.own, ids=Ids()
+        aws=behind.aws,
+        apis=apis,
+        function_urls=urls,
+        hosted_ui=behind,
+        stacks=behind,
+        own=behind.own,
+        ids=Ids(),
+        api_header_bytes=10_240,
     )
 
 

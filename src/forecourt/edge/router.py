@@ -36,9 +36,6 @@ from forecourt.edge.respond import respond_json
 
 _log = logging.getLogger("forecourt.edge")
 
-# https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html: request line and header values together.
-_API_HEADER_BYTES = 10_240
-
 _EXECUTE_API_HOST = re.compile(rb"^([a-z0-9]{3,64})\.execute-api\.", re.IGNORECASE)
 _HOSTED_UI_HOST = re.compile(rb"^([a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)\.auth\.", re.IGNORECASE)
 _EXECUTE_API_PATH = b"/_aws/execute-api/"
@@ -117,7 +114,9 @@ class Router:
         stacks: Stacks,
         own: App,
         ids: Ids,
+        api_header_bytes: int,
     ) -> None:
+        """`api_header_bytes`: what the line and the headers of an API's request may have together."""
         self._aws = aws
         self._apis = apis
         self._function_urls = function_urls
@@ -125,6 +124,7 @@ class Router:
         self._stacks = stacks
         self._own = own
         self._ids = ids
+        self._api_header_bytes = api_header_bytes
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None] | None:
         if scope["type"] != "http":
@@ -145,7 +145,8 @@ class Router:
         invocation = find_invocation(host, raw_path)
         if invocation is not None:
             ours = direct(scope)
-            if (ours is None or ours.head_bytes > _API_HEADER_BYTES) and _head_is_large(scope):
+            most = self._api_header_bytes
+            if (ours is None or ours.head_bytes > most) and _head_bytes(scope) > most:
                 return _refuse_headers(scope, send)
             return self._apis.invoke(*invocation, scope, receive, send)
         if raw_path.startswith(b"/_forecourt/") or raw_path == b"/_forecourt":
@@ -187,9 +188,9 @@ async def _guarded(answer: Awaitable[None], request_id: str, send: Send) -> None
         )
 
 
-def _head_is_large(scope: Scope) -> bool:
+def _head_bytes(scope: Scope) -> int:
     line = len(scope["method"]) + len(scope["raw_path"]) + len(scope["query_string"])
-    return line + sum([len(name) + len(value) for name, value in scope["headers"]]) > _API_HEADER_BYTES
+    return line + sum([len(name) + len(value) for name, value in scope["headers"]])
 
 
 async def _refuse_headers(scope: Scope, send: Send) -> None:

@@ -68,6 +68,8 @@ class Connection(asyncio.Protocol):
         self._asking = False
         self._paused = False
         self._closing = False
+        # Why a body broke off that could not be read on
+        self._refused: Refused | None = None
         self._writable: asyncio.Future[None] | None = None
         self._url = b""
         self._headers: Headers = []
@@ -318,7 +320,8 @@ class Connection(asyncio.Protocol):
         """Half a response must not be taken for a whole one."""
         self._waiting.clear()
         if not exchange.started and not self._transport.is_closing():
-            self.write(_plain_response(500))
+            refused = self._refused
+            self.write(_plain_response(500) if refused is None else _plain_response(refused.status, str(refused)))
             self.close()
         else:
             self._transport.abort()
@@ -327,7 +330,8 @@ class Connection(asyncio.Protocol):
         self._closing = True
         self.in_head = False
         if self._reading is not None:
-            # Its body breaks off here; the application hears of it and its answer ends the connection.
+            # Its body breaks off here; the application hears of it, and its answer, or else ours, ends the connection.
+            self._refused = refused
             self._reading.keep_alive = False
             self._reading.disconnect()
             self._reading = None

@@ -32,7 +32,6 @@ from forecourt.services.apigateway.integrations.templates import (
 from forecourt.services.apigateway.patterns import Matches, whole
 from forecourt.services.apigateway.plan.errors import configuration_error
 from forecourt.services.apigateway.plan.messages import (
-    MAX_PAYLOAD_BYTES,
     IntegrationResponse,
     MethodRequest,
     MethodResponse,
@@ -150,7 +149,7 @@ class _ResponseMapper:
         headers = from_mapping(headers)
         if not any(name == b"content-type" for name, _ in headers):
             headers.append((b"content-type", content_type.encode("latin-1", "replace")))
-        if len(body) > MAX_PAYLOAD_BYTES:
+        if len(body) > request.served.payload_bytes:
             raise configuration_error("the response is larger than allowed maximum")
         if any(b"\r" in value or b"\n" in value or b"\0" in value for _, value in headers):
             raise configuration_error("a header's value holds a line break")

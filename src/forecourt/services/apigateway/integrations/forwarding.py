@@ -13,7 +13,7 @@ from forecourt.base.headers import Headers
 from forecourt.base.pending import Pending
 from forecourt.services.apigateway.plan.backends import Sender
 from forecourt.services.apigateway.plan.errors import GatewayError, configuration_error
-from forecourt.services.apigateway.plan.messages import MAX_PAYLOAD_BYTES, MethodRequest, MethodResponse
+from forecourt.services.apigateway.plan.messages import MethodRequest, MethodResponse
 from forecourt.services.apigateway.plan.ports import Handler
 from forecourt.upstream import (
     ConnectFailed,
@@ -41,12 +41,14 @@ def forwarding(
     deliver: Callable[[Response], Awaitable[Content]],
     upstream: Sender,
     timeout_seconds: float,
+    most_bytes: int,
     *,
     needs_body: bool,
 ) -> Handler:
     """`asked` makes the backend's request, `for_client` the client's headers of the backend's.
 
-    `needs_body`: `asked` looks into the body, whatever its size.
+    `deliver` is asked about bodies that are still to come, or have more than `most_bytes`. `needs_body`: `asked` looks
+    into the client's body, whatever its size.
     """
 
     async def answered(response: Response, started: float) -> MethodResponse:
@@ -72,7 +74,7 @@ def forwarding(
         def on_reply(reply: Response | Exception) -> None:
             if isinstance(reply, Exception):
                 pending.fail(as_gateway_error(reply))
-            elif reply.body is None:
+            elif reply.body is None or len(reply.body) > most_bytes:
                 pending.follow(answered(reply, started))
             else:
                 latency_ms = (perf_counter() - started) * 1000
@@ -110,17 +112,19 @@ def as_gateway_error(error: Exception) -> GatewayError:
     return GatewayError("INTEGRATION_FAILURE", detail=f"{kind}: {error}")
 
 
-async def body_for_client(response: Response) -> Content:
+def body_for_client(most_bytes: int) -> Callable[[Response], Awaitable[Content]]:
     """The body, whole where it is here or its size is unknown, else as a stream of known length."""
-    if response.body is not None:
-        return response.body, None
-    length = response.length
-    try:
-        if length is None or length > MAX_PAYLOAD_BYTES or length <= STREAM_ABOVE_BYTES:
-            return await response.read(MAX_PAYLOAD_BYTES), None
-    except UpstreamError as error:
-        raise as_gateway_error(error) from error
-    return response.chunks(), length
+
+    async def deliver(response: Response) -> Content:
+        length = response.length
+        try:
+            if response.body is not None or length is None or length > most_bytes or length <= STREAM_ABOVE_BYTES:
+                return await response.read(most_bytes), None
+        except UpstreamError as error:
+            raise as_gateway_error(error) from error
+        return response.chunks(), length
+
+    return deliver
 
 
 async def stream_for_client(response: Response) -> Content:

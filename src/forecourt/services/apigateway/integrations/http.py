@@ -31,7 +31,7 @@ from forecourt.services.apigateway.integrations.headers import (
 )
 from forecourt.services.apigateway.integrations.mapping import RequestMappings, compile_request_mappings
 from forecourt.services.apigateway.integrations.uri import UriTemplate
-from forecourt.services.apigateway.plan.messages import MAX_PAYLOAD_BYTES, IntegrationResponse, MethodRequest, Served
+from forecourt.services.apigateway.plan.messages import IntegrationResponse, MethodRequest, Served
 from forecourt.services.apigateway.plan.ports import Handler, Ports
 from forecourt.services.apigateway.rest.model import Integration
 from forecourt.upstream import Origin, Request, UpstreamError
@@ -45,7 +45,8 @@ def http_proxy(integration: Integration, served: Served, ports: Ports) -> Handle
     from_client = _from_client(mappings, served)
     build_query = _query_builder(mappings) if mappings.query else None
     method = (integration.http_method or "ANY").encode()
-    deliver = stream_for_client if integration.response_transfer_mode == "STREAM" else body_for_client
+    is_streamed = integration.response_transfer_mode == "STREAM"
+    deliver = stream_for_client if is_streamed else body_for_client(served.payload_bytes)
 
     def asked(request: MethodRequest) -> tuple[Origin, Request]:
         body = request.body
@@ -62,7 +63,9 @@ def http_proxy(integration: Integration, served: Served, ports: Ports) -> Handle
         return target.origin, outgoing
 
     timeout_seconds = integration.timeout_in_millis / 1000
-    return forwarding(asked, from_backend, deliver, ports.upstream, timeout_seconds, needs_body=mappings.needs_body)
+    most_bytes = served.payload_bytes
+    needs_body = mappings.needs_body
+    return forwarding(asked, from_backend, deliver, ports.upstream, timeout_seconds, most_bytes, needs_body=needs_body)
 
 
 def http_backend(integration: Integration, served: Served, ports: Ports) -> Backend:
@@ -88,7 +91,7 @@ def http_backend(integration: Integration, served: Served, ports: Ports) -> Back
         outgoing = Request(verb, _with_query(target.path, query.encode()), headers, body)
         response = await send_to_backend(ports.upstream, target.origin, outgoing, timeout)
         try:
-            content = await response.read(MAX_PAYLOAD_BYTES)
+            content = await response.read(served.payload_bytes)
         except UpstreamError as error:
             raise as_gateway_error(error) from error
         return IntegrationResponse(status=response.status, headers=response.headers, body=content)

@@ -56,7 +56,11 @@ def http_forward(integration: Integration, served: Served, ports: Ports) -> Hand
         return target.origin, outgoing
 
     timeout_seconds = integration.timeout_in_millis / 1000
-    return forwarding(asked, from_http_backend, body_for_client, ports.upstream, timeout_seconds, needs_body=needs_body)
+    most_bytes = served.payload_bytes
+    deliver = body_for_client(most_bytes)
+    return forwarding(
+        asked, from_http_backend, deliver, ports.upstream, timeout_seconds, most_bytes, needs_body=needs_body
+    )
 
 
 def _target_of(integration: Integration, served: Served) -> Callable[[MethodRequest], tuple[bytes, Target]]:

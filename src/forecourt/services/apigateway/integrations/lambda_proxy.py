@@ -28,7 +28,7 @@ from forecourt.services.apigateway.integrations.lambda_stream import invoke_stre
 from forecourt.services.apigateway.integrations.mapping import query_pairs
 from forecourt.services.apigateway.plan.context import request_context
 from forecourt.services.apigateway.plan.errors import GatewayError, configuration_error, malformed_proxy_response
-from forecourt.services.apigateway.plan.messages import MAX_PAYLOAD_BYTES, MethodRequest, MethodResponse, Served
+from forecourt.services.apigateway.plan.messages import MethodRequest, MethodResponse, Served
 from forecourt.services.apigateway.plan.ports import Handler, Ports
 from forecourt.services.apigateway.rest.model import Integration
 
@@ -285,7 +285,7 @@ def _answer_body(answer: dict[str, Any], request: MethodRequest, binary: BinaryM
         return b""
     if not isinstance(body, str):
         raise malformed_proxy_response("Malformed Lambda proxy response: body is not a string")
-    if len(body) > MAX_PAYLOAD_BYTES:
+    if len(body) > request.served.payload_bytes:
         raise malformed_proxy_response("the response is larger than allowed maximum")
     if answer.get("isBase64Encoded") and binary and binary.accepted(request.header(b"accept")):
         try:

@@ -50,13 +50,14 @@ from forecourt.services.apigateway.rest.model import (
     Stage,
     method_setting,
 )
+from forecourt.services.apigateway.rest.quotas import Quotas
 from forecourt.services.apigateway.snapshot import Snapshot
 from forecourt.services.apigateway.vtl import TemplateError
 
 
 def compile_plan(snapshot: Snapshot, stage: Stage, ports: Ports, shared: Shared, *, canary: bool = False) -> Plan:
     """`canary`: the plan of the stage's canary, whose deployment `snapshot` is."""
-    compiler = _Compiler(snapshot, stage, _served(snapshot, stage, canary), ports, shared)
+    compiler = _Compiler(snapshot, stage, _served(snapshot, stage, canary, ports.quotas), ports, shared)
     routes = [
         Route(method.http_method, resource.path, compiler.method(resource, method))
         for resource in snapshot.resources
@@ -81,10 +82,11 @@ def compile_test(
     snapshot: Snapshot, stage: Stage, ports: Ports, shared: Shared, resource: Resource, method: Method
 ) -> Handler:
     """A method without what guards it: no authorization, key, throttle or cache."""
-    return _Compiler(snapshot, stage, _served(snapshot, stage, canary=False), ports, shared).unguarded(resource, method)
+    served = _served(snapshot, stage, False, ports.quotas)
+    return _Compiler(snapshot, stage, served, ports, shared).unguarded(resource, method)
 
 
-def _served(snapshot: Snapshot, stage: Stage, canary: bool) -> Served:
+def _served(snapshot: Snapshot, stage: Stage, canary: bool, quotas: Quotas) -> Served:
     variables = dict(stage.variables or {})
     if canary and stage.canary_settings is not None:
         variables |= stage.canary_settings.stage_variable_overrides or {}
@@ -98,6 +100,7 @@ def _served(snapshot: Snapshot, stage: Stage, canary: bool) -> Served:
         deployment_id=snapshot.deployment_id,
         is_canary=canary,
         endpoint_type=snapshot.endpoint_configuration.types[0],
+        payload_bytes=quotas.payload_bytes,
     )
 
 

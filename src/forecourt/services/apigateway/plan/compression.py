@@ -13,7 +13,7 @@ import msgspec
 from forecourt.base.asgi import Message
 from forecourt.base.headers import Headers
 from forecourt.services.apigateway.plan.errors import GatewayError
-from forecourt.services.apigateway.plan.messages import MAX_PAYLOAD_BYTES, MethodRequest, MethodResponse, RequestBody
+from forecourt.services.apigateway.plan.messages import MethodRequest, MethodResponse, RequestBody
 from forecourt.services.apigateway.plan.ports import Handler
 
 # gzip is deflate with another wrapper.
@@ -72,29 +72,30 @@ def unpacking(handler: Handler, from_bytes: int) -> Handler:
         packed = await request.body.read()
         if not packed or len(packed) < from_bytes:
             return await handler(request)
-        return await handler(await _with_body(request, unpacked(packed, coding)))
+        plain = unpacked(packed, coding, request.served.payload_bytes)
+        return await handler(await _with_body(request, plain))
 
     return unpack
 
 
-def unpacked(packed: bytes, coding: bytes) -> bytes:
+def unpacked(packed: bytes, coding: bytes, most_bytes: int) -> bytes:
     """Raises `GatewayError`: 415 for what is not packed so, 413 for what becomes too large."""
     try:
-        return _inflated(packed, _WINDOW_BITS[coding])
+        return _inflated(packed, _WINDOW_BITS[coding], most_bytes)
     except zlib.error as error:
         if coding != b"deflate":
             raise GatewayError("UNSUPPORTED_MEDIA_TYPE", detail=f"the body is not {coding!r}: {error}") from error
     try:
         # Many take "deflate" for the bare format, without zlib's wrapper.
-        return _inflated(packed, -zlib.MAX_WBITS)
+        return _inflated(packed, -zlib.MAX_WBITS, most_bytes)
     except zlib.error as error:
         raise GatewayError("UNSUPPORTED_MEDIA_TYPE", detail=f"the body is not {coding!r}: {error}") from error
 
 
-def _inflated(packed: bytes, window_bits: int) -> bytes:
+def _inflated(packed: bytes, window_bits: int, most_bytes: int) -> bytes:
     unpacker = zlib.decompressobj(window_bits)
-    plain = unpacker.decompress(packed, MAX_PAYLOAD_BYTES + 1)
-    if len(plain) > MAX_PAYLOAD_BYTES:
+    plain = unpacker.decompress(packed, most_bytes + 1)
+    if len(plain) > most_bytes:
         raise GatewayError("REQUEST_TOO_LARGE")
     if not unpacker.eof:
         raise zlib.error("the body ends too early")
@@ -114,7 +115,7 @@ async def _with_body(request: MethodRequest, body: bytes) -> MethodRequest:
     async def receive() -> Message:
         return {"type": "http.request", "body": body, "more_body": False}
 
-    whole = RequestBody({"headers": headers}, receive)
+    whole = RequestBody({"headers": headers}, receive, request.served.payload_bytes)
     await whole.read()
     request.scope["header_names"] = names
     return request.with_(headers=headers, body=whole)

@@ -81,7 +81,7 @@ class HttpPlan:
             self.ports.clock.now(),
             raw_path,
             scope["headers"],
-            RequestBody(scope, receive, ours),
+            RequestBody(scope, receive, self.served.payload_bytes, ours),
             parameters,
         )
         return Invocation(self, answering, request, send, ours).begin()
@@ -149,6 +149,7 @@ class _Compiler:
             stage=stage.stage_name,
             variables=stage.stage_variables,
             deployment_id=snapshot.deployment_id,
+            payload_bytes=ports.quotas.payload_bytes,
         )
         cors = snapshot.cors_configuration
         self.cors = CorsAnswers(cors) if cors is not None else None

@@ -45,6 +45,8 @@ class Served(msgspec.Struct, frozen=True, kw_only=True):
     # EDGE, REGIONAL, PRIVATE
     endpoint_type: str = "REGIONAL"
     domain_suffix: str = "amazonaws.com"
+    # What a request's and a response's body may have
+    payload_bytes: int = MAX_PAYLOAD_BYTES
     # Follows from the others: the stage's ARN
     arn_prefix: str = ""
 
@@ -54,17 +56,20 @@ class Served(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RequestBody:
-    """The client's body, read at most once and never more than `MAX_PAYLOAD_BYTES` of it."""
+    """The client's body, read at most once and never more than `most_bytes` of it."""
 
-    __slots__ = ("_receive", "_whole", "length")
+    __slots__ = ("_most_bytes", "_receive", "_whole", "length")
 
-    def __init__(self, scope: Scope, receive: Receive, ours: Direct | None = None) -> None:
+    def __init__(self, scope: Scope, receive: Receive, most_bytes: int, ours: Direct | None = None) -> None:
         """`ours`: the request's own, where the server has that extension."""
         self._receive = receive
+        self._most_bytes = most_bytes
         whole = None if ours is None else ours.whole_body
         # What Content-Length says; None where the body comes in chunks
         self.length: int | None = _announced(scope["headers"]) if whole is None else len(whole)
-        self._whole: bytes | None = b"" if self.length == 0 else whole
+        # One that is too large counts as one that is still to be read: then its length is looked at.
+        is_here = whole is not None and len(whole) <= most_bytes
+        self._whole: bytes | None = b"" if self.length == 0 else whole if is_here else None
 
     async def read(self) -> bytes:
         """Raises `GatewayError` (REQUEST_TOO_LARGE), `ClientGone`."""
@@ -75,13 +80,13 @@ class RequestBody:
                 self._whole = message.get("body", b"")
             else:
                 self._whole = b"".join([part async for part in self._parts(message)])
-            if len(self._whole) > MAX_PAYLOAD_BYTES:
+            if len(self._whole) > self._most_bytes:
                 raise GatewayError("REQUEST_TOO_LARGE")
         return self._whole
 
     def check_length(self) -> None:
         """Raises `GatewayError` where the client announces more than the gateway takes."""
-        if self.length is not None and self.length > MAX_PAYLOAD_BYTES:
+        if self.length is not None and self.length > self._most_bytes:
             raise GatewayError("REQUEST_TOO_LARGE")
 
     @property
@@ -109,7 +114,7 @@ class RequestBody:
                 raise ClientGone
             part: bytes = message.get("body", b"")
             size += len(part)
-            if size > MAX_PAYLOAD_BYTES:
+            if size > self._most_bytes:
                 raise GatewayError("REQUEST_TOO_LARGE")
             yield part
             if not message.get("more_body"):

@@ -42,7 +42,7 @@ class Plan:
             self.ports.clock.now(),
             raw_path,
             scope["headers"],
-            RequestBody(scope, receive, ours),
+            RequestBody(scope, receive, self.served.payload_bytes, ours),
             parameters,
         )
         return Invocation(self, answering, request, send, ours).begin()

@@ -122,7 +122,7 @@ class Tester:
             self._ports.clock.now(),
             raw_path.encode(),
             scope["headers"],
-            RequestBody(scope, receive),
+            RequestBody(scope, receive, served.payload_bytes),
             found[1] if found is not None else {},
         )
 

@@ -53,6 +53,8 @@ class Quotas:
     authorizer_ttl_max_seconds: int = 3_600
     cache_ttl_max_seconds: int = 3_600
     # When an API is called
+    payload_bytes: int = 10 * 1024 * 1024
+    header_bytes: int = 10_240
     edge_url_bytes: int = 8_192
     method_arn_bytes: int = 1_600
     cached_response_bytes: int = 1_048_576
