@@ -72,6 +72,12 @@ class App:
         await send({"type": "http.response.start", "status": 204, "headers": []})
         await send({"type": "http.response.body", "body": b""})
 
+    async def quick(self, scope: Scope, receive: Receive, send: Send) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        self.disconnected.set()
+        await reply(send, b"answered all the same")
+
     async def early(self, scope: Scope, receive: Receive, send: Send) -> None:
         await reply(send, b"no", 413)
 
@@ -199,10 +205,14 @@ async def test_refuses_and_trusts_nothing_that_follows(name: str) -> None:
         assert app.scopes == []
 
 
-async def test_a_bad_chunk_ends_the_request_and_the_connection() -> None:
+@pytest.mark.parametrize("path", [b"/a", b"/quick"])
+async def test_a_bad_chunk_ends_the_request_and_the_connection(path: bytes) -> None:
+    """Whether the application gives up or answers all the same, the client hears what was wrong."""
     async with serving() as (app, connect, _):
         client = await connect()
-        client.send(b"PUT /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nzz\r\n" + REQUEST)
+        client.send(
+            b"PUT " + path + b" HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nzz\r\n" + REQUEST
+        )
         got = await client.rest()
         assert got.startswith(b"HTTP/1.1 400 Bad Request\r\n")
         assert b"GET /a" not in got

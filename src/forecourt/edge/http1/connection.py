@@ -68,8 +68,8 @@ class Connection(asyncio.Protocol):
         self._asking = False
         self._paused = False
         self._closing = False
-        # Why a body broke off that could not be read on
-        self._refused: Refused | None = None
+        # Whose body could not be read on, before anything was answered, and why
+        self._refused: tuple[Exchange, Refused] | None = None
         self._writable: asyncio.Future[None] | None = None
         self._url = b""
         self._headers: Headers = []
@@ -305,7 +305,9 @@ class Connection(asyncio.Protocol):
     def _end(self, exchange: Exchange) -> None:
         self._answering = None
         self.progress = self._loop.time()
-        if not exchange.complete:
+        if self._refused is not None and self._refused[0] is exchange:
+            self._say_why(self._refused[1])
+        elif not exchange.complete:
             self._break_off(exchange)
         elif not exchange.keep_alive or not exchange.received or self._server.stopping:
             # A request that was not read to its end leaves bytes that are no request.
@@ -320,8 +322,7 @@ class Connection(asyncio.Protocol):
         """Half a response must not be taken for a whole one."""
         self._waiting.clear()
         if not exchange.started and not self._transport.is_closing():
-            refused = self._refused
-            self.write(_plain_response(500) if refused is None else _plain_response(refused.status, str(refused)))
+            self.write(_plain_response(500))
             self.close()
         else:
             self._transport.abort()
@@ -330,14 +331,18 @@ class Connection(asyncio.Protocol):
         self._closing = True
         self.in_head = False
         if self._reading is not None:
-            # Its body breaks off here; the application hears of it, and its answer, or else ours, ends the connection.
-            self._refused = refused
+            # Its body breaks off here. The application hears of it, and once it is through the client hears why.
+            if not self._reading.started:
+                self._refused = (self._reading, refused)
             self._reading.keep_alive = False
             self._reading.disconnect()
             self._reading = None
         elif self._answering is None and not self._waiting:
-            self.write(_plain_response(refused.status, str(refused)))
-            self.close()
+            self._say_why(refused)
+
+    def _say_why(self, refused: Refused) -> None:
+        self.write(_plain_response(refused.status, str(refused)))
+        self.close()
 
     # -- what an exchange asks for
 
