@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, suppress
 
 import pytest
 
+from forecourt.base.headers import Recurring
 from forecourt.upstream import (
     BadResponse,
     ConnectFailed,
@@ -21,6 +22,7 @@ from forecourt.upstream import (
     Upstream,
     end_to_end,
 )
+from forecourt.upstream.message import render_head
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 HOST = [(b"host", b"backend")]
@@ -504,6 +506,12 @@ async def test_what_would_smuggle_is_not_sent(name: str) -> None:
         with pytest.raises(InvalidRequest):
             await upstream.send(origin, UNSENDABLE[name], 5)
         assert made.connections == 0
+
+
+def test_host_is_the_first_header_and_what_recurs_comes_last() -> None:
+    request = Request(b"GET", b"/a", [(b"host", b"b"), (b"x-own", b"1")], recurring=Recurring([(b"accept", b"*/*")]))
+    for _ in range(2):
+        assert render_head(request) == b"GET /a HTTP/1.1\r\nhost: b\r\nx-own: 1\r\naccept: */*\r\n\r\n"
 
 
 def test_hop_by_hop_headers_are_dropped_also_those_that_connection_names() -> None:

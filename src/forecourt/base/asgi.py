@@ -38,8 +38,9 @@ class Direct(Protocol):
         ...
 
     def respond(self, status: int, headers: Headers, own: Headers, body: bytes) -> None:
-        """The whole response. `headers`, which may recur (`base.headers`), and `own` are without framing
-        (Content-Length, Transfer-Encoding). Raises `InvalidHeader`.
+        """The whole response. `headers` may recur (`base.headers`); `own` are ours, and nobody looks through them.
+
+        Both are without framing (Content-Length, Transfer-Encoding). Raises `InvalidHeader`.
         """
         ...
 

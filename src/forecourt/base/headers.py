@@ -14,6 +14,9 @@ Headers = list[tuple[bytes, bytes]]
 G = TypeVar("G")
 T = TypeVar("T")
 
+# After so many heads of a connection that were all different one of so many is remembered.
+_PATIENCE = 4
+_SELDOM = 8
 # So many rules are remembered with one list; a connection whose requests need more begins anew.
 _MOST_RULES = 64
 
@@ -32,6 +35,21 @@ class Recurring(Headers):
 
     __slots__ = ("_known",)
     _known: dict[Callable[..., Any], Any]
+
+
+class Listener:
+    """Remembers what a peer says, and seldom where he seldom repeats himself."""
+
+    __slots__ = ("_different",)
+
+    def __init__(self) -> None:
+        # Heads since the last one that was a repeat: whoever recognizes one sets it to none.
+        self._different = 0
+
+    def is_worth_it(self) -> bool:
+        """Asked about each head that was no repeat."""
+        self._different += 1
+        return self._different <= _PATIENCE or not self._different % _SELDOM
 
 
 def once(headers: Sequence[tuple[bytes, bytes]], rule: Callable[[G], T], given: G) -> T:

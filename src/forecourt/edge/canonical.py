@@ -14,8 +14,7 @@ import msgspec
 
 from forecourt import wire
 from forecourt.base.errors import RemoteError
-
-Headers = list[tuple[bytes, bytes]]
+from forecourt.base.headers import Headers
 
 _FORM = b"application/x-www-form-urlencoded; charset=utf-8"
 _ROUTING = (b"x-amz-target", b"smithy-protocol")

@@ -74,7 +74,9 @@ class Origin(NamedTuple):
 
 
 class Request(msgspec.Struct, frozen=True):
-    """`recurring` (`base.headers`), which go first, and `headers` must hold `host` and no framing: `body` adds that.
+    """`headers`, with `host` first (RFC 9112 §3.2), and `recurring` (`base.headers`), which follow them.
+
+    Neither holds framing: `body` adds that.
 
     `length` is the size of a streamed body where it is known; else the body goes out in chunks.
     """
@@ -104,7 +106,7 @@ def render_head(request: Request) -> bytes:
         raise InvalidRequest(f"not a method: {method!r}")
     if not target or target.translate(None, _VISIBLE):
         raise InvalidRequest(f"not a request target: {target!r}")
-    lines = once(recurring, _checked_lines, recurring) + _checked_lines(request.headers)
+    lines = _checked_lines(request.headers) + once(recurring, _checked_lines, recurring)
     if not lines:
         raise InvalidRequest("there is no header at all")
     return b"".join((method, b" ", target, b" HTTP/1.1\r\n", lines, _framing(request), b"\r\n"))

@@ -10,32 +10,27 @@ seldom repeats itself is seldom remembered.
 
 from __future__ import annotations
 
-from forecourt.base.headers import Headers, Recurring
+from forecourt.base.headers import Headers, Listener, Recurring
 
 _LONGEST_HEAD = 8 * 1024
-# After so many responses that were all different one of so many is remembered
-_PATIENCE = 4
-_SELDOM = 8
 
 
-class Repeats:
+class Repeats(Listener):
     """The head of a connection's last response."""
 
-    __slots__ = ("_different", "_head", "_size", "headers", "status")
+    __slots__ = ("_head", "_size", "headers", "status")
 
     def __init__(self) -> None:
+        super().__init__()
         self._head = b""
         self._size = 0
-        # Responses since the last one that was a repeat
-        self._different = 0
         self.status = 0
         self.headers = Recurring()
 
     def learn(self, data: bytes, body_bytes: int, status: int, headers: Headers) -> None:
         """`data`: what one read brought, a response that keeps the connection and is framed by its length."""
         self._head = b""
-        self._different += 1
-        if self._different > _PATIENCE and self._different % _SELDOM:
+        if not self.is_worth_it():
             return
         head_bytes = data.find(b"\r\n\r\n") + 4
         if head_bytes + body_bytes == len(data) and head_bytes <= _LONGEST_HEAD:

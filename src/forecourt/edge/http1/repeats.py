@@ -12,33 +12,28 @@ from __future__ import annotations
 
 import re
 
-from forecourt.base.headers import Headers, Recurring
+from forecourt.base.headers import Headers, Listener, Recurring
 
 # Of methods that mean nothing else by what follows the line
 _LINE = re.compile(rb'(GET|HEAD|DELETE|OPTIONS) (/[!"$-~]*) HTTP/1\.1')
 _LONGEST = 4 * 1024
-# After so many requests that were all different one of so many is remembered
-_PATIENCE = 4
-_SELDOM = 8
 
 
-class Repeats:
+class Repeats(Listener):
     """What the last request of a connection said after its line. `headers` and `names` are those that stand in it."""
 
-    __slots__ = ("_different", "_rest", "headers", "names")
+    __slots__ = ("_rest", "headers", "names")
 
     def __init__(self) -> None:
+        super().__init__()
         self._rest = b""
-        # Requests since the last one that was a repeat
-        self._different = 0
         self.headers = Recurring()
         self.names: list[bytes] = []
 
     def learn(self, data: bytes, headers: Headers, names: list[bytes]) -> None:
         """`data`: a request that has no body and keeps the connection, from its first byte to its last."""
         self._rest = b""
-        self._different += 1
-        if self._different > _PATIENCE and self._different % _SELDOM:
+        if not self.is_worth_it():
             return
         end = data.find(b"\r\n")
         if len(data) - end <= _LONGEST and _LINE.fullmatch(data, 0, end):

@@ -168,7 +168,7 @@ class _Noting:
         return False
 
     async def send(self, origin: Origin, request: Request, timeout: float) -> Response:
-        headers = [*request.recurring, *request.headers]
+        headers = [*request.headers, *request.recurring]
         named = dict(headers).get(b"host", origin.authority.encode()).decode("latin-1")
         _sent(f"{origin.scheme}://{named}{request.target.decode('latin-1')}", headers, request.body)
         started = perf_counter()
