@@ -91,7 +91,7 @@ class ApiGateway:
         )
         # Of the usage plans' quotas: the control plane's GetUsage and UpdateUsage read and change them.
         self.usage = usage or Usage(store, clock)
-        limits = Limits(Throttles(), self.usage, KeyDirectory(store), clock, account_limit)
+        limits = Limits(Throttles(), self.usage, KeyDirectory(store), account_limit)
         self._shared = Shared(limits, StageCaches(quotas), AuthorizerCaches())
         self._registry = Registry(store, self._ports, self._shared)
         # The control plane's `Tester`

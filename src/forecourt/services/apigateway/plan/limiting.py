@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Mapping
 from typing import NamedTuple
 
-from forecourt.base.clock import Clock
 from forecourt.services.apigateway.limits import Limit, Name, Quota, Throttles, TokenBucket, Usage, UsageKey, admit
 from forecourt.services.apigateway.plan.errors import GatewayError
 from forecourt.services.apigateway.plan.messages import MethodRequest, MethodResponse, Served
@@ -88,7 +87,6 @@ class Limits(NamedTuple):
     throttles: Throttles
     usage: Usage
     keys: KeyDirectory
-    clock: Clock
     account_limit: Limit
 
 
