@@ -21,9 +21,6 @@ from forecourt.base.headers import Headers, once
 from forecourt.base.principal import Principal
 from forecourt.services.apigateway.plan.errors import GatewayError
 
-# https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-execution-service-limits-table.html
-MAX_PAYLOAD_BYTES = 10 * 1024 * 1024
-
 _NOTHING: Mapping[str, Any] = {}
 
 
@@ -46,7 +43,7 @@ class Served(msgspec.Struct, frozen=True, kw_only=True):
     endpoint_type: str = "REGIONAL"
     domain_suffix: str = "amazonaws.com"
     # What a request's and a response's body may have
-    payload_bytes: int = MAX_PAYLOAD_BYTES
+    payload_bytes: int
     # Follows from the others: the stage's ARN
     arn_prefix: str = ""
 
