@@ -24,7 +24,6 @@ from forecourt.services.apigateway.openapi.document import (
 from forecourt.services.apigateway.rest.errors import BadRequestException
 
 DEFAULT_PATH = f"/{DEFAULT_ROUTE}"
-JWT_SCHEMES = ("oauth2", "openIdConnect")
 
 # The extension's member -> CreateIntegration's
 INTEGRATION = {
