@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
-FOLDER = Path(__file__).parents[1] / ".." / "shared" / "corpus"
-needed = pytest.mark.skipif(not FOLDER.is_dir(), reason=f"there is no {FOLDER}")
+FOLDER = Path(__file__).parents[2] / "shared" / "corpus"
+needed = pytest.mark.skipif(
+    not FOLDER.is_dir(), reason=f"the corpus is no part of a clone, and there is none at {FOLDER}"
+)
 
 
 def files(kind: str, pattern: str) -> list[Path]:
