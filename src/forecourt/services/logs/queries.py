@@ -150,9 +150,8 @@ class Queries:
             run.status = "Running"
             began = time.monotonic()
             try:
-                run.results = await asyncio.to_thread(
-                    _find, run, self._events, self.pointers, asyncio.get_running_loop()
-                )
+                loop = asyncio.get_running_loop()
+                run.results = await loop.run_in_executor(self._threads, _find, run, self._events, self.pointers, loop)
                 run.status = "Complete"
             except Stopped:
                 run.status = "Cancelled" if run.stopped.is_set() else "Timeout"
