@@ -11,6 +11,12 @@ from forecourt.services.backing import Backing
 
 from .conftest import Bench, caller
 
+PIPE = {
+    "Name": "p",
+    "Source": "arn:aws:sqs:us-east-1:000000000000:in",
+    "Target": "arn:aws:sqs:us-east-1:000000000000:out",
+    "RoleArn": "arn:aws:iam::000000000000:role/pipe",
+}
 TABLE: dict[str, Any] = {
     "TableName": "pets",
     "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
@@ -99,6 +105,7 @@ async def test_errors_keep_code_message_status_and_members(bench: Bench) -> None
         ("nonsense", "Nonsense", {}, UnknownOperation),
         ("outposts", "GetOutpost", {"OutpostId": "op-1"}, NotImplementedYet),
         ("dynamodb", "DescribeContributorInsights", {"TableName": "none"}, NotImplementedYet),
+        ("pipes", "CreatePipe", PIPE, NotImplementedYet),
     ],
 )
 async def test_what_is_not_there_is_said(

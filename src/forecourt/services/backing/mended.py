@@ -79,7 +79,19 @@ def _bucket_policies() -> None:
     FakeBucket.get_permission = get_permission  # type: ignore[method-assign]
 
 
+def _pipes() -> None:
+    """moto keeps a pipe and carries nothing through it: none is made, nor set going."""
+    from moto.pipes.models import EventBridgePipesBackend
+
+    def refuse(self: Any, *args: Any, **more: Any) -> Any:
+        raise NotImplementedError
+
+    for name in ("create_pipe", "update_pipe", "start_pipe"):
+        setattr(EventBridgePipesBackend, name, refuse)
+
+
 _MENDED: dict[str, Callable[[], None]] = {
+    "pipes": _pipes,
     "sqs": _queue_attributes,
     "kinesis": _stream_tags,
     "s3": _bucket_policies,
