@@ -38,6 +38,16 @@ POOL_MISTAKES: dict[str, tuple[dict[str, Any], str, str]] = {
         "InvalidParameterException",
         "Forecourt does not support DcrConfiguration.",
     ),
+    "a key of the customer's own": (
+        {"KeyConfiguration": {"KeyType": "CUSTOMER_MANAGED_KEY", "KmsKeyArn": "arn:aws:kms:us-east-1:1:key/k"}},
+        "InvalidParameterException",
+        "Forecourt does not support KeyConfiguration other than the default.",
+    ),
+    "another issuer": (
+        {"IssuerConfiguration": {"Type": "UPDATED"}},
+        "InvalidParameterException",
+        "Forecourt does not support IssuerConfiguration other than the default.",
+    ),
     "same priority": (
         recovery(("verified_email", 1), ("verified_phone_number", 1)),
         "InvalidParameterException",
@@ -171,6 +181,15 @@ async def test_what_a_pool_can_not_be(cloud: Cloud, mistake: str) -> None:
     with raises(code, wording):
         await cloud.pool(**settings)
     assert (await cloud("ListUserPools", MaxResults=1))["UserPools"] == []
+
+
+async def test_settings_with_one_value_take_it(cloud: Cloud) -> None:
+    only = {"KeyConfiguration": {"KeyType": "AWS_OWNED_KEY"}, "IssuerConfiguration": {"Type": "ORIGINAL"}}
+    pool = await cloud.pool(**only)
+    shown = (await cloud("DescribeUserPool", UserPoolId=pool))["UserPool"]
+    assert {name: shown[name] for name in only} == only
+    with raises("InvalidParameterException", "Forecourt does not support IssuerConfiguration other than the default."):
+        await cloud("UpdateUserPool", UserPoolId=pool, IssuerConfiguration={"Type": "UPDATED"})
 
 
 async def test_a_plan_can_not_be_left_with_its_features_on(cloud: Cloud) -> None:
@@ -388,6 +407,7 @@ async def test_a_public_client_gets_no_secret_later(cloud: Cloud) -> None:
         await cloud("AddUserPoolClientSecret", UserPoolId=pool, ClientId=confidential)
 
 
+FAILOVER = {"Failover": {"SecondaryRegion": "eu-west-1", "PrimaryRoute53HealthCheckId": "abcdef11-2222"}}
 DOMAIN_MISTAKES: dict[str, tuple[dict[str, Any], str, str]] = {
     "reserved word": ({"Domain": "my-aws-pets"}, "InvalidParameterException", "Domain cannot contain reserved word"),
     "custom domain of one label": (
@@ -397,6 +417,11 @@ DOMAIN_MISTAKES: dict[str, tuple[dict[str, Any], str, str]] = {
         },
         "InvalidParameterException",
         "Custom domain is not a valid subdomain",
+    ),
+    "replicas": (
+        {"Domain": "pets", "Routing": FAILOVER},
+        "InvalidParameterException",
+        "Forecourt does not support Routing.",
     ),
     "managed login": (
         {"Domain": "pets", "ManagedLoginVersion": 2},
@@ -441,6 +466,8 @@ async def test_a_custom_domain(cloud: Cloud) -> None:
     assert other["CloudFrontDomain"] == made["CloudFrontDomain"]
     with raises("InvalidParameterException", "The specified SSL certificate doesn't exist"):
         await cloud("UpdateUserPoolDomain", **named, CustomDomainConfig=elsewhere)
+    with raises("InvalidParameterException", "Forecourt does not support Routing."):
+        await cloud("UpdateUserPoolDomain", **named, Routing=FAILOVER)
     await cloud("DeleteUserPoolDomain", **named)
 
 

@@ -115,7 +115,6 @@ class Domain(Document):
     region: str
     custom: dict[str, Any] = {}
     managed_login_version: int = 1
-    routing: dict[str, Any] = {}
 
 
 class ResourceServer(Document):

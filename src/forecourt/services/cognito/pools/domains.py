@@ -36,6 +36,7 @@ class DomainsApi:
         pool = await self._records.pool(context, request["UserPoolId"])
         name = request["Domain"]
         custom = dict(request.get("CustomDomainConfig", {}))
+        _check_routing(request)
         _check_name(name, custom)
         _check_version(pool, request.get("ManagedLoginVersion", 1))
         domain = Domain(
@@ -45,7 +46,6 @@ class DomainsApi:
             region=pool.region,
             custom=custom,
             managed_login_version=request.get("ManagedLoginVersion", 1),
-            routing=dict(request.get("Routing", {})),
         )
 
         def insert(tx: Tx) -> None:
@@ -86,7 +86,6 @@ class DomainsApi:
                 "Status": "ACTIVE",
                 "CustomDomainConfig": domain.custom,
                 "ManagedLoginVersion": domain.managed_login_version,
-                **({"Routing": domain.routing} if domain.routing else {}),
             }
         }
 
@@ -95,6 +94,7 @@ class DomainsApi:
         self, context: CallContext, request: t.UpdateUserPoolDomainRequestTypeDef
     ) -> dict[str, Any]:
         pool = await self._records.pool(context, request["UserPoolId"])
+        _check_routing(request)
 
         def update(tx: Tx) -> Domain:
             domain = tx.get(Domain, request["Domain"])
@@ -106,7 +106,6 @@ class DomainsApi:
                 custom = dict(request["CustomDomainConfig"])
                 _check_name(domain.name, custom)
                 domain.custom = custom
-            domain.routing = dict(request.get("Routing", domain.routing))
             tx.put(domain)
             return domain
 
@@ -222,6 +221,12 @@ def _shown_server(server: ResourceServer) -> dict[str, Any]:
 def _check_version(pool: Pool, version: int) -> None:
     if version == 2:
         require_feature(pool.settings["UserPoolTier"], ("ESSENTIALS", "PLUS"), "Managed Login Version 2")
+
+
+def _check_routing(request: Mapping[str, Any]) -> None:
+    """A pool has no replicas in other regions that a domain could fall back on."""
+    if request.get("Routing"):
+        raise errors.not_supported("Routing")
 
 
 def _check_name(name: str, custom: Mapping[str, Any]) -> None:

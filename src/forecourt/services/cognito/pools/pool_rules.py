@@ -21,6 +21,8 @@ from forecourt.services.cognito.errors import (
 Settings = Mapping[str, Any]
 # Registration of clients by themselves, names for levels of assurance.
 _NOT_SUPPORTED = {"DcrConfiguration", "AcrConfiguration"}
+# Settings of which there is AWS's default only: no key of the customer's own, no other issuer.
+_DEFAULT_ONLY = {"KeyConfiguration": {"KeyType": "AWS_OWNED_KEY"}, "IssuerConfiguration": {"Type": "ORIGINAL"}}
 RESERVED_TAG = "aws: prefixed tag key names are not allowed for external use."
 PASSWORD_ONLY = ("PASSWORD",)
 
@@ -29,6 +31,9 @@ def check_request(request: Settings) -> None:
     """What can only be seen before the defaults are filled in."""
     for name in _NOT_SUPPORTED & set(request):
         raise not_supported(name)
+    for name, default in _DEFAULT_ONLY.items():
+        if request.get(name, default) not in ({}, default):
+            raise not_supported(f"{name} other than the default")
     if request.get("AliasAttributes") and request.get("UsernameAttributes"):
         raise InvalidParameterException(
             "Only one of the aliasAttributes or usernameAttributes can be set in a User pool."
