@@ -52,6 +52,11 @@ async def test_every_api_has_two_models(aws: Aws) -> None:
             "schema specified]",
         ),
         (
+            {"schema": '{"properties": {"a": {"type": "string", "pattern": "("}}}'},
+            "BadRequestException: Invalid model specified: Validation Result: warnings : [], errors : [Invalid model "
+            "schema specified]",
+        ),
+        (
             {"schema": '{"$ref": "https://apigateway.amazonaws.com/restapis/x/models/Nope"}'},
             "BadRequestException: Invalid model specified: Validation Result: warnings : [], errors : [Invalid model "
             "reference specified: Nope]",

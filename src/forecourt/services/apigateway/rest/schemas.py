@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from forecourt.services.apigateway.patterns import compile_pattern
 from forecourt.services.apigateway.rest.errors import BadRequestException
 
 if TYPE_CHECKING:
@@ -47,9 +48,16 @@ _TIDINESS = ("minItems", "uniqueItems")
 @cache
 def _meta_schema() -> Draft4Validator:
     # Not imported before a model is made: a start would wait for it.
-    from jsonschema import Draft4Validator
+    from jsonschema import Draft4Validator, FormatChecker
 
-    return Draft4Validator(Draft4Validator.META_SCHEMA)
+    formats = FormatChecker(formats=())
+    formats.checks("regex", raises=ValueError)(_is_pattern)
+    return Draft4Validator(Draft4Validator.META_SCHEMA, format_checker=formats)
+
+
+def _is_pattern(value: object) -> bool:
+    """Raises `ValueError` where a request's body could not be matched with it."""
+    return not isinstance(value, str) or compile_pattern(value) is not None
 
 
 def _is_schema(schema: dict[str, Any]) -> bool:
