@@ -565,6 +565,10 @@ PASSES: list[tuple[str, str, Any, str]] = [
         "x": {"Type": "Rules", "RulesConfiguration": {"Rules": [{"RoleARN": ADMIN}]}}}}, "cognito-identity"),
     ("cognito-idp", "CreateUserPoolClient", {"UserPoolId": "p", "AnalyticsConfiguration": {"RoleArn": ADMIN}},
      "cognito-idp"),
+    ("cognito-idp", "UpdateUserPool", {"UserPoolId": "p", "SmsConfiguration": {"EumsSms": {"CallerArn": ADMIN}}},
+     "cognito-idp"),
+    ("cognito-idp", "SetUserPoolMfaConfig", {"UserPoolId": "p", "SmsMfaConfiguration": {
+        "SmsConfiguration": {"EumsSms": {"CallerArn": ADMIN}}}}, "cognito-idp"),
     ("pinpoint", "PutEventStream", {"ApplicationId": "a", "WriteEventStream": {"RoleArn": ADMIN}}, "pinpoint"),
     ("s3", "PutBucketReplication", {"Bucket": "b", "ReplicationConfiguration": {"Role": ADMIN}}, "s3"),
     ("ssm", "SendCommand", {"DocumentName": "d", "ServiceRoleArn": ADMIN}, "ssm"),

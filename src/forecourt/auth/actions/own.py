@@ -28,6 +28,8 @@ UserPoolId    userpool/{UserPoolId}
 CreateGroup,UpdateGroup RoleArn cognito-idp.amazonaws.com
 CreateUserPool,UpdateUserPool,SetUserPoolMfaConfig SmsConfiguration.SnsCallerArn cognito-idp.amazonaws.com
 SetUserPoolMfaConfig SmsMfaConfiguration.SmsConfiguration.SnsCallerArn cognito-idp.amazonaws.com
+CreateUserPool,UpdateUserPool SmsConfiguration.EumsSms.CallerArn cognito-idp.amazonaws.com
+SetUserPoolMfaConfig SmsMfaConfiguration.SmsConfiguration.EumsSms.CallerArn cognito-idp.amazonaws.com
 CreateUserImportJob CloudWatchLogsRoleArn cognito-idp.amazonaws.com
 """,
 )
