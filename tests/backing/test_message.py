@@ -88,3 +88,16 @@ def test_keys_that_come_out_otherwise_each_time_are_not_replayed() -> None:
 )
 def test_the_headers_of_chunks_go_with_the_chunks(headers: Headers, expected: Headers | None) -> None:
     assert without_chunks(headers, b"data") == (headers if expected is None else expected)
+
+
+def test_visits_are_counted_through_queues_topics_and_buckets_only() -> None:
+    root = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"
+    counted = f"{root};Lineage=a87bd80c:1"
+
+    def handed_on(service: str, header: str) -> str:
+        headers = [(b"x-amzn-trace-id", header.encode())]
+        return Request(service=service, account="", region="", method="POST", raw_path=b"/", headers=headers).trace_id
+
+    assert {handed_on(service, counted) for service in ("sqs", "sns", "s3")} == {counted}
+    assert handed_on("events", counted) == root
+    assert (handed_on("events", ""), handed_on("events", "nonsense")) == ("", "nonsense")

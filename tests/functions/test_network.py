@@ -210,7 +210,6 @@ def test_a_function_that_calls_itself_for_ever_is_stopped(server: Forecourt) -> 
         Code={"ZipFile": zipped({"app.py": LOOP})},
         DeadLetterConfig={"TargetArn": "arn:aws:sqs:us-east-1:000000000000:net-loop"},
     )  # fmt: skip
-    functions.put_function_recursion_config(FunctionName="net-loop", RecursiveLoop="Terminate")
     functions.invoke(FunctionName="net-loop", InvocationType="Event", Payload=b'{"round": 1}')
     (dead,) = until(lambda: sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=20).get("Messages"), 60)
     assert json.loads(dead["Body"]) == {"round": 17}

@@ -411,7 +411,7 @@ async def test_what_infrastructure_tools_ask_besides(functions: Lambda) -> None:
     assert await functions.call("GetRuntimeManagementConfig", FunctionName="f") == {
         "UpdateRuntimeOn": "Auto", "FunctionArn": ARN + "f",
     }  # fmt: skip
-    assert await functions.call("GetFunctionRecursionConfig", FunctionName="f") == {"RecursiveLoop": "Allow"}
+    assert await functions.call("GetFunctionRecursionConfig", FunctionName="f") == {"RecursiveLoop": "Terminate"}
 
 
 async def test_reserved_concurrency_leaves_100_to_others(functions: Lambda) -> None:
@@ -499,8 +499,8 @@ async def test_runtime_management_and_recursion_are_kept(functions: Lambda) -> N
     }
     with pytest.raises(ServiceError, match="RuntimeVersionArn must be given"):
         await functions.call("PutRuntimeManagementConfig", FunctionName="f", UpdateRuntimeOn="Manual")
-    await functions.call("PutFunctionRecursionConfig", FunctionName="f", RecursiveLoop="Terminate")
-    assert await functions.call("GetFunctionRecursionConfig", FunctionName="f") == {"RecursiveLoop": "Terminate"}
+    await functions.call("PutFunctionRecursionConfig", FunctionName="f", RecursiveLoop="Allow")
+    assert await functions.call("GetFunctionRecursionConfig", FunctionName="f") == {"RecursiveLoop": "Allow"}
 
 
 async def test_provisioned_concurrency_stays_within_what_there_is(functions: Lambda) -> None:

@@ -204,8 +204,7 @@ class Backing:
             response = outcome.response
             if only_reads(request) or not outcome.changed:
                 return response
-            trace_id = request.header(b"x-amzn-trace-id")
-            handed_on = parcel(outcome.deliveries, trace_id) if outcome.deliveries else None
+            handed_on = parcel(outcome.deliveries, request.trace_id) if outcome.deliveries else None
             kept = await self._keep(Entry(request, at, seed, response.status), handed_on)
         if kept is not None:
             await kept

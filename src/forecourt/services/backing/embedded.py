@@ -91,7 +91,7 @@ class Embedded:
     def run(self, request: Request, at: float, seed: bytes, patient: bool) -> Outcome:
         """A `patient` request rather waits than finds nothing. Raises `NotImplementedYet`, `WouldWait`, `Broken`."""
         self.load()
-        _running.patient, _running.unchanged, _running.trace = patient, False, request.header(b"x-amzn-trace-id")
+        _running.patient, _running.unchanged, _running.trace = patient, False, request.trace_id
         bridges.noted.clear()
         environ = _environ(request)
         self._name_anew(environ, request)

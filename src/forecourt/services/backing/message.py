@@ -6,7 +6,12 @@ from urllib.parse import parse_qs
 
 import msgspec
 
+from forecourt.telemetry import trace
+
 Headers = list[tuple[bytes, bytes]]
+
+# https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html#invocation-recursion-supported
+_WATCHED_FOR_LOOPS = ("sqs", "sns", "s3")
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,6 +29,13 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     def header(self, name: bytes) -> str:
         """The first header called `name` (lower case), or ""."""
         return next((value.decode("latin-1") for key, value in self.headers if key == name), "")
+
+    @property
+    def trace_id(self) -> str:
+        """The trace header, as it is handed on: what counts a function's visits in it goes no further than with AWS."""
+        header = self.header(b"x-amzn-trace-id")
+        found = trace.parse(header) if header and self.service not in _WATCHED_FOR_LOOPS else None
+        return str(found._replace(others=())) if found is not None else header
 
 
 class Response(msgspec.Struct, frozen=True):

@@ -85,7 +85,7 @@ class Function(Document):
     next_version: int = 1
     reserved_concurrency: int | None = None
     tags: dict[str, str] = {}
-    recursive_loop: str = "Allow"
+    recursive_loop: str = "Terminate"
     # The ARN of a `CodeSigningConfig`
     code_signing_config: str = ""
 
