@@ -191,10 +191,11 @@ def test_a_place_that_is_no_number_of_ours() -> None:
     assert changed["endpointConfiguration"]["types"] == ["REGIONAL", "EDGE"]
 
 
-def test_a_stage_names_every_path_it_knows() -> None:
+@pytest.mark.parametrize("path", ["/documentation_version", "/webAclArn"])
+def test_a_stage_names_every_path_it_knows(path: str) -> None:
     with pytest.raises(ServiceError) as refusal:
-        patch.apply(patches.STAGE, {"methodSettings": {}}, [{"op": "replace", "path": "/documentation_version"}])
+        patch.apply(patches.STAGE, {"methodSettings": {}}, [{"op": "replace", "path": path, "value": "x"}])
     assert str(refusal.value).startswith(
-        "BadRequestException: Invalid method setting path: /documentation_version. Must be one of: [/deploymentId, "
+        f"BadRequestException: Invalid method setting path: {path}. Must be one of: [/deploymentId, "
     )
     assert str(refusal.value).endswith("/variables/{variable_name}, /tracingEnabled]")

@@ -335,7 +335,6 @@ class Stage(Entity, kw_only=True):
     access_log_settings: AccessLogSettings | None = None
     canary_settings: CanarySettings | None = None
     tracing_enabled: bool = False
-    web_acl_arn: str | None = None
     tags: dict[str, str] | None = None
 
 

@@ -128,7 +128,7 @@ STAGE = table(
     _refuse_stage,
     Rule("/deploymentId", REPLACE, member("deploymentId")),
     Rule("/deploymentId", ("copy",), _promote),
-    *members("description", "cacheClusterSize", "webAclArn"),
+    *members("description", "cacheClusterSize"),
     Rule("/documentationVersion", REPLACE, member("documentationVersion", lambda value: value or None)),
     Rule("/cacheClusterEnabled", REPLACE, member("cacheClusterEnabled", flag)),
     Rule("/clientCertificateId", ("replace", "remove"), member("clientCertificateId", lambda value: value or None)),
