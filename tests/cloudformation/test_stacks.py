@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from botocore.exceptions import ClientError
 from tests.cloudformation.stacks import CAPABILITIES, Stacks, ask, fresh, outputs
@@ -174,12 +176,18 @@ Resources:
 def test_what_there_is_not_says_so(stacks: Stacks) -> None:
     client = stacks.client
     template = '{"Resources": {"G": {"Type": "AWS::IAM::Group"}}}'
-    refused = {
-        "CreateChangeSet": ("create_change_set", {"ChangeSetType": "IMPORT", "ChangeSetName": "c", "StackName": "s"}),
-        "EstimateTemplateCost": ("estimate_template_cost", {}),
-        "CreateStack": ("create_stack", {"StackName": "s", "ResourceTypes": ["AWS::*"]}),
-    }
-    for method, request in refused.values():
+    triggers = {"RollbackTriggers": [{"Arn": "arn:aws:cloudwatch:x", "Type": "AWS::CloudWatch::Alarm"}]}
+    change_set = {"StackName": "s", "ChangeSetName": "c", "ChangeSetType": "CREATE"}
+    refused: list[tuple[str, dict[str, Any]]] = [
+        ("create_change_set", {**change_set, "ChangeSetType": "IMPORT"}),
+        ("create_change_set", {**change_set, "ResourceTypes": ["AWS::*"]}),
+        ("create_change_set", {**change_set, "RollbackConfiguration": triggers}),
+        ("estimate_template_cost", {}),
+        ("create_stack", {"StackName": "s", "ResourceTypes": ["AWS::*"]}),
+        ("create_stack", {"StackName": "s", "RollbackConfiguration": {"MonitoringTimeInMinutes": 5}}),
+        ("create_stack", {"StackName": "s", "DeploymentConfig": {"Mode": "EXPRESS"}}),
+    ]
+    for method, request in refused:
         with pytest.raises(ClientError, match="NotImplemented"):
             getattr(client, method)(**request, TemplateBody=template)
     with pytest.raises(ClientError, match="NotImplemented"):

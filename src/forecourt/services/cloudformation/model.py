@@ -65,7 +65,6 @@ class Stack(Document):
     disable_rollback: bool = False
     termination_protection: bool = False
     policy: str | None = None
-    rollback_configuration: dict[str, Any] = {}
     updated_at: float | None = None
     deleted_at: float | None = None
     change_set_id: str | None = None
@@ -187,7 +186,6 @@ class ChangeSet(Document):
     capabilities: list[str] = []
     topics: list[str] = []
     role_arn: str | None = None
-    rollback_configuration: dict[str, Any] = {}
     changes: list[dict[str, Any]] = []
     token: str | None = None
     on_failure: str | None = None

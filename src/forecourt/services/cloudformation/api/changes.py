@@ -12,7 +12,14 @@ from forecourt.base.ids import Ids
 from forecourt.services.cloudformation.api.launch import Launch
 from forecourt.services.cloudformation.api.paging import page
 from forecourt.services.cloudformation.api.planned import changes, differs
-from forecourt.services.cloudformation.api.requests import Prepared, Request, Requests, check_stack_name, tags_of
+from forecourt.services.cloudformation.api.requests import (
+    Prepared,
+    Request,
+    Requests,
+    check_stack_name,
+    refuse_unsupported,
+    tags_of,
+)
 from forecourt.services.cloudformation.api.stacks import require_updatable
 from forecourt.services.cloudformation.errors import (
     AlreadyExistsException,
@@ -29,10 +36,6 @@ from forecourt.store import Tx
 
 _REVIEW = "REVIEW_IN_PROGRESS"
 _NOTHING = "The submitted information didn't contain changes. Submit different information to create a change set."
-_REFUSED = {
-    "ResourcesToImport": "Forecourt does not import resources into stacks: ResourcesToImport is refused.",
-    "DeploymentMode": "Forecourt does not look for drift: DeploymentMode is refused.",
-}
 
 
 class ChangeSetsApi:
@@ -48,9 +51,9 @@ class ChangeSetsApi:
         kind = request.get("ChangeSetType", "UPDATE")
         if kind == "IMPORT":
             raise NotImplementedYet("Forecourt does not import resources into stacks.")
-        for name, why in _REFUSED.items():
-            if request.get(name):
-                raise NotImplementedYet(why)
+        refuse_unsupported(request)
+        if kind == "UPDATE" and request.get("OnStackFailure") == "DELETE":
+            raise ValidationError("OnStackFailure can be DELETE only for a ChangeSetType of CREATE.")
         stack = await self._stack_for(context, request, kind)
         known = await self._stacks.store.get(ChangeSet, *stack.key, request["ChangeSetName"])
         if known is not None:
@@ -114,7 +117,6 @@ class ChangeSetsApi:
             capabilities=list(request.get("Capabilities") or ()),
             topics=list(request.get("NotificationARNs") or stack.topics),
             role_arn=request.get("RoleARN") or stack.role_arn,
-            rollback_configuration=dict(request.get("RollbackConfiguration") or {}),
             token=request.get("ClientToken"),
             on_failure=request.get("OnStackFailure"),
         )
@@ -154,7 +156,7 @@ class ChangeSetsApi:
             "ChangeSetId": found.id,
             "Parameters": shown_parameters(self._stacks.parameters(found.parameters)),
             "NotificationARNs": found.topics,
-            "RollbackConfiguration": found.rollback_configuration,
+            "RollbackConfiguration": {},
             "Capabilities": found.capabilities,
             "Tags": [{"Key": key, "Value": value} for key, value in found.tags.items()],
             "Changes": shown,

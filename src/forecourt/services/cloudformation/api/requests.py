@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 
 from forecourt.base.call import CallContext, Caller
-from forecourt.base.errors import ServiceError
+from forecourt.base.errors import NotImplementedYet, ServiceError
 from forecourt.base.ports import RoleSessions
 from forecourt.services.cloudformation.errors import InsufficientCapabilitiesException, ValidationError
 from forecourt.services.cloudformation.macros import Macros
@@ -35,6 +35,12 @@ _IAM_TYPES = frozenset(
     )
 )  # fmt: skip
 _NAMES = ("RoleName", "UserName", "GroupName", "ManagedPolicyName", "InstanceProfileName")
+_UNSUPPORTED = {
+    "ResourceTypes": "Forecourt does not limit a template's resource types: ResourceTypes is refused.",
+    "ResourcesToImport": "Forecourt does not import resources into stacks: ResourcesToImport is refused.",
+    "DeploymentMode": "Forecourt does not look for drift: DeploymentMode is refused.",
+    "ForceRollback": "Forecourt does not force a rollback: use ResourcesToSkip.",
+}
 
 
 class Prepared(msgspec.Struct, frozen=True):
@@ -153,6 +159,20 @@ class Requests:
             )
         except ServiceError as error:
             raise ValidationError(f"Role {role_arn} is invalid or cannot be assumed") from error
+
+
+def refuse_unsupported(request: Request) -> None:
+    """Raises `NotImplementedYet` for what a stack's operation would not heed."""
+    for name, why in _UNSUPPORTED.items():
+        if request.get(name):
+            raise NotImplementedYet(why)
+    if any((request.get("RollbackConfiguration") or {}).values()):
+        raise NotImplementedYet(
+            "Forecourt watches no alarms while a stack is deployed, nor after it: RollbackConfiguration is refused."
+        )
+    config = request.get("DeploymentConfig") or {}
+    if config.get("Mode", "STANDARD") != "STANDARD" or config.get("DisableRollback"):
+        raise NotImplementedYet("Forecourt deploys in its one way: DeploymentConfig is refused.")
 
 
 def check_stack_name(name: str) -> None:

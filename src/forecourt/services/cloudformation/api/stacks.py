@@ -18,6 +18,7 @@ from forecourt.services.cloudformation.api.requests import (
     Requests,
     check_expansion,
     check_stack_name,
+    refuse_unsupported,
     tags_of,
 )
 from forecourt.services.cloudformation.errors import (
@@ -42,7 +43,7 @@ class StacksApi:
     async def create_stack(self, context: CallContext, request: Request) -> dict[str, Any]:
         name = request["StackName"]
         check_stack_name(name)
-        _refuse_unsupported(request)
+        refuse_unsupported(request)
         token = request.get("ClientRequestToken")
         known = await self._stacks.find(context.account, context.region, name)
         if known is not None:
@@ -91,13 +92,12 @@ class StacksApi:
             timeout_minutes=request.get("TimeoutInMinutes"),
             disable_rollback=bool(request.get("DisableRollback")),
             termination_protection=bool(request.get("EnableTerminationProtection")),
-            rollback_configuration=dict(request.get("RollbackConfiguration") or {}),
             public_url=context.public_url,
         )
 
     @operation("UpdateStack")
     async def update_stack(self, context: CallContext, request: Request) -> dict[str, Any]:
-        _refuse_unsupported(request)
+        refuse_unsupported(request)
         stack = await self._stacks.find(context.account, context.region, request["StackName"])
         if stack is None or stack.status == DELETED:
             raise ValidationError(f"Stack [{request['StackName']}] does not exist")
@@ -124,6 +124,7 @@ class StacksApi:
     @operation("DeleteStack")
     async def delete_stack(self, context: CallContext, request: Request) -> None:
         """Of a stack that is not there, nothing: AWS says the same as of one that is."""
+        refuse_unsupported(request)
         stack = await self._stacks.find(context.account, context.region, request["StackName"])
         if stack is None or stack.status == DELETED:
             return
@@ -173,6 +174,7 @@ class StacksApi:
 
     @operation("ContinueUpdateRollback")
     async def continue_update_rollback(self, context: CallContext, request: Request) -> dict[str, Any]:
+        refuse_unsupported(request)
         stack = await self._stacks.require(context.account, context.region, request["StackName"])
         if stack.status != "UPDATE_ROLLBACK_FAILED":
             raise ValidationError(
@@ -193,7 +195,7 @@ class StacksApi:
             "StackStatus": stack.status,
             "DisableRollback": stack.disable_rollback,
             "NotificationARNs": stack.topics,
-            "RollbackConfiguration": stack.rollback_configuration,
+            "RollbackConfiguration": {},
             "Capabilities": stack.capabilities,
             "Parameters": shown_parameters(self._stacks.parameters(stack.parameters)),
             "Outputs": [_output(output) for output in stack.outputs],
@@ -251,10 +253,3 @@ def require_updatable(stack: Stack) -> None:
     """Raises `ValidationError`."""
     if stack.status not in _UPDATABLE:
         raise ValidationError(f"Stack:{stack.id} is in {stack.status} state and can not be updated.")
-
-
-def _refuse_unsupported(request: Request) -> None:
-    if (request.get("RollbackConfiguration") or {}).get("RollbackTriggers"):
-        raise NotImplementedYet("Forecourt watches no alarms while a stack is deployed: RollbackTriggers are refused.")
-    if request.get("ResourceTypes"):
-        raise NotImplementedYet("Forecourt does not limit a template's resource types: ResourceTypes is refused.")

@@ -21,7 +21,6 @@ _WELL = ("CREATE_COMPLETE", "UPDATE_COMPLETE")
 # What of a stack an update changes and its rollback restores
 _TEMPLATE_FIELDS = (
     "template", "processed", "description", "parameters", "outputs", "tags", "capabilities", "topics", "role_arn",
-    "rollback_configuration",
 )  # fmt: skip
 
 
