@@ -99,6 +99,20 @@ async def test_nobody_ends_the_session_of_another(cloud: Cloud) -> None:
     assert len(await listed(cloud, pool)) == 1
 
 
+async def test_what_has_expired_takes_no_room(cloud: Cloud) -> None:
+    pool = await cloud.pool()
+    await track(cloud, pool, most=2)
+    long = await cloud.app(pool, *PASSWORD_FLOWS)
+    short = await cloud.app(pool, *PASSWORD_FLOWS, RefreshTokenValidity=1, TokenValidityUnits={"RefreshToken": "hours"})
+    await cloud.user(pool)
+    kept = (await cloud.sign_in(long))["AuthenticationResult"]["RefreshToken"]
+    cloud.clock.advance(1)
+    await cloud.sign_in(short)
+    cloud.clock.advance(3601)
+    await cloud.sign_in(short)
+    assert await refresh(cloud, long, kept)
+
+
 async def test_one_too_many_ends_the_one_used_longest_ago(cloud: Cloud) -> None:
     pool = await cloud.pool()
     app = await cloud.app(pool, *PASSWORD_FLOWS)

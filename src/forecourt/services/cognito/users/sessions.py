@@ -51,7 +51,8 @@ def browser_seconds(pool: Pool) -> int:
 def begin(tx: Tx, pool: Pool, grant: Grant) -> None:
     """Keeps a new grant; where the user has as many token sessions as he may, the one used longest ago makes room."""
     if tracked(pool):
-        held = [other for other in tx.list(Grant, pool.id, grant.user_key) if other.refresh_hash]
+        others = tx.list(Grant, pool.id, grant.user_key)
+        held = [other for other in others if other.refresh_hash and other.expires_at > grant.created_at]
         held.sort(key=lambda other: other.used_at)
         most = int(pool.session_configuration["TokenSession"]["MaxPerUser"])
         for other in held[: max(0, len(held) + 1 - most)]:
