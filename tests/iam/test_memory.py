@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 
+import pytest
+
+from forecourt.base.clock import Clock
+from forecourt.services.iam import notes
 from forecourt.services.iam.memory import Memory
+from forecourt.store import Tx, open_store
 
 
 async def test_what_was_read_before_a_change_is_not_kept_after_it() -> None:
@@ -24,3 +30,25 @@ async def test_what_was_read_before_a_change_is_not_kept_after_it() -> None:
     assert await reading == "old"
     assert await memory.of("ann") == "new"
     assert memory.known == {"ann": "new"}
+
+
+async def test_a_write_that_failed_is_not_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(notes, "_SECONDS", 0)
+    store = open_store(None, Clock())
+    written, tries = asyncio.Event(), iter((OSError("disk full"), None))
+
+    def keep(tx: Tx, noted: Mapping[str, int]) -> None:
+        if (error := next(tries, None)) is not None:
+            raise error
+        written.set()
+
+    kept: notes.Notes[str, int] = notes.Notes(store, keep)
+    kept.newest["first"] = 1
+    kept.start()
+    async with asyncio.timeout(5):
+        while kept.newest:
+            await asyncio.sleep(0)
+        kept.newest["second"] = 2
+        await written.wait()
+    await kept.stop()
+    await store.close()

@@ -6,6 +6,7 @@ Whoever asks has it kept first; an abrupt end loses what the last minute noted.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Generic, TypeVar
@@ -15,6 +16,7 @@ from forecourt.store import Store, Tx
 K = TypeVar("K")
 V = TypeVar("V")
 
+_log = logging.getLogger("forecourt.iam")
 _SECONDS = 60
 
 
@@ -48,4 +50,7 @@ class Notes(Generic[K, V]):
     async def _write_now_and_then(self) -> None:
         while True:
             await asyncio.sleep(_SECONDS)
-            await self.write()
+            try:
+                await self.write()
+            except Exception:
+                _log.exception("writing down what was used last failed")
