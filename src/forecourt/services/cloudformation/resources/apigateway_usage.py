@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from forecourt.base.errors import ServiceError
 from forecourt.services.cloudformation.resources import shaped
 from forecourt.services.cloudformation.resources.patched import Operation, Patched, escaped, replace, values
 from forecourt.services.cloudformation.resources.simple import Name
-from forecourt.services.cloudformation.resources.work import Handler, Made, Properties, Work, is_taken
+from forecourt.services.cloudformation.resources.work import Handler, Made, Properties, Work
 
 _S = "apigateway"
 
@@ -59,11 +58,7 @@ class UsagePlan(Patched, frozen=True, kw_only=True):
 class UsagePlanKey:
     async def create(self, work: Work, properties: Properties) -> Made:
         params = shaped.parameters(_S, "CreateUsagePlanKey", properties)
-        try:
-            await work.call(_S, "CreateUsagePlanKey", **params)
-        except ServiceError as error:
-            if not work.again or not is_taken(error):
-                raise
+        await work.make(_S, "CreateUsagePlanKey", **params)
         physical_id = f"{properties['KeyId']}:{properties['UsagePlanId']}"
         return Made(physical_id, {"Id": physical_id})
 

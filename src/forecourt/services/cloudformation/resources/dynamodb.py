@@ -11,7 +11,7 @@ from forecourt.services.cloudformation.errors import NotTried, ResourceFailed
 from forecourt.services.cloudformation.resources import shaped
 from forecourt.services.cloudformation.resources.simple import Name, changed, refuse_unknown
 from forecourt.services.cloudformation.resources.tags import retag
-from forecourt.services.cloudformation.resources.work import Handler, Made, Properties, Work, is_taken
+from forecourt.services.cloudformation.resources.work import Handler, Made, Properties, Work
 from forecourt.services.cloudformation.template.document import dump
 
 _S = "dynamodb"
@@ -33,11 +33,7 @@ class Table:
         name = given["TableName"]
         own = {key: value for key, value in given.items() if key not in _APART or key == "Tags"}
         params = {**shaped.parameters(_S, "CreateTable", own), **_renamed(given)}
-        try:
-            await work.call(_S, "CreateTable", **params)
-        except ServiceError as error:
-            if not work.again or not is_taken(error):
-                raise
+        await work.make(_S, "CreateTable", **params)
         try:
             await _active(work, name)
             await self._apart(work, name, {}, given)

@@ -9,7 +9,7 @@ from forecourt.services.cloudformation.errors import ResourceFailed
 from forecourt.services.cloudformation.resources import shaped
 from forecourt.services.cloudformation.resources.simple import Name, Simple, changed, refuse_unknown
 from forecourt.services.cloudformation.resources.tags import retag
-from forecourt.services.cloudformation.resources.work import Handler, Made, Properties, Work, is_taken
+from forecourt.services.cloudformation.resources.work import Handler, Made, Properties, Work
 from forecourt.services.cloudformation.template.document import dump
 
 
@@ -80,12 +80,7 @@ class EventBus:
     async def create(self, work: Work, properties: Properties) -> Made:
         own = {name: value for name, value in properties.items() if name != "Policy"}
         refuse_unknown(work, "events", "CreateEventBus", own)
-        try:
-            found = await work.call("events", "CreateEventBus", **shaped.parameters("events", "CreateEventBus", own))
-        except ServiceError as error:
-            if not work.again or not is_taken(error):
-                raise
-            found = {}
+        found = await work.make("events", "CreateEventBus", **shaped.parameters("events", "CreateEventBus", own))
         await self._permit(work, properties["Name"], properties.get("Policy"))
         arn = found.get("EventBusArn") or work.arn("events", f"event-bus/{properties['Name']}")
         return Made(properties["Name"], {"Arn": arn, "Name": properties["Name"]})

@@ -11,7 +11,7 @@ from forecourt.services.cloudformation.errors import ResourceFailed
 from forecourt.services.cloudformation.resources import inline_code, shaped
 from forecourt.services.cloudformation.resources.simple import Found, Name, Simple, changed, refuse_unknown
 from forecourt.services.cloudformation.resources.tags import retag
-from forecourt.services.cloudformation.resources.work import Handler, Made, Properties, Work, is_taken
+from forecourt.services.cloudformation.resources.work import Handler, Made, Properties, Work
 
 _POLL_SECONDS = 0.05
 _CODE = frozenset(("Code", "Architectures"))
@@ -45,11 +45,7 @@ class Function:
         params = shaped.parameters("lambda", "CreateFunction", {k: v for k, v in given.items() if k != "Code"})
         if "ImageUri" in given["Code"]:
             params["PackageType"] = "Image"
-        try:
-            await work.call("lambda", "CreateFunction", **params, Code=_code(given))
-        except ServiceError as error:
-            if not work.again or not is_taken(error):
-                raise
+        await work.make("lambda", "CreateFunction", **params, Code=_code(given))
         try:
             await _settled(work, name)
             await self._apart(work, name, {}, given)
@@ -158,11 +154,8 @@ async def _provision(work: Work, key: Mapping[str, str], wanted: Any, had: bool)
 
 class Alias:
     async def create(self, work: Work, properties: Properties) -> Made:
-        try:
-            found = await work.call("lambda", "CreateAlias", **_alias("CreateAlias", properties))
-        except ServiceError as error:
-            if not work.again or not is_taken(error):
-                raise
+        found = await work.make("lambda", "CreateAlias", **_alias("CreateAlias", properties))
+        if not found:
             return await self.update(work, "", {}, properties)
         await self._provision(work, {}, properties)
         return Made(found["AliasArn"], {"AliasArn": found["AliasArn"]})
@@ -199,11 +192,7 @@ class Permission:
     async def create(self, work: Work, properties: Properties) -> Made:
         statement = work.name(100)
         params = shaped.parameters("lambda", "AddPermission", properties)
-        try:
-            await work.call("lambda", "AddPermission", **params, StatementId=statement)
-        except ServiceError as error:
-            if not work.again or not is_taken(error):
-                raise
+        await work.make("lambda", "AddPermission", **params, StatementId=statement)
         return Made(statement, {"Id": statement})
 
     async def update(self, work: Work, physical_id: str, old: Properties, new: Properties) -> Made:

@@ -10,7 +10,7 @@ from forecourt.services.cloudformation.resources import shaped
 from forecourt.services.cloudformation.resources.iam_policies import document_text
 from forecourt.services.cloudformation.resources.simple import Name, Simple
 from forecourt.services.cloudformation.resources.tags import as_list, as_map
-from forecourt.services.cloudformation.resources.work import Handler, Made, Properties, Work, is_taken
+from forecourt.services.cloudformation.resources.work import Handler, Made, Properties, Work
 
 
 class Identity:
@@ -27,11 +27,7 @@ class Identity:
         params = shaped.parameters("iam", f"Create{self._noun}", given)
         if "PermissionsBoundary" in given:
             params["PermissionsBoundary"] = given["PermissionsBoundary"]
-        try:
-            await work.call("iam", f"Create{self._noun}", **params)
-        except ServiceError as error:
-            if not work.again or not is_taken(error):
-                raise
+        await work.make("iam", f"Create{self._noun}", **params)
         name = given[self._key]
         try:
             await self._settle(work, name, {}, given)
@@ -203,11 +199,7 @@ class InstanceProfile:
     async def create(self, work: Work, properties: Properties) -> Made:
         given = Name("InstanceProfileName", 128).settle(work, properties)
         name = given["InstanceProfileName"]
-        try:
-            await work.call("iam", "CreateInstanceProfile", InstanceProfileName=name, Path=given.get("Path"))
-        except ServiceError as error:
-            if not work.again or not is_taken(error):
-                raise
+        await work.make("iam", "CreateInstanceProfile", InstanceProfileName=name, Path=given.get("Path"))
         return await self.update(work, name, {}, given)
 
     async def update(self, work: Work, physical_id: str, old: Properties, new: Properties) -> Made:

@@ -7,7 +7,7 @@ from typing import Any
 
 from forecourt.base.errors import ServiceError
 from forecourt.services.cloudformation.resources.simple import Name
-from forecourt.services.cloudformation.resources.work import Handler, Made, Properties, Work, is_taken
+from forecourt.services.cloudformation.resources.work import Handler, Made, Properties, Work
 from forecourt.services.cloudformation.template.document import dump
 
 
@@ -86,12 +86,8 @@ class ManagedPolicy:
             "Description": given.get("Description"),
             "Tags": given.get("Tags"),
         }
+        await work.make("iam", "CreatePolicy", **params)
         arn = f"arn:aws:iam::{work.account}:policy{given.get('Path', '/')}{given['ManagedPolicyName']}"
-        try:
-            arn = (await work.call("iam", "CreatePolicy", **params))["Policy"]["Arn"]
-        except ServiceError as error:
-            if not work.again or not is_taken(error):
-                raise
         await self._attach(work, arn, {}, given)
         return await self._made(work, arn)
 

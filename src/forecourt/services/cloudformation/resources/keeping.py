@@ -11,7 +11,7 @@ from forecourt.services.cloudformation.errors import NotTried, ResourceFailed
 from forecourt.services.cloudformation.resources import shaped
 from forecourt.services.cloudformation.resources.simple import Name, Simple, changed, refuse_unknown
 from forecourt.services.cloudformation.resources.tags import as_list, as_map, retag
-from forecourt.services.cloudformation.resources.work import Handler, Made, Properties, Work, is_taken
+from forecourt.services.cloudformation.resources.work import Handler, Made, Properties, Work
 from forecourt.services.cloudformation.template.document import dump
 
 _POLL_SECONDS = 0.05
@@ -27,12 +27,8 @@ class Stream:
         own = {key: value for key, value in given.items() if key not in self._APART}
         if "ShardCount" not in own and "StreamModeDetails" not in own:
             own["StreamModeDetails"] = {"StreamMode": "ON_DEMAND"}
-        try:
-            params = shaped.parameters("kinesis", "CreateStream", own)
-            await work.call("kinesis", "CreateStream", StreamName=name, **params)
-        except ServiceError as error:
-            if not work.again or not is_taken(error):
-                raise
+        params = shaped.parameters("kinesis", "CreateStream", own)
+        await work.make("kinesis", "CreateStream", StreamName=name, **params)
         try:
             return await self.update(work, name, {"ShardCount": own.get("ShardCount")}, given)
         except (ServiceError, ResourceFailed):
@@ -88,11 +84,8 @@ class Secret:
             params["SecretString"] = await self._generated(work, given["GenerateSecretString"])
         elif "SecretString" not in params:
             params["SecretString"] = await self._generated(work, {})
-        try:
-            found = await work.call("secretsmanager", "CreateSecret", **params)
-        except ServiceError as error:
-            if not work.again or not is_taken(error):
-                raise
+        found = await work.make("secretsmanager", "CreateSecret", **params)
+        if not found:
             found = await work.call("secretsmanager", "DescribeSecret", SecretId=given["Name"])
         return Made(found["ARN"], {"Id": found["ARN"]})
 
@@ -134,11 +127,7 @@ class Parameter:
         given = Name("Name", 1011).settle(work, properties)
         refuse_unknown(work, "ssm", "PutParameter", given)
         params = shaped.parameters("ssm", "PutParameter", given)
-        try:
-            await work.call("ssm", "PutParameter", **params)
-        except ServiceError as error:
-            if not work.again or not is_taken(error):
-                raise
+        await work.make("ssm", "PutParameter", **params)
         return self._made(work, given)
 
     async def update(self, work: Work, physical_id: str, old: Properties, new: Properties) -> Made:

@@ -10,7 +10,7 @@ from forecourt.services.cloudformation.errors import ResourceFailed
 from forecourt.services.cloudformation.resources import shaped
 from forecourt.services.cloudformation.resources.simple import Name, changed
 from forecourt.services.cloudformation.resources.tags import as_list, as_map
-from forecourt.services.cloudformation.resources.work import Handler, Made, Properties, Work, is_taken
+from forecourt.services.cloudformation.resources.work import Handler, Made, Properties, Work
 from forecourt.services.cloudformation.template.document import dump
 
 _S = "s3"
@@ -187,18 +187,14 @@ class Bucket:
         if strange:
             raise ResourceFailed(f"Forecourt does not support {', '.join(sorted(strange))} of {work.type}")
         where = None if work.region == "us-east-1" else {"LocationConstraint": work.region}
-        try:
-            await work.call(
-                _S,
-                "CreateBucket",
-                Bucket=name,
-                CreateBucketConfiguration=where,
-                ACL=_acl(given),
-                ObjectLockEnabledForBucket=_flag(given.get("ObjectLockEnabled")),
-            )
-        except ServiceError as error:
-            if not work.again or not is_taken(error):
-                raise
+        await work.make(
+            _S,
+            "CreateBucket",
+            Bucket=name,
+            CreateBucketConfiguration=where,
+            ACL=_acl(given),
+            ObjectLockEnabledForBucket=_flag(given.get("ObjectLockEnabled")),
+        )
         try:
             await self._settle(work, name, {}, given)
         except (ServiceError, ResourceFailed, KeyError):

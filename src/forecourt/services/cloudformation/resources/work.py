@@ -89,6 +89,15 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
         given = {name: value for name, value in params.items() if value is not None}
         return await self.ports.caller.call(self.context, service, operation, given)
 
+    async def make(self, service: str, operation: str, /, **params: Any) -> dict[str, Any]:
+        """A call that makes: what the same step made before a crash need not be made, and its answer is empty."""
+        try:
+            return await self.call(service, operation, **params)
+        except ServiceError as error:
+            if not self.again or not is_taken(error):
+                raise
+            return {}
+
     async def gone(self, service: str, operation: str, /, **params: Any) -> None:
         """A call that deletes: what is not there any more need not be deleted."""
         try:
