@@ -34,12 +34,8 @@ class RestApi(Patched, frozen=True, kw_only=True):
         given = {"Name": title or work.logical_id, **properties}
         made = await super().create(work, {name: value for name, value in given.items() if name not in _SPEC})
         if definition is not None:
-            try:
+            async with work.undone(self, made.physical_id, properties):
                 await self._import(work, made.physical_id, properties, definition)
-            except ServiceError:
-                # It has no physical id yet by which a rollback would find it.
-                await self.delete(work, made.physical_id, properties)
-                raise
         return made
 
     async def update(self, work: Work, physical_id: str, old: Properties, new: Properties) -> Made:

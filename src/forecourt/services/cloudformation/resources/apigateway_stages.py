@@ -90,11 +90,8 @@ class Stage(Patched, frozen=True, kw_only=True):
         first = {name: value for name, value in properties.items() if name not in _LATER}
         given = {**first, "StageName": properties.get("StageName", "Stage")}
         made = await super().create(work, given)
-        try:
+        async with work.undone(self, made.physical_id, given):
             await self.update(work, made.physical_id, given, {**given, **properties})
-        except ServiceError:
-            await self.delete(work, made.physical_id, given)
-            raise
         return made
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from forecourt.base.errors import ServiceError
-from forecourt.services.cloudformation.errors import NotTried, ResourceFailed
+from forecourt.services.cloudformation.errors import NotTried
 from forecourt.services.cloudformation.resources import shaped
 from forecourt.services.cloudformation.resources.simple import Name, Simple, refuse_unknown
 from forecourt.services.cloudformation.resources.work import Handler, Made, Properties, Work
@@ -30,13 +29,9 @@ class UserPool:
         refuse_unknown(work, _S, "CreateUserPool", own)
         made = await work.call(_S, "CreateUserPool", **shaped.parameters(_S, "CreateUserPool", own))
         pool = made["UserPool"]["Id"]
-        try:
+        async with work.undone(self, pool, {}):
             if _FACTORS & set(given):
                 await self._factors(work, pool, given)
-        except (ServiceError, ResourceFailed):
-            # It has no physical id yet by which a rollback would find it.
-            await self.delete(work, pool, {})
-            raise
         return self._made(work, pool)
 
     async def update(self, work: Work, physical_id: str, old: Properties, new: Properties) -> Made:

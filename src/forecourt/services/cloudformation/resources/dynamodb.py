@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from forecourt.base.errors import ServiceError
 from forecourt.services.cloudformation.errors import NotTried, ResourceFailed
 from forecourt.services.cloudformation.resources import shaped
 from forecourt.services.cloudformation.resources.simple import Name, changed, refuse_unknown
@@ -34,13 +33,9 @@ class Table:
         own = {key: value for key, value in given.items() if key not in _APART or key == "Tags"}
         params = {**shaped.parameters(_S, "CreateTable", own), **_renamed(given)}
         await work.make(_S, "CreateTable", **params)
-        try:
+        async with work.undone(self, name, given):
             await _active(work, name)
             await self._apart(work, name, {}, given)
-        except (ServiceError, ResourceFailed):
-            # It has no physical id yet by which a rollback would find it.
-            await self.delete(work, name, given)
-            raise
         return await self._made(work, name)
 
     async def update(self, work: Work, physical_id: str, old: Properties, new: Properties) -> Made:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from forecourt.base.errors import ServiceError
 from forecourt.services.cloudformation.errors import NotTried
 from forecourt.services.cloudformation.resources import shaped
 from forecourt.services.cloudformation.resources.simple import Name, changed, refuse_unknown
@@ -23,12 +22,8 @@ class Repository:
         params = shaped.parameters("ecr", "CreateRepository", given)
         found = (await work.call("ecr", "CreateRepository", **params))["repository"]
         name = given["RepositoryName"]
-        try:
+        async with work.undone(self, name, given):
             await self._settle(work, name, {}, given)
-        except ServiceError:
-            # It has no physical id yet by which a rollback would find it.
-            await self.delete(work, name, given)
-            raise
         return Made(name, {"Arn": found["repositoryArn"], "RepositoryUri": found["repositoryUri"]})
 
     async def update(self, work: Work, physical_id: str, old: Properties, new: Properties) -> Made:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from forecourt.base.errors import ServiceError
 from forecourt.services.cloudformation.errors import ResourceFailed
 from forecourt.services.cloudformation.resources import shaped
 from forecourt.services.cloudformation.resources.simple import Name, Simple, changed, refuse_unknown
@@ -20,12 +19,8 @@ class Rule:
         given = Name("Name").settle(work, properties)
         refuse_unknown(work, "events", "PutRule", given, self._APART)
         found = await work.call("events", "PutRule", **shaped.parameters("events", "PutRule", given))
-        try:
+        async with work.undone(self, given["Name"], given):
             await self._aim(work, given["Name"], {}, given)
-        except (ServiceError, ResourceFailed):
-            # It has no physical id yet by which a rollback would find it.
-            await self.delete(work, given["Name"], given)
-            raise
         return Made(_ref(given), {"Arn": found["RuleArn"], "RuleName": given["Name"]})
 
     async def update(self, work: Work, physical_id: str, old: Properties, new: Properties) -> Made:

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from forecourt.base.errors import ServiceError
 from forecourt.services.cloudformation.errors import ResourceFailed
 from forecourt.services.cloudformation.resources import inline_code, shaped
 from forecourt.services.cloudformation.resources.simple import Found, Name, Simple, changed, refuse_unknown
@@ -46,13 +45,9 @@ class Function:
         if "ImageUri" in given["Code"]:
             params["PackageType"] = "Image"
         await work.make("lambda", "CreateFunction", **params, Code=_code(given))
-        try:
+        async with work.undone(self, name, given):
             await _settled(work, name)
             await self._apart(work, name, {}, given)
-        except (ServiceError, ResourceFailed):
-            # It has no physical id yet by which a rollback would find it.
-            await self.delete(work, name, given)
-            raise
         return await self._made(work, name)
 
     async def update(self, work: Work, physical_id: str, old: Properties, new: Properties) -> Made:

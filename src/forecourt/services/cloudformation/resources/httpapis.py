@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from forecourt.base.errors import ServiceError
-from forecourt.services.cloudformation.errors import ResourceFailed
 from forecourt.services.cloudformation.resources.definitions import body_of
 from forecourt.services.cloudformation.resources.simple import Found, Simple, changed
 from forecourt.services.cloudformation.resources.work import Handler, Made, Properties, Work
@@ -42,12 +40,8 @@ class Api:
         if definition is None:
             return await _ROW.create(work, own)
         made = await work.call(_S, "ImportApi", **_import(properties, definition))
-        try:
+        async with work.undone(self, made["ApiId"], properties):
             return await self._refine(work, made["ApiId"], {}, own)
-        except (ServiceError, ResourceFailed):
-            # It has no physical id yet by which a rollback would find it.
-            await self.delete(work, made["ApiId"], properties)
-            raise
 
     async def update(self, work: Work, physical_id: str, old: Properties, new: Properties) -> Made:
         definition = await body_of(work, new)

@@ -29,12 +29,8 @@ class Identity:
             params["PermissionsBoundary"] = given["PermissionsBoundary"]
         await work.make("iam", f"Create{self._noun}", **params)
         name = given[self._key]
-        try:
+        async with work.undone(self, name, given):
             await self._settle(work, name, {}, given)
-        except ServiceError:
-            # It has no physical id yet by which a rollback would find it.
-            await self.delete(work, name, given)
-            raise
         return await self._made(work, name)
 
     async def update(self, work: Work, physical_id: str, old: Properties, new: Properties) -> Made:

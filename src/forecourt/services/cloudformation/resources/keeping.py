@@ -6,7 +6,6 @@ import asyncio
 import json
 from typing import Any
 
-from forecourt.base.errors import ServiceError
 from forecourt.services.cloudformation.errors import NotTried, ResourceFailed
 from forecourt.services.cloudformation.resources import shaped
 from forecourt.services.cloudformation.resources.simple import Name, Simple, changed, refuse_unknown
@@ -29,11 +28,8 @@ class Stream:
             own["StreamModeDetails"] = {"StreamMode": "ON_DEMAND"}
         params = shaped.parameters("kinesis", "CreateStream", own)
         await work.make("kinesis", "CreateStream", StreamName=name, **params)
-        try:
+        async with work.undone(self, name, given):
             return await self.update(work, name, {"ShardCount": own.get("ShardCount")}, given)
-        except (ServiceError, ResourceFailed):
-            await self.delete(work, name, given)
-            raise
 
     async def update(self, work: Work, physical_id: str, old: Properties, new: Properties) -> Made:
         arn = await self._active(work, physical_id)
@@ -163,11 +159,8 @@ class Key:
         tags = [{"TagKey": key, "TagValue": value} for key, value in as_map(properties.get("Tags")).items()]
         params = shaped.parameters("kms", "CreateKey", {**own, "Policy": properties.get("KeyPolicy"), "Tags": tags})
         key = (await work.call("kms", "CreateKey", **params))["KeyMetadata"]
-        try:
+        async with work.undone(self, key["KeyId"], properties):
             await self._settle(work, key["KeyId"], {}, properties)
-        except ServiceError:
-            await self.delete(work, key["KeyId"], properties)
-            raise
         return Made(key["KeyId"], {"Arn": key["Arn"], "KeyId": key["KeyId"]})
 
     async def update(self, work: Work, physical_id: str, old: Properties, new: Properties) -> Made:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from forecourt.base.errors import ServiceError
 from forecourt.services.cloudformation.errors import ResourceFailed
 from forecourt.services.cloudformation.resources.tags import as_list, as_map, retag
 from forecourt.services.cloudformation.resources.work import Handler, Made, Properties, Work
@@ -140,11 +139,8 @@ class Topic:
         tags = as_list(as_map(properties.get("Tags")))
         found = await work.call("sns", "CreateTopic", Name=name, Attributes=attributes, Tags=tags or None)
         arn = found["TopicArn"]
-        try:
+        async with work.undone(self, arn, properties):
             await self._subscribe(work, arn, [], properties.get("Subscription") or [])
-        except ServiceError:
-            await self.delete(work, arn, properties)
-            raise
         return Made(arn, {"TopicArn": arn, "TopicName": name})
 
     async def update(self, work: Work, physical_id: str, old: Properties, new: Properties) -> Made:

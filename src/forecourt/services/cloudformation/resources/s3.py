@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from forecourt.base.errors import ServiceError
 from forecourt.services.cloudformation.errors import ResourceFailed
 from forecourt.services.cloudformation.resources import shaped
 from forecourt.services.cloudformation.resources.simple import Name, changed
@@ -195,12 +194,8 @@ class Bucket:
             ACL=_acl(given),
             ObjectLockEnabledForBucket=_flag(given.get("ObjectLockEnabled")),
         )
-        try:
+        async with work.undone(self, name, given):
             await self._settle(work, name, {}, given)
-        except (ServiceError, ResourceFailed, KeyError):
-            # It has no physical id yet by which a rollback would find it.
-            await self.delete(work, name, given)
-            raise
         return self._made(work, name)
 
     async def update(self, work: Work, physical_id: str, old: Properties, new: Properties) -> Made:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from forecourt.base.errors import ServiceError
 from forecourt.services.cloudformation.resources.simple import Name, Simple
 from forecourt.services.cloudformation.resources.work import Handler, Made, Properties, Work
 
@@ -15,11 +14,8 @@ class LogGroup(Simple, frozen=True, kw_only=True):
     async def create(self, work: Work, properties: Properties) -> Made:
         own = {name: value for name, value in properties.items() if name != "RetentionInDays"}
         made = await super().create(work, own)
-        try:
+        async with work.undone(self, made.physical_id, properties):
             await self._retain(work, made.physical_id, properties)
-        except ServiceError:
-            await self.delete(work, made.physical_id, properties)
-            raise
         return made
 
     async def update(self, work: Work, physical_id: str, old: Properties, new: Properties) -> Made:

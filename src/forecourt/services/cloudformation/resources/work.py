@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any, Protocol
 
 import msgspec
@@ -97,6 +98,16 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
             if not self.again or not is_taken(error):
                 raise
             return {}
+
+    @contextlib.asynccontextmanager
+    async def undone(self, handler: Handler, physical_id: str, properties: Properties) -> AsyncIterator[None]:
+        """Where the rest of a creation fails, what is there already goes: the record has no physical id yet by which a
+        rollback would find it."""
+        try:
+            yield
+        except Exception:
+            await handler.delete(self, physical_id, properties)
+            raise
 
     async def gone(self, service: str, operation: str, /, **params: Any) -> None:
         """A call that deletes: what is not there any more need not be deleted."""
