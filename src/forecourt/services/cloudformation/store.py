@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-from forecourt.services.cloudformation.errors import ValidationError
+from forecourt.services.cloudformation.errors import ChangeSetNotFoundException, ValidationError
 from forecourt.services.cloudformation.model import (
     ChangeSet,
     Event,
@@ -85,6 +85,14 @@ class StackStore:
 
     async def change_sets(self, stack: Stack) -> list[ChangeSet]:
         return await self.store.list(ChangeSet, *stack.key)
+
+
+def change_set_named(name: str, candidates: Iterable[ChangeSet]) -> ChangeSet:
+    """By name or id. Raises `ChangeSetNotFoundException`."""
+    for one in candidates:
+        if name in (one.name, one.id):
+            return one
+    raise ChangeSetNotFoundException(f"ChangeSet [{name}] does not exist")
 
 
 def events_of(key: StackKey) -> str:

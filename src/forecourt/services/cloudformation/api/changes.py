@@ -30,7 +30,7 @@ from forecourt.services.cloudformation.errors import (
 )
 from forecourt.services.cloudformation.model import DELETED, ChangeSet, Stack, shown_parameters
 from forecourt.services.cloudformation.run.journal import stack_event
-from forecourt.services.cloudformation.store import StackStore, note
+from forecourt.services.cloudformation.store import StackStore, change_set_named, note
 from forecourt.services.cloudformation.template import sections
 from forecourt.store import Tx
 
@@ -254,10 +254,7 @@ class ChangeSetsApi:
             candidates = await self._stacks.store.list(ChangeSet, context.account, context.region)
         else:
             raise ValidationError("StackName must be specified if ChangeSetName is not specified as an ARN.")
-        for one in candidates:
-            if name in (one.name, one.id):
-                return one
-        raise ChangeSetNotFoundException(f"ChangeSet [{name}] does not exist")
+        return change_set_named(name, candidates)
 
 
 def _summary(found: ChangeSet) -> dict[str, Any]:

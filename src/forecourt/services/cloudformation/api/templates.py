@@ -8,9 +8,9 @@ from typing import Any
 from forecourt.base.call import CallContext, operation
 from forecourt.base.errors import NotImplementedYet
 from forecourt.services.cloudformation.api.requests import Request, Requests, capabilities
-from forecourt.services.cloudformation.errors import ChangeSetNotFoundException, ValidationError
+from forecourt.services.cloudformation.errors import ValidationError
 from forecourt.services.cloudformation.model import ChangeSet, Stack
-from forecourt.services.cloudformation.store import StackStore
+from forecourt.services.cloudformation.store import StackStore, change_set_named
 from forecourt.services.cloudformation.template import document, parameters, references, sections
 from forecourt.services.cloudformation.template.parameters import as_text
 
@@ -30,7 +30,7 @@ class TemplatesApi:
         }
 
     async def _held(self, context: CallContext, request: Request) -> Stack | ChangeSet:
-        """Raises `ValidationError`."""
+        """Raises `ValidationError` and `ChangeSetNotFoundException`."""
         name = request.get("StackName")
         change_set = request.get("ChangeSetName")
         if name is None:
@@ -38,10 +38,7 @@ class TemplatesApi:
         stack = await self._stacks.require(context.account, context.region, name)
         if change_set is None:
             return stack
-        for one in await self._stacks.change_sets(stack):
-            if change_set in (one.name, one.id):
-                return one
-        raise ChangeSetNotFoundException(f"ChangeSet [{change_set}] does not exist")
+        return change_set_named(change_set, await self._stacks.change_sets(stack))
 
     @operation("GetTemplateSummary")
     async def get_template_summary(self, context: CallContext, request: Request) -> dict[str, Any]:
