@@ -75,6 +75,8 @@ async def test_one_more_of_everything_else(cloud: Cloud) -> None:
     arn = f"arn:aws:cognito-idp:us-east-1:000000000000:userpool/{pool}"
     with raises(LIMIT, "The maximum number of user pools of this account (1) has been reached."):
         await narrow.pool()
+    with raises(PARAMETER, "Cannot add more than 1 custom attributes."):
+        await narrow.pool(Schema=[{"Name": name, "AttributeDataType": "String"} for name in ("one", "two")])
     with raises(PARAMETER, "A resource can have up to 1 tags."):
         await narrow("TagResource", ResourceArn=arn, Tags={"b": "2"})
     with raises(PARAMETER, "A resource can have up to 1 tags."):

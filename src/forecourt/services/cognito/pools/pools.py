@@ -45,6 +45,7 @@ class PoolsApi:
             mfa=mfa_config.initial(settings),
             pepper=self._records.new_pepper(),
         )
+        schema.check_size(pool.schema, self._records.quotas.custom_attributes)
         mfa_config.check(pool)
         key = self._records.new_key(pool.id, await self._hashing.run(tokens.generate_key))
 
