@@ -9,7 +9,7 @@ import urllib.request
 from typing import Any
 
 import pytest
-from tests.cloudformation.stacks import Stacks, fresh, outputs
+from tests.cloudformation.stacks import Stacks, fresh, outputs, role
 
 from forecourt.testing import Forecourt
 
@@ -205,6 +205,10 @@ def test_a_rollback_that_failed_goes_on_without_what_failed(stacks: Stacks) -> N
         stacks.update(name, _custom(_STUBBORN, Word="one"))
     stacks.client.continue_update_rollback(StackName=name)
     assert stacks.settled(name)["StackStatus"] == "UPDATE_ROLLBACK_FAILED"
+    idle = role(stacks.server, name, "ssm:*")
+    stacks.client.continue_update_rollback(StackName=name, RoleARN=idle)
+    assert stacks.settled(name)["StackStatus"] == "UPDATE_ROLLBACK_FAILED"
+    assert "not authorized" in str(stacks.events(name)[-3:])
     stacks.client.continue_update_rollback(StackName=name, ResourcesToSkip=["Thing"])
     assert stacks.settled(name)["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
     assert stacks.delete(name)["StackStatus"] == "DELETE_COMPLETE"

@@ -100,10 +100,12 @@ class Launch:
         await self._stacks.store.write(change)
         self._runner.cancel(stack.key)
 
-    async def continue_rollback(self, stack: Stack, skipped: list[str]) -> None:
+    async def continue_rollback(self, stack: Stack, request: Request) -> None:
         operation = await self._stacks.operation(stack.key)
         assert operation is not None
-        operation.retain, operation.phase = skipped, "rollback"
+        operation.retain, operation.phase = list(request.get("ResourcesToSkip") or ()), "rollback"
+        operation.role_arn = request.get("RoleARN") or operation.role_arn
+        operation.client_token = request.get("ClientRequestToken")
         stack.status, stack.status_reason = "UPDATE_ROLLBACK_IN_PROGRESS", "User Initiated"
         event = stack_event(stack, self._clock, self._ids, operation.client_token)
 

@@ -180,7 +180,8 @@ class StacksApi:
             raise ValidationError(
                 f"Stack:{stack.id} is in {stack.status} state and can not continue its update rollback."
             )
-        await self._launch.continue_rollback(stack, list(request.get("ResourcesToSkip") or ()))
+        await self._requests.check_role(context, request.get("RoleARN"))
+        await self._launch.continue_rollback(stack, request)
         return {}
 
     @operation("RollbackStack")
