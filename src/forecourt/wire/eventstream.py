@@ -45,12 +45,6 @@ def _event(name: str, media_type: str, payload: bytes) -> bytes:
     return encode_frame({":event-type": name, ":content-type": media_type, ":message-type": "event"}, payload)
 
 
-def encode_exception(code: str, payload: bytes) -> bytes:
-    """What went wrong after the stream had begun."""
-    headers = {":exception-type": code, ":content-type": "application/json", ":message-type": "exception"}
-    return encode_frame(headers, payload)
-
-
 def stream_member(model: Model, shape: Shape) -> str | None:
     return next((name for name, ref in shape.members.items() if model.shape(ref).eventstream), None)
 

@@ -23,10 +23,8 @@ from forecourt.wire.models import Model, Ref, Shape
 
 Reader = Callable[[Any], Any]
 Writer = Callable[[Any], Any]
-ScalarMaker = Callable[[Ref, Shape], Callable[[Any], Any]]
 
 _TOKENS = {str: "STRING_VALUE", int: "NUMBER_VALUE", float: "DECIMAL_VALUE", bytes: "BINARY_VALUE"}
-_INTEGER_BITS = {"integer": 31, "long": 63}
 _SPECIAL_FLOATS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 

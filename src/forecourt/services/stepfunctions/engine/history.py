@@ -67,15 +67,3 @@ def _shown_details(details: dict[str, Any], include_data: bool) -> dict[str, Any
         elif name == "assignedVariables":
             shown["assignedVariablesDetails"] = {"truncated": False}
     return shown
-
-
-_encode = msgspec.msgpack.Encoder().encode
-_decoder = msgspec.msgpack.Decoder(HistoryEvent)
-
-
-def dump_event(event: HistoryEvent) -> bytes:
-    return _encode(event)
-
-
-def load_event(data: bytes) -> HistoryEvent:
-    return _decoder.decode(data)

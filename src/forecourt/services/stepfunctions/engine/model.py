@@ -120,7 +120,6 @@ def _decode_data(kind: type, value: Any) -> Any:
 _encoder = msgspec.msgpack.Encoder(enc_hook=_encode_data)
 _execution_decoder = msgspec.msgpack.Decoder(Execution, dec_hook=_decode_data)
 _frame_decoder = msgspec.msgpack.Decoder(Frame, dec_hook=_decode_data)
-_fan_decoder = msgspec.msgpack.Decoder(Fan)
 
 dump = _encoder.encode
 
@@ -131,10 +130,6 @@ def load_execution(data: bytes) -> Execution:
 
 def load_frame(data: bytes) -> Frame:
     return _frame_decoder.decode(data)
-
-
-def load_fan(data: bytes) -> Fan:
-    return _fan_decoder.decode(data)
 
 
 NO_INPUT = EMPTY_OBJECT

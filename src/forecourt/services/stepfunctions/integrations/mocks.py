@@ -48,9 +48,6 @@ class Mocks:
     def cases(self, machine: str) -> list[str]:
         return list(self._cases.get(machine, ()))
 
-    def has_case(self, machine: str, case: str) -> bool:
-        return case in self._cases.get(machine, ())
-
     def answer(self, job: Job) -> Data | None:
         """The mocked result; None where the state is not mocked. Raises `TaskError` for a mocked failure."""
         if not job.test_case:
